@@ -1,0 +1,1 @@
+"""Data sets whose factors of variation are known."""

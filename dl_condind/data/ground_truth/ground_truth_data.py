@@ -1,0 +1,198 @@
+"""The interface of data sets whose factors of variation are known."""
+
+import abc
+from collections.abc import Sequence
+import os
+import pathlib
+import threading
+
+import numpy as np
+
+from dl_condind.data.ground_truth import state_space
+
+DATA_FOLDER_VARIABLE = "DISENTANGLEMENT_LIB_DATA"
+
+# Tables of this process, by class and data folder: a data set made twice is read once.
+_loaded: dict[tuple[type, pathlib.Path], tuple[np.ndarray, dict[str, str]]] = {}
+_loading = threading.Lock()
+
+
+def data_folder() -> pathlib.Path:
+  """Returns the data folder: `DISENTANGLEMENT_LIB_DATA`, or the current folder if it is not set."""
+  return pathlib.Path(os.environ.get(DATA_FOLDER_VARIABLE) or ".")
+
+
+class GroundTruthData(abc.ABC):
+  """Observations with the factors they were made from.
+
+  All draws come from the `np.random.RandomState` passed in, in disentanglement_lib's order.
+
+  Attributes:
+    name: Name of the data set, as in `dataset.name`.
+    factor_names: Name of each factor.
+    factors_num_values: Number of values of each factor.
+    observation_shape: (height, width, channels).
+  """
+
+  def __init__(
+    self,
+    name: str,
+    factor_names: Sequence[str],
+    factors_num_values: Sequence[int],
+    observation_shape: Sequence[int],
+  ):
+    self.name = name
+    self.factor_names = list(factor_names)
+    self.factors_num_values = list(factors_num_values)
+    self.observation_shape = tuple(observation_shape)
+
+  @property
+  def num_factors(self) -> int:
+    """Number of factors."""
+    return len(self.factors_num_values)
+
+  @abc.abstractmethod
+  def sample_factors(self, num: int, random_state: np.random.RandomState) -> np.ndarray:
+    """Returns random factors, int64 `[num, num_factors]`."""
+
+  @abc.abstractmethod
+  def sample_observations_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns an observation of each row of factors, float32 `[num, height, width, channels]`."""
+
+  def sample(self, num: int, random_state: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+    """Returns random factors and an observation of each."""
+    factors = self.sample_factors(num, random_state)
+    return factors, self.sample_observations_from_factors(factors, random_state)
+
+  def sample_observations(self, num: int, random_state: np.random.RandomState) -> np.ndarray:
+    """Returns random observations."""
+    return self.sample(num, random_state)[1]
+
+  def provenance(self) -> dict[str, str]:
+    """Returns where the observations come from: keys `dataset`, `source` and `sha256`."""
+    return {"dataset": self.name, "source": "synthetic", "sha256": "none"}
+
+
+class TableData(GroundTruthData):
+  """A data set that is a finite table of images, one for each combination of all factors.
+
+  Construction is cheap. The table is read on first use, or by `load`, from the data folder as it is
+  set at that moment, once in a process and read-only.
+
+  Attributes:
+    packed: Whether the table holds one bit for each pixel instead of one byte.
+    num_rows: Number of images.
+  """
+
+  def __init__(
+    self,
+    name: str,
+    factor_names: Sequence[str],
+    factor_sizes: Sequence[int],
+    latent_factor_indices: Sequence[int],
+    observation_shape: Sequence[int],
+    packed: bool,
+  ):
+    """Describes the table.
+
+    Args:
+      name: Name of the data set.
+      factor_names: Name of each factor of the table, the not exposed ones too.
+      factor_sizes: Number of values of each factor of the table.
+      latent_factor_indices: Which factors are exposed, in their order. The others are drawn anew
+        for every observation.
+      observation_shape: (height, width, channels).
+      packed: Whether the table holds bits (in `np.packbits` order) instead of bytes.
+    """
+    self._state_space = state_space.SplitDiscreteStateSpace(factor_sizes, latent_factor_indices)
+    super().__init__(
+      name=name,
+      factor_names=[factor_names[i] for i in latent_factor_indices],
+      factors_num_values=self._state_space.latent_factor_sizes,
+      observation_shape=observation_shape,
+    )
+    self.packed = packed
+    self.num_rows = int(np.prod(factor_sizes))
+    self._table = None
+    self._table_provenance = None
+
+  @abc.abstractmethod
+  def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
+    """Returns the table and its provenance (`source`, `sha256`), read from the data folder.
+
+    Raises:
+      DatasetError: If a file is missing, damaged or not what it should be.
+    """
+
+  def rows_from_all_factors(self, factors: np.ndarray) -> np.ndarray:
+    """Returns the row of each combination of all factors, where the last factor changes fastest."""
+    return np.ravel_multi_index(tuple(factors.T), self._state_space.factor_sizes)
+
+  def load(self) -> None:
+    """Reads the table now rather than on first use.
+
+    Raises:
+      DatasetError: If a file is missing, damaged or not what it should be.
+    """
+    if self._table is not None:
+      return
+    folder = data_folder().resolve()
+    key = (type(self), folder)
+    with _loading:
+      if key not in _loaded:
+        table, provenance = self.read_table(folder)
+        table.flags.writeable = False
+        _loaded[key] = table, provenance
+      self._table, self._table_provenance = _loaded[key]
+
+  @property
+  def table(self) -> np.ndarray:
+    """Read-only uint8 `[num_rows, bytes]` if packed, else `[num_rows, height, width, channels]`."""
+    self.load()
+    return self._table
+
+  def sample_factors(self, num: int, random_state: np.random.RandomState) -> np.ndarray:
+    """Returns random factors, int64 `[num, num_factors]`."""
+    return self._state_space.sample_latent_factors(num, random_state)
+
+  def sample_rows_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns a row of the table for each row of factors, `[num]`; draws the factors not exposed.
+
+    Raises:
+      ValueError: If factors has the wrong shape or type or a value out of range.
+    """
+    return self.rows_from_all_factors(self._state_space.sample_all_factors(factors, random_state))
+
+  def sample_rows(
+    self, num: int, random_state: np.random.RandomState
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns factors and rows with the same draws as `sample`, without touching an image."""
+    factors = self.sample_factors(num, random_state)
+    return factors, self.sample_rows_from_factors(factors, random_state)
+
+  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
+    """Returns rows of the table as float32 `[num, height, width, channels]` in [0, 1]."""
+    images = self.table[rows]
+    if self.packed:
+      pixels = np.unpackbits(images, axis=1, count=int(np.prod(self.observation_shape)))
+      return pixels.reshape(-1, *self.observation_shape).astype(np.float32)
+    return images.astype(np.float32) / np.float32(255)
+
+  def sample_observations_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns an observation of each row of factors, float32 `[num, height, width, channels]`.
+
+    Raises:
+      ValueError: If factors has the wrong shape or type or a value out of range.
+    """
+    return self.observations_from_rows(self.sample_rows_from_factors(factors, random_state))
+
+  def provenance(self) -> dict[str, str]:
+    """Returns where the table comes from: keys `dataset`, `source` and `sha256`. Loads it."""
+    self.load()
+    return {"dataset": self.name, **self._table_provenance}

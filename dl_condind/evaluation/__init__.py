@@ -1,0 +1,1 @@
+"""From a representation to the value of a metric."""

@@ -1,0 +1,1 @@
+"""Models, their objectives and their training."""

@@ -1,0 +1,75 @@
+"""Checkpoints that survive being killed at any instant.
+
+A checkpoint is a folder that is either whole, with a checksum for each of its files, or absent. The
+newest whole one counts; a damaged one is passed over.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import pathlib
+import re
+import shutil
+
+from absl import logging
+import tensorflow as tf
+
+from dl_condind.utils import errors
+from dl_condind.utils import files
+
+_NUM_KEPT = 2
+_NAME = re.compile(r"step_(\d+)")
+
+
+@contextlib.contextmanager
+def clear_tensorflow_write_errors(path: pathlib.Path) -> Iterator[None]:
+  """Turns TensorFlow's refusal to write below path into one clear line.
+
+  Raises:
+    TryAgainError: If the disk is full.
+    ConfigError: If path cannot be written.
+  """
+  try:
+    yield
+  except tf.errors.ResourceExhaustedError as error:
+    raise errors.TryAgainError(
+      f"No space left to write {path}: free some and run the same command again."
+    ) from error
+  except (tf.errors.PermissionDeniedError, tf.errors.FailedPreconditionError) as error:
+    raise errors.ConfigError(
+      f"Cannot write {path}: choose a folder that can be written to."
+    ) from error
+
+
+def _folders(directory: pathlib.Path) -> list[tuple[int, pathlib.Path]]:
+  """Returns (step, folder) of each checkpoint, newest first."""
+  matches = ((_NAME.fullmatch(path.name), path) for path in directory.glob("step_*"))
+  return sorted(((int(match[1]), path) for match, path in matches if match), reverse=True)
+
+
+def save(checkpoint: tf.train.Checkpoint, directory: pathlib.Path, step: int) -> None:
+  """Writes a checkpoint and removes all but the newest two.
+
+  Raises:
+    TryAgainError: If the disk is full. Earlier checkpoints stay.
+    ConfigError: If directory cannot be written.
+  """
+  folder = directory / f"step_{step:09d}"
+  with clear_tensorflow_write_errors(folder), files.atomic_directory(folder) as temporary:
+    checkpoint.write(str(temporary / "checkpoint"))
+  for _, old in _folders(directory)[_NUM_KEPT:]:
+    files.remove_directory(old)
+
+
+def restore_newest(checkpoint: tf.train.Checkpoint, directory: pathlib.Path) -> int:
+  """Restores the newest whole checkpoint and returns its step, 0 if there is none."""
+  for leftover in directory.glob(".*.tmp"):  # Of a process that was killed while it wrote.
+    shutil.rmtree(leftover, ignore_errors=True)
+  for step, folder in _folders(directory):
+    try:
+      files.verify_manifest(folder)
+    except errors.DatasetError as error:
+      logging.warning("Passing over a damaged checkpoint: %s", error)
+      continue
+    checkpoint.read(str(folder / "checkpoint")).assert_consumed()
+    return step
+  return 0

@@ -1,0 +1,143 @@
+"""Optimizers and learning rate schedules under the names TensorFlow 1 gave them.
+
+Configurations of disentanglement_lib name `AdamOptimizer` and its parameters; here it is Keras'
+optimizer, whose update is the same. Arguments that only TensorFlow 1 knew (`use_locking`, `name`)
+are accepted and have no effect.
+"""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import gin
+import keras
+
+from dl_condind.utils import errors
+
+LearningRate = float | Callable[[], keras.optimizers.schedules.LearningRateSchedule]
+
+
+def _checked(
+  learning_rate: LearningRate,
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+  """Returns a rate Keras takes, made from a number or from a function that returns a schedule."""
+  if callable(learning_rate) and not isinstance(
+    learning_rate, keras.optimizers.schedules.LearningRateSchedule
+  ):
+    learning_rate = learning_rate()
+  if isinstance(learning_rate, int | float) and not 0 < learning_rate < float("inf"):
+    raise errors.ConfigError(f"learning_rate must be positive, got {learning_rate}.")
+  return learning_rate
+
+
+@gin.register("AdamOptimizer", module="tf.train")
+def adam_optimizer(
+  learning_rate: LearningRate = 0.001,
+  beta1: float = 0.9,
+  beta2: float = 0.999,
+  epsilon: float = 1e-08,
+  use_locking: bool = False,
+  name: str = "Adam",
+) -> keras.optimizers.Optimizer:
+  """Returns Adam (Kingma and Ba, 2015, arXiv:1412.6980)."""
+  del use_locking, name
+  return keras.optimizers.Adam(_checked(learning_rate), beta1, beta2, epsilon)
+
+
+@gin.register("GradientDescentOptimizer", module="tf.train")
+def gradient_descent_optimizer(
+  learning_rate: LearningRate, use_locking: bool = False, name: str = "GradientDescent"
+) -> keras.optimizers.Optimizer:
+  """Returns plain gradient descent."""
+  del use_locking, name
+  return keras.optimizers.SGD(_checked(learning_rate))
+
+
+@gin.register("MomentumOptimizer", module="tf.train")
+def momentum_optimizer(
+  learning_rate: LearningRate,
+  momentum: float,
+  use_locking: bool = False,
+  name: str = "Momentum",
+  use_nesterov: bool = False,
+) -> keras.optimizers.Optimizer:
+  """Returns gradient descent with momentum."""
+  del use_locking, name
+  return keras.optimizers.SGD(_checked(learning_rate), momentum, use_nesterov)
+
+
+@gin.register("RMSPropOptimizer", module="tf.train")
+def rmsprop_optimizer(
+  learning_rate: LearningRate,
+  decay: float = 0.9,
+  momentum: float = 0.0,
+  epsilon: float = 1e-10,
+  use_locking: bool = False,
+  centered: bool = False,
+  name: str = "RMSProp",
+) -> keras.optimizers.Optimizer:
+  """Returns RMSProp."""
+  del use_locking, name
+  return keras.optimizers.RMSprop(_checked(learning_rate), decay, momentum, epsilon, centered)
+
+
+@gin.register(module="tf.train")
+def exponential_decay(
+  learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
+) -> keras.optimizers.schedules.LearningRateSchedule:
+  """Returns the rate `learning_rate * decay_rate**(step / decay_steps)`."""
+  return keras.optimizers.schedules.ExponentialDecay(
+    learning_rate, decay_steps, decay_rate, staircase
+  )
+
+
+@gin.register(module="tf.train")
+def polynomial_decay(
+  learning_rate: float,
+  decay_steps: int,
+  end_learning_rate: float = 0.0001,
+  power: float = 1.0,
+  cycle: bool = False,
+) -> keras.optimizers.schedules.LearningRateSchedule:
+  """Returns a rate that falls to end_learning_rate in decay_steps steps."""
+  return keras.optimizers.schedules.PolynomialDecay(
+    learning_rate, decay_steps, end_learning_rate, power, cycle
+  )
+
+
+@gin.register(module="tf.train")
+def piecewise_constant(
+  boundaries: Sequence[int], values: Sequence[float]
+) -> keras.optimizers.schedules.LearningRateSchedule:
+  """Returns a rate that is values[i] up to and including step boundaries[i]."""
+  return keras.optimizers.schedules.PiecewiseConstantDecay(list(boundaries), list(values))
+
+
+def _make(
+  optimizer_fn: Callable[..., keras.optimizers.Optimizer], learning_rate: LearningRate | None
+) -> keras.optimizers.Optimizer:
+  if learning_rate is None:
+    return optimizer_fn()
+  return optimizer_fn(learning_rate=_checked(learning_rate))
+
+
+@gin.configurable("vae_optimizer")
+def make_vae_optimizer(
+  optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
+  learning_rate: LearningRate | None = None,
+) -> keras.optimizers.Optimizer:
+  """Returns the optimizer of encoder and decoder.
+
+  Args:
+    optimizer_fn: Function that returns an optimizer.
+    learning_rate: Replaces the optimizer's own: a number or a schedule function.
+  """
+  return _make(optimizer_fn, learning_rate)
+
+
+@gin.configurable("discriminator_optimizer")
+def make_discriminator_optimizer(
+  optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
+  learning_rate: LearningRate | None = None,
+) -> keras.optimizers.Optimizer:
+  """Returns FactorVAE's optimizer of the discriminator; arguments as make_vae_optimizer."""
+  return _make(optimizer_fn, learning_rate)

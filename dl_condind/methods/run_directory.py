@@ -1,0 +1,92 @@
+"""The identity of a run: what its directory was made with, and may be continued with."""
+
+from collections.abc import Mapping
+import json
+import pathlib
+import shutil
+
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.utils import results
+
+NEW, UNFINISHED, COMPLETE = "new", "unfinished", "complete"
+
+_RUN = "run.json"
+_CONTENTS = (_RUN, "tf_checkpoint", "saved_model", "results", "train_log.jsonl", "tensorboard")
+
+# These settings decide when and how a run is observed, not what it computes.
+_NOT_IDENTITY = (
+  "model.checkpoint_seconds",
+  "model.checkpoint_steps",
+  "model.log_steps",
+  "model.model_num",
+  "model.name",
+)
+
+
+def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite: bool) -> str:
+  """Makes model_dir the directory of the run that gin's operative configuration describes.
+
+  Args:
+    model_dir: Folder of the run, which the caller holds the lock of.
+    fingerprint: What, beside the configuration, the result depends on.
+    overwrite: Whether to delete a run that is there.
+
+  Returns:
+    NEW, UNFINISHED or COMPLETE: the state of the run found there.
+
+  Raises:
+    ConfigError: If a run of another configuration is there, or something that is no run.
+  """
+  config = {k: v for k, v in configs.operative_config().items() if k not in _NOT_IDENTITY}
+  identity = {**config, **{f"runtime.{key}": value for key, value in fingerprint.items()}}
+  if overwrite:
+    _clear(model_dir)
+  path = model_dir / _RUN
+  if not path.is_file():
+    foreign = sorted(p.name for p in model_dir.iterdir() if not p.name.startswith("."))
+    if foreign:
+      raise errors.ConfigError(
+        f"{model_dir} holds {', '.join(foreign[:3])} but no {_RUN}, so it is not the directory of "
+        "a run: choose another one."
+      )
+    files.write_json(path, identity)
+    return NEW
+  _check_same(model_dir, identity, _read(path))
+  return COMPLETE if results.is_complete(model_dir, "train") else UNFINISHED
+
+
+def _clear(model_dir: pathlib.Path) -> None:
+  """Deletes what a run writes, its identity last; anything else in the folder stays."""
+  with files.clear_write_errors(model_dir):
+    for name in reversed(_CONTENTS):
+      path = model_dir / name
+      if path.is_dir():
+        shutil.rmtree(path)
+      else:
+        path.unlink(missing_ok=True)
+
+
+def _read(path: pathlib.Path) -> dict[str, object]:
+  try:
+    return json.loads(path.read_text(encoding="utf-8"))
+  except ValueError as error:
+    raise errors.ConfigError(
+      f"{path} is damaged ({error}); start the run anew with --overwrite."
+    ) from error
+
+
+def _check_same(
+  model_dir: pathlib.Path, identity: Mapping[str, object], found: Mapping[str, object]
+) -> None:
+  differences = [
+    f"{key} is {found.get(key, 'absent')} there and {identity.get(key, 'absent')} here"
+    for key in sorted(identity.keys() | found.keys())
+    if identity.get(key) != found.get(key)
+  ]
+  if differences:
+    raise errors.ConfigError(
+      f"{model_dir} holds a run of another configuration: {'; '.join(differences)}. Choose another "
+      "directory, or delete that run with --overwrite."
+    )

@@ -1,0 +1,228 @@
+"""The loop over training steps: compiled, logged, checkpointed, interruptible."""
+
+import contextlib
+import importlib.util
+import json
+import pathlib
+import signal
+import threading
+import time
+
+from absl import logging
+import numpy as np
+import tensorflow as tf
+
+from dl_condind.data import input_pipeline
+from dl_condind.methods import checkpoints
+from dl_condind.methods import gaussian_encoder_model
+from dl_condind.utils import errors
+from dl_condind.utils import files
+
+LOG = "train_log.jsonl"
+_STEPS_PER_CALL = 20
+_SECONDS_PER_MESSAGE = 10
+
+
+class Interruption(contextlib.AbstractContextManager):
+  """Notes SIGTERM and SIGINT while it is entered, so that work can stop at a good place.
+
+  A second signal acts as if nobody had listened to the first. Only the main thread can listen.
+  """
+
+  def __init__(self):
+    self.signal_name = None
+    self._previous = {}
+
+  def __enter__(self):
+    if threading.current_thread() is threading.main_thread():
+      for number in (signal.SIGTERM, signal.SIGINT):
+        self._previous[number] = signal.signal(number, self._note)
+    return self
+
+  def _note(self, number: int, frame: object) -> None:
+    del frame
+    self.signal_name = signal.Signals(number).name
+    self._restore()
+
+  def _restore(self) -> None:
+    while self._previous:
+      signal.signal(*self._previous.popitem())
+
+  def __exit__(self, *exc_info) -> None:
+    self._restore()
+
+
+class TrainingLoop:
+  """Trains a model in a run directory, from the newest checkpoint there or from the start."""
+
+  def __init__(
+    self,
+    model: gaussian_encoder_model.GaussianEncoderModel,
+    batch_fn: input_pipeline.BatchFn,
+    noise_seed: int,
+    directory: pathlib.Path,
+    jit_compile: bool = False,
+  ):
+    """Prepares to train.
+
+    Args:
+      model: A model that has been built.
+      batch_fn: Function from the step to a batch of observations.
+      noise_seed: Seed of what the model draws in a step.
+      directory: The run directory.
+      jit_compile: Whether XLA compiles the step.
+    """
+    self._checkpoint = tf.train.Checkpoint(**model.state())
+    self._checkpoint_folder = directory / "tf_checkpoint"
+    self._log = directory / LOG
+    self._directory = directory
+    self._batch_fn = batch_fn
+    self._noise_seed = noise_seed
+    self._train_step = tf.function(model.train_step, jit_compile=jit_compile)
+
+  @tf.function(autograph=False)
+  def _run_steps(self, start: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Runs count steps and returns each scalar the model reports, [count]."""
+
+    def run_step(index: tf.Tensor) -> dict[str, tf.Tensor]:
+      step = start + index
+      seed = tf.stack([tf.constant(self._noise_seed), tf.cast(step, tf.int32)])
+      return self._train_step(self._batch_fn(step), seed)
+
+    specs = tf.nest.map_structure(
+      lambda tensor: tf.TensorSpec([], tensor.dtype),
+      self._train_step.get_concrete_function(
+        tf.TensorSpec(self._batch_fn(start).shape, tf.float32), tf.TensorSpec([2], tf.int32)
+      ).structured_outputs,
+    )
+    return tf.map_fn(run_step, tf.range(count), fn_output_signature=specs, parallel_iterations=1)
+
+  def run(
+    self,
+    training_steps: int,
+    log_steps: int,
+    checkpoint_steps: int | None,
+    checkpoint_seconds: float,
+    interruption: Interruption,
+  ) -> None:
+    """Trains up to step training_steps and leaves a checkpoint of it.
+
+    Raises:
+      DivergedError: If a reported scalar is not finite. The checkpoint before it stays.
+      TryAgainError: If interrupted, after a checkpoint was written, or if the disk is full.
+    """
+    step = checkpoints.restore_newest(self._checkpoint, self._checkpoint_folder)
+    saved_step, saved_time = step, time.monotonic()
+    progress = _Progress(step, training_steps)
+    if step:
+      logging.info("Continuing %s at step %d of %d.", self._directory, step, training_steps)
+    log = _Log(self._log, step, log_steps, self._directory / "tensorboard")
+    with log:
+      while step < training_steps:
+        if interruption.signal_name:
+          self._save(step, saved_step)
+          raise errors.TryAgainError(
+            f"{interruption.signal_name}: {self._directory} is saved at step {step}; run the same "
+            "command again to continue it."
+          )
+        end = _next_stop(step, training_steps, checkpoint_steps)
+        scalars = self._run_steps(tf.constant(step, tf.int64), tf.constant(end - step, tf.int64))
+        scalars = {name: values.numpy() for name, values in scalars.items()}
+        _check_finite(scalars, step, self._directory)
+        log.write(step, scalars)
+        step = end
+        progress.show(step, scalars)
+        due = checkpoint_steps and step % checkpoint_steps == 0
+        if due or time.monotonic() - saved_time >= checkpoint_seconds:
+          self._save(step, saved_step)
+          saved_step, saved_time = step, time.monotonic()
+      self._save(step, saved_step)
+
+  def _save(self, step: int, saved_step: int) -> None:
+    if step != saved_step:
+      checkpoints.save(self._checkpoint, self._checkpoint_folder, step)
+
+
+def _next_stop(step: int, training_steps: int, checkpoint_steps: int | None) -> int:
+  """Returns where the steps of one call end."""
+  end = min(step + _STEPS_PER_CALL, training_steps)
+  if checkpoint_steps:
+    end = min(end, (step // checkpoint_steps + 1) * checkpoint_steps)
+  return end
+
+
+def _check_finite(scalars: dict[str, np.ndarray], start: int, directory: pathlib.Path) -> None:
+  for name, values in scalars.items():
+    finite = np.isfinite(values)
+    if not finite.all():
+      index = int(np.argmin(finite))
+      raise errors.DivergedError(
+        f"{name} is {values[index]} at step {start + index} of {directory}: lower the learning "
+        "rate or choose another seed."
+      )
+
+
+class _Log(contextlib.AbstractContextManager):
+  """The log of a run: a line of JSON every log_steps steps, also for TensorBoard if installed.
+
+  Lines of steps that a restored run will repeat are dropped.
+  """
+
+  def __init__(self, path: pathlib.Path, step: int, log_steps: int, tensorboard: pathlib.Path):
+    self._path = path
+    self._log_steps = log_steps
+    if path.is_file():
+      lines = path.read_text(encoding="utf-8").splitlines()
+      kept = [f"{line}\n" for line in lines if _before(line, step)]
+      files.write_text(path, "".join(kept))
+    has_tensorboard = importlib.util.find_spec("tensorboard") is not None
+    self._writer = tf.summary.create_file_writer(str(tensorboard)) if has_tensorboard else None
+
+  def write(self, start: int, scalars: dict[str, np.ndarray]) -> None:
+    """Writes the entries due among the steps from start on."""
+    num_steps = len(next(iter(scalars.values())))
+    lines = []
+    for index in range(-start % self._log_steps, num_steps, self._log_steps):
+      values = {name: float(values[index]) for name, values in scalars.items()}
+      lines.append(json.dumps({"step": start + index, **values}))
+      if self._writer:
+        with self._writer.as_default(step=start + index):
+          for name, value in values.items():
+            tf.summary.scalar(name, value)
+    if lines:
+      with files.clear_write_errors(self._path), self._path.open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+  def __exit__(self, *exc_info) -> None:
+    if self._writer:
+      self._writer.close()
+
+
+def _before(line: str, step: int) -> bool:
+  """Returns whether a line of the log is whole and belongs to a step before step."""
+  try:
+    return json.loads(line)["step"] < step
+  except (ValueError, KeyError, TypeError):
+    return False
+
+
+class _Progress:
+  """Says every few seconds how far the run is and how long it will take."""
+
+  def __init__(self, step: int, training_steps: int):
+    self._training_steps = training_steps
+    self._message_step, self._message_time = step, time.monotonic()
+
+  def show(self, step: int, scalars: dict[str, np.ndarray]) -> None:
+    """Logs a line if the last one is some seconds old or this is the last step."""
+    seconds = time.monotonic() - self._message_time
+    if seconds < _SECONDS_PER_MESSAGE and step < self._training_steps:
+      return
+    rate = (step - self._message_step) / seconds
+    self._message_step, self._message_time = step, time.monotonic()
+    left = (self._training_steps - step) / rate
+    logging.info(
+      "step %d of %d, %.1f steps/s, %d:%02d min left, loss %.2f, reconstruction_loss %.2f",
+      step, self._training_steps, rate, left // 60, left % 60,
+      scalars["loss"][-1], scalars["reconstruction_loss"][-1],
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Postprocessing: from a trained model to a representation, stored as a SavedModel."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+import os
+import pathlib
+import time
+from typing import Any
+
+from absl import logging
+import gin
+import tensorflow as tf
+
+from dl_condind.data.ground_truth import named_data
+from dl_condind.methods import posteriors
+from dl_condind.methods import saved_models
+from dl_condind.utils import results
+from dl_condind.utils import stages
+
+STEP = "postprocess"
+
+
+@gin.register
+def mean_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+  """Returns the mean of q(z|x), [batch, num_latent]."""
+  del scale_tril, seed
+  return z_mean
+
+
+@gin.register
+def sampled_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+  """Returns a sample of q(z|x), with the correlation of its noise, [batch, num_latent]."""
+  return posteriors.sample(z_mean, scale_tril, seed)
+
+
+class _Postprocessed(tf.Module):
+  """A trained model's signatures and its representation."""
+
+  def __init__(self, model: Any, postprocess_fn: Callable[..., tf.Tensor], random_seed: int):
+    super().__init__()
+    self.model = model
+    self.draws = tf.Variable(0, trainable=False)
+    encode = model.signatures["gaussian_encoder"]
+    images = encode.structured_input_signature[1]["images"]
+
+    def representation(images, seed):
+      encoded = encode(images=images)
+      return {"default": postprocess_fn(encoded["mean"], encoded["scale_tril"], seed)}
+
+    def unseeded(images):
+      seed = tf.stack([tf.constant(random_seed), self.draws.assign_add(1)])
+      return representation(images, seed)
+
+    seed = tf.TensorSpec([2], tf.int32, name="seed")
+    self.representation = tf.function(unseeded, [images])
+    self.seeded_representation = tf.function(representation, [images, seed])
+
+  def signatures(self) -> dict[str, Any]:
+    """Returns the functions a caller can name."""
+    return {
+      **self.model.signatures,
+      "representation": self.representation,
+      "seeded_representation": self.seeded_representation,
+    }
+
+
+def postprocess_with_gin(
+  model_dir: str | os.PathLike,
+  output_dir: str | os.PathLike,
+  overwrite: bool = False,
+  gin_config_files: Sequence[str] = (),
+  gin_bindings: Sequence[str] = (),
+  trust_gin_imports: bool = False,
+) -> None:
+  """Makes the representation that gin files and bindings describe; see `postprocess`.
+
+  `dataset.name = "auto"` stands for the data set the model was trained on.
+  """
+  model_dir = pathlib.Path(model_dir)
+  stages.parse_with_dataset(
+    gin_config_files, gin_bindings, trust_gin_imports, model_dir / "results" / "gin" / "train.gin"
+  )
+  try:
+    postprocess(model_dir, output_dir, overwrite)
+  finally:
+    gin.clear_config()
+
+
+@gin.configurable("postprocess", denylist=["model_dir", "output_dir", "overwrite"])
+def postprocess(
+  model_dir: str | os.PathLike,
+  output_dir: str | os.PathLike,
+  overwrite: bool = False,
+  postprocess_fn: Callable[..., tf.Tensor] = gin.REQUIRED,
+  random_seed: int = gin.REQUIRED,
+  name: str = "",
+) -> None:
+  """Writes the representation of a trained model into output_dir, unless it is there already.
+
+  The SavedModel has the model's signatures and `representation(images)`, whose samples depend on
+  random_seed and on how often it was called, and `seeded_representation(images, seed)`.
+
+  Args:
+    model_dir: Folder of the trained model.
+    output_dir: Folder of the representation.
+    overwrite: Whether to replace what is there.
+    postprocess_fn: Function of z_mean, scale_tril and a seed.
+    random_seed: Seed of the samples.
+    name: Label for the record.
+
+  Raises:
+    DatasetError: If the model is missing or damaged.
+    ConfigError: If output_dir holds something made with other settings.
+  """
+  del name
+  start_time = time.monotonic()
+  model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
+  with stages.stage(output_dir, STEP, model_dir / "saved_model", overwrite) as stage:
+    if stage.is_complete:
+      return
+    dataset = named_data.get_named_ground_truth_data()
+    model = saved_models.load(model_dir / "saved_model")
+    module = _Postprocessed(model, postprocess_fn, random_seed)
+    saved_models.save(module, module.signatures(), output_dir / "saved_model")
+    stage.finish(
+      {"elapsed_time": time.monotonic() - start_time},
+      results.provenance(dataset.provenance(), {"random_seed": random_seed}),
+      previous=model_dir,
+    )
+  logging.info("Wrote the representation %s.", output_dir)

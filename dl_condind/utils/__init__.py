@@ -1,0 +1,1 @@
+"""Configurations, records, files and errors."""

@@ -1,0 +1,230 @@
+"""Files that are either whole or absent: atomic writes, checksums and locks."""
+
+from collections.abc import Iterator
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+from dl_condind.utils import errors
+
+MANIFEST = "manifest.json"
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (
+  errno.EACCES,
+  errno.EEXIST,  # mkdir's word for a file where a folder is needed.
+  errno.EIO,
+  errno.EISDIR,
+  errno.ELOOP,
+  errno.ENAMETOOLONG,
+  errno.ENOTDIR,
+  errno.EPERM,
+  errno.EROFS,
+)
+
+
+def sha256(path: str | os.PathLike) -> str:
+  """Returns the SHA-256 of a file as a hexadecimal string."""
+  with open(path, "rb") as file:
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: str | os.PathLike) -> None:
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)
+
+
+@contextlib.contextmanager
+def clear_write_errors(path: str | os.PathLike) -> Iterator[None]:
+  """Turns the operating system's refusal to write below path into one clear line.
+
+  Raises:
+    TryAgainError: If the disk is full.
+    ConfigError: If path is read-only or lies where nothing can be created.
+  """
+  try:
+    yield
+  except OSError as error:
+    if error.errno in _NO_SPACE:
+      raise errors.TryAgainError(
+        f"No space left to write {path}: free some and run the same command again."
+      ) from error
+    if error.errno in _REFUSED:
+      reason = os.strerror(errno.ENOTDIR if error.errno == errno.EEXIST else error.errno)
+      raise errors.ConfigError(
+        f"Cannot write {path} ({reason}): choose a folder that can be written to."
+      ) from error
+    raise
+
+
+def _temporary_prefix(path: pathlib.Path) -> str:
+  return f".{path.name[:50]}."  # A name has at most 255 bytes, a character up to 4.
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+  """Yields the name of a temporary file that becomes path when the block ends without an error.
+
+  Readers see the old file or the new one, also after a crash or loss of power.
+  """
+  path = pathlib.Path(path)
+  with clear_write_errors(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(
+      prefix=_temporary_prefix(path), suffix=".tmp", dir=path.parent
+    )
+    os.close(descriptor)
+    os.chmod(name, 0o644)
+    temporary = pathlib.Path(name)
+    try:
+      yield temporary
+      _fsync(temporary)
+      os.replace(temporary, path)
+      _fsync(path.parent)
+    finally:
+      temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+  """Writes a text file atomically."""
+  with atomic_file(path) as temporary:
+    temporary.write_text(text, encoding="utf-8")
+
+
+def _json_text(value: object) -> str:
+  return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def write_json(path: str | os.PathLike, value: object) -> None:
+  """Writes strict JSON (no NaN or infinity) atomically.
+
+  Raises:
+    ValueError: If a number in value is not finite.
+  """
+  write_text(path, _json_text(value))
+
+
+@contextlib.contextmanager
+def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+  """Yields a temporary folder that becomes path when the block ends without an error.
+
+  Every file in it gets its SHA-256 in `manifest.json`, so `verify_manifest` can tell a whole folder
+  from a damaged one. An existing folder is replaced: there is the old one or the new one, or, for
+  the instant between two renames, none.
+  """
+  with clear_write_errors(path):
+    path = pathlib.Path(os.path.realpath(path))  # A link is written through, not replaced.
+    if path.exists() and not path.is_dir():
+      raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_directory(path)
+    os.chmod(temporary, 0o755)
+    try:
+      yield temporary
+      names = {str(p.relative_to(temporary)) for p in temporary.rglob("*") if p.is_file()}
+      digests = {name: sha256(temporary / name) for name in names - {MANIFEST}}
+      (temporary / MANIFEST).write_text(_json_text(digests), encoding="utf-8")
+      for entry in temporary.rglob("*"):
+        _fsync(entry)
+      _fsync(temporary)
+      old = _set_aside(path) if path.exists() else None
+      os.replace(temporary, path)
+      _fsync(path.parent)
+      if old is not None:
+        shutil.rmtree(old)
+    finally:
+      shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_directory(path: pathlib.Path) -> pathlib.Path:
+  return pathlib.Path(
+    tempfile.mkdtemp(prefix=_temporary_prefix(path), suffix=".tmp", dir=path.parent)
+  )
+
+
+def _set_aside(path: pathlib.Path) -> pathlib.Path:
+  """Renames a folder to a temporary name, which is returned."""
+  aside = _temporary_directory(path)
+  os.replace(path, aside)  # A rename may replace an empty folder.
+  return aside
+
+
+def remove_directory(path: str | os.PathLike) -> None:
+  """Removes a folder so that a crash half-way leaves nothing under its name."""
+  with clear_write_errors(path):
+    shutil.rmtree(_set_aside(pathlib.Path(path)))
+
+
+def manifest_digest(path: str | os.PathLike) -> str:
+  """Returns the SHA-256 of a folder's manifest: one number for all of its contents."""
+  return sha256(pathlib.Path(path) / MANIFEST)
+
+
+def verify_manifest(path: str | os.PathLike) -> None:
+  """Checks that a folder holds exactly the files it was written with.
+
+  Raises:
+    DatasetError: If the manifest is missing, or a file is missing, changed or extra.
+  """
+  path = pathlib.Path(path)
+  manifest_path = path / MANIFEST
+  if not manifest_path.is_file():
+    raise errors.DatasetError(
+      f"{path} has no {MANIFEST}: it is incomplete or not from dl_condind; write it again."
+    )
+  try:
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+  except ValueError as error:
+    raise errors.DatasetError(
+      f"{manifest_path} is damaged ({error}); write the folder again."
+    ) from error
+  if not isinstance(manifest, dict):
+    raise errors.DatasetError(f"{manifest_path} is damaged (no object); write the folder again.")
+  found = {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()} - {MANIFEST}
+  for name in sorted(found | set(manifest)):
+    if name not in manifest:
+      problem = "is not in its manifest"
+    elif name not in found:
+      problem = "is missing"
+    elif sha256(path / name) != manifest[name]:
+      problem = "has changed since it was written"
+    else:
+      continue
+    raise errors.DatasetError(f"{path / name} {problem}; restore it or write {path} again.")
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike) -> Iterator[None]:
+  """Holds the only writer's lock of a folder, which is created where absent.
+
+  The lock goes with the process, however it ends.
+
+  Raises:
+    TryAgainError: If another process holds it.
+  """
+  path = pathlib.Path(path)
+  with clear_write_errors(path):
+    path.mkdir(parents=True, exist_ok=True)
+    lock = open(path / ".lock", "ab+", buffering=0)  # noqa: SIM115 (held over the yield)
+  with lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+      lock.seek(0)
+      raise errors.TryAgainError(
+        f"{path} is in use by process {lock.read().decode().strip() or '(unknown)'}: "
+        "wait for it to end or choose another folder."
+      ) from error
+    with clear_write_errors(path):
+      lock.truncate(0)
+      lock.write(f"{os.getpid()}\n".encode())
+    yield

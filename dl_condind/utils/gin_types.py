@@ -1,0 +1,193 @@
+"""Checks of one gin binding: is there such a parameter, and may it have such a value?"""
+
+import collections.abc
+import dataclasses
+import difflib
+import inspect
+import math
+import types
+import typing
+
+from gin import config as gin_config
+from gin import config_parser
+
+from dl_condind.utils import errors
+
+MAX_NESTING = 20
+
+_SEQUENCES = (
+  list,
+  tuple,
+  collections.abc.Collection,
+  collections.abc.Iterable,
+  collections.abc.Sequence,
+)
+_LITERALS = (bool, int, float, str, list, tuple, dict)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Reference:
+  """A gin reference (`@scope/name`, `@scope/name()`) or macro (`%name`), as it was written."""
+
+  prefix: str
+  name: str
+  suffix: str
+
+  def __repr__(self) -> str:
+    return f"{self.prefix}{self.name}{self.suffix}"
+
+  @property
+  def selector(self) -> str:
+    """The name without its scopes."""
+    return config_parser.parse_scoped_selector(self.name)[1]
+
+  @property
+  def is_constant(self) -> bool:
+    """Whether a macro stands for a constant of gin, such as `%gin.REQUIRED`."""
+    return bool(gin_config._CONSTANTS.matching_selectors(self.name))
+
+
+def resolve(value: object) -> object:
+  """Returns a value in which every `Reference` is replaced by gin's own."""
+  if isinstance(value, Reference):
+    return gin_config.parse_value(repr(value))
+  if isinstance(value, dict):
+    return {resolve(key): resolve(item) for key, item in value.items()}
+  if isinstance(value, list | tuple):
+    return type(value)(resolve(item) for item in value)
+  return value
+
+
+def leaves(value: object, where: str) -> list[object]:
+  """Returns the literals and references in a nested value.
+
+  Raises:
+    ConfigError: If it is nested too deeply, or a number overflows.
+  """
+  found, level = [], [value]
+  for _ in range(MAX_NESTING):
+    inner = []
+    for item in level:
+      if isinstance(item, dict):
+        inner += [*item.keys(), *item.values()]
+      elif isinstance(item, list | tuple):
+        inner += item
+      else:
+        found.append(item)
+    if not inner:
+      break
+    level = inner
+  else:
+    raise errors.ConfigError(f"{where}: the value is nested more than {MAX_NESTING} deep.")
+  if any(isinstance(leaf, float) and not math.isfinite(leaf) for leaf in found):
+    raise errors.ConfigError(f"{where}: the value is too large for a float.")
+  return found
+
+
+def did_you_mean(word: str, candidates: collections.abc.Iterable[str]) -> str:
+  """Returns the end of an error message that names the closest candidate, if one is close."""
+  close = difflib.get_close_matches(word, sorted(candidates), n=1)
+  return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def find_configurable(selector: str, where: str) -> gin_config.Configurable:
+  """Returns what is registered with gin under a (partial) name.
+
+  Raises:
+    ConfigError: If nothing is, or more than one thing.
+  """
+  registry = gin_config._REGISTRY  # gin has no public list of its names.
+  matches = registry.matching_selectors(selector)
+  if len(matches) == 1:
+    return registry[matches[0]]
+  if matches:
+    raise errors.ConfigError(
+      f"{where}: {selector!r} is ambiguous, write one of: {', '.join(sorted(matches))}."
+    )
+  names = {registry.minimal_selector(name) for name, _ in registry.items()}
+  names |= {name for name, _ in registry.items()}
+  hint = did_you_mean(selector, names) or "; is the `import` of its module missing?"
+  raise errors.ConfigError(f"{where}: nothing configurable is called {selector!r}{hint}")
+
+
+def check_binding(statement: config_parser.BindingStatement, where: str) -> tuple[str, str, str]:
+  """Checks a binding's configurable, parameter and type of value.
+
+  A type is that of the parameter's annotation, or else of its default. References have any type.
+
+  Returns:
+    Scope, complete selector and parameter.
+
+  Raises:
+    ConfigError: If one of the three is wrong.
+  """
+  configurable = find_configurable(statement.selector, where)
+  parameter = _find_parameter(configurable, statement, where)
+  key = (statement.scope, configurable.selector, statement.arg_name)
+  if parameter is None:
+    return key
+  expected = _expected_type(parameter)
+  is_default_none = parameter.default is None and statement.value is None
+  if not is_default_none and not _accepts(expected, statement.value):
+    raise errors.ConfigError(
+      f"{where}: {statement.selector}.{statement.arg_name} must be "
+      f"{inspect.formatannotation(expected)}, got {repr(statement.value)[:80]}."
+    )
+  return key
+
+
+def _find_parameter(
+  configurable: gin_config.Configurable, statement: config_parser.BindingStatement, where: str
+) -> inspect.Parameter | None:
+  """Returns the bound parameter, or None where the configurable takes any."""
+  parameters = inspect.signature(configurable.wrapped).parameters
+  settable = {
+    name: parameter
+    for name, parameter in parameters.items()
+    if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    and (not configurable.allowlist or name in configurable.allowlist)
+    and name not in (configurable.denylist or ())
+  }
+  name = statement.arg_name
+  if name in settable:
+    return settable[name]
+  if name in parameters:
+    raise errors.ConfigError(
+      f"{where}: {statement.selector}.{name} is set by the program, not by gin; "
+      f"gin may set: {', '.join(settable)}."
+    )
+  if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values()):
+    return None
+  hint = did_you_mean(name, settable) or f"; it has: {', '.join(settable) or 'none'}."
+  raise errors.ConfigError(f"{where}: {statement.selector} has no parameter {name!r}{hint}")
+
+
+def _expected_type(parameter: inspect.Parameter) -> object:
+  if parameter.annotation is not parameter.empty and not isinstance(parameter.annotation, str):
+    return parameter.annotation
+  default_type = type(parameter.default)
+  return default_type if default_type in _LITERALS else typing.Any
+
+
+def _accepts(expected: object, value: object) -> bool:
+  """Returns whether a literal may be the value of a parameter of some type."""
+  origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+  kind = origin or expected
+  if isinstance(value, Reference) or expected is typing.Any:
+    return True
+  if kind in (typing.Union, types.UnionType):
+    return any(_accepts(argument, value) for argument in arguments)
+  if kind is typing.Literal:
+    return value in arguments
+  if isinstance(value, bool):
+    return kind in (bool, object)
+  if kind is float:
+    return isinstance(value, int | float)
+  if kind in _SEQUENCES:
+    items = value if isinstance(value, list | tuple) else ()
+    item_types = [argument for argument in arguments if argument is not ...] or [typing.Any]
+    accepted = all(any(_accepts(item_type, item) for item_type in item_types) for item in items)
+    return isinstance(value, list | tuple) and accepted
+  # What is no class (a TypeVar, say) or a protocol allows anything.
+  is_class = isinstance(kind, type) and not getattr(kind, "_is_protocol", False)
+  return isinstance(value, kind) if is_class else True

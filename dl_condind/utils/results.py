@@ -1,0 +1,219 @@
+"""Result records: what a stage computed, with which settings and on what.
+
+`{stage}/results/` holds, for the stage's own step and those before it,
+
+    gin/{step}.gin               the operative configuration
+    json/{step}_config.json      the same as an object
+    json/{step}_results.json     what was computed
+    json/{step}_provenance.json  program, versions, data
+    aggregate/{step}.json        all of the above, flat, up to this step
+
+The folder appears as a whole, so its presence means that the stage is complete.
+"""
+
+from collections.abc import Mapping
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import pathlib
+import platform
+import shlex
+import shutil
+import sys
+import uuid
+
+import numpy as np
+
+import dl_condind
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+from dl_condind.utils import files
+
+_DISTRIBUTIONS = (
+  "gin-config",
+  "keras",
+  "numpy",
+  "scikit-learn",
+  "scipy",
+  "tensorflow",
+  "tensorflow_probability",
+)
+_PARTS = ("config", "results", "provenance")
+
+
+def write_results(
+  directory: str | os.PathLike,
+  step: str,
+  results: Mapping[str, object],
+  provenance: Mapping[str, object],
+  previous: str | os.PathLike | None = None,
+) -> None:
+  """Writes the record of a stage, with gin's operative configuration of this moment.
+
+  Args:
+    directory: The stage's folder; the record is `{directory}/results`, which is replaced.
+    step: "train", "postprocess", "evaluation", ...
+    results: Numbers, strings and lists, also NumPy's; nested mappings are flattened with dots. A
+      `uuid` is added.
+    provenance: What `provenance()` returns.
+    previous: Folder of the stage before, whose record is taken over.
+
+  Raises:
+    DivergedError: If a number is not finite.
+    DatasetError: If the record of the stage before is missing or damaged.
+  """
+  parts = {
+    "config": configs.operative_config(),
+    "results": _flat({**results, "uuid": str(uuid.uuid4())}),
+    "provenance": _flat(provenance),
+  }
+  if previous is not None:
+    files.verify_manifest(pathlib.Path(previous) / "results")
+  with files.atomic_directory(pathlib.Path(directory) / "results") as folder:
+    if previous is not None:
+      skip_manifest = shutil.ignore_patterns(files.MANIFEST)
+      shutil.copytree(
+        pathlib.Path(previous) / "results", folder, ignore=skip_manifest, dirs_exist_ok=True
+      )
+    for name in ("gin", "json", "aggregate"):
+      (folder / name).mkdir(exist_ok=True)
+    (folder / "gin" / f"{step}.gin").write_text(configs.config_text(), encoding="utf-8")
+    for part, values in parts.items():
+      _write(folder / "json" / f"{step}_{part}.json", values)
+    aggregate = {}
+    for path in sorted((folder / "json").iterdir()):
+      aggregate |= {f"{path.stem}.{key}": value for key, value in _read(path).items()}
+    _write(folder / "aggregate" / f"{step}.json", aggregate)
+
+
+def is_complete(directory: str | os.PathLike, step: str) -> bool:
+  """Returns whether a stage's folder holds the record of a step."""
+  return (pathlib.Path(directory) / "results" / "aggregate" / f"{step}.json").is_file()
+
+
+def read_results(directory: str | os.PathLike, step: str) -> dict[str, object]:
+  """Reads what a stage computed (`{step}_results.json`).
+
+  Raises:
+    DatasetError: If the record is missing or damaged.
+  """
+  folder = pathlib.Path(directory) / "results"
+  files.verify_manifest(folder)
+  return _read(folder / "json" / f"{step}_results.json")
+
+
+def read_provenance(directory: str | os.PathLike, step: str) -> dict[str, object]:
+  """Reads what a stage's results depend on beside its configuration.
+
+  Raises:
+    DatasetError: If the record is missing or damaged.
+  """
+  folder = pathlib.Path(directory) / "results"
+  files.verify_manifest(folder)
+  return _read(folder / "json" / f"{step}_provenance.json")
+
+
+def read_aggregate(path: str | os.PathLike) -> dict[str, object]:
+  """Reads an `aggregate/{step}.json`, checked against the manifest of its record if it has one.
+
+  Raises:
+    DatasetError: If it is missing or damaged.
+  """
+  path = pathlib.Path(path)
+  folder = path.parent.parent
+  if (folder / files.MANIFEST).is_file():  # The records of disentanglement_lib have none.
+    files.verify_manifest(folder)
+  return _read(path)
+
+
+def provenance(
+  dataset_provenance: Mapping[str, object] | None = None,
+  extra: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+  """Returns what a result depends on beside its configuration.
+
+  Args:
+    dataset_provenance: What the data set's `provenance()` returns: keys `dataset`, `source`, ...
+    extra: More entries, such as seeds.
+
+  Returns:
+    `dl_condind` and `python` versions, `{distribution}` version of each dependency (None where it
+    is not installed), `command_line`, `cpu`, `date` (UTC), `dataset`, `dataset_source`, ...
+  """
+  versions = {name: _version(name) for name in _DISTRIBUTIONS}
+  dataset = {
+    key if key == "dataset" else f"dataset_{key}": value
+    for key, value in (dataset_provenance or {}).items()
+  }
+  return {
+    "dl_condind": dl_condind.__version__,
+    "python": platform.python_version(),
+    **versions,
+    "command_line": shlex.join(sys.argv),
+    "cpu": _cpu(),
+    "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    **dataset,
+    **(extra or {}),
+  }
+
+
+def _version(distribution: str) -> str | None:
+  try:
+    return importlib.metadata.version(distribution)
+  except importlib.metadata.PackageNotFoundError:
+    return None
+
+
+def _cpu() -> str:
+  """Returns the processor's model and those of its features on which floating point depends."""
+  cpuinfo = pathlib.Path("/proc/cpuinfo")
+  if not cpuinfo.is_file():
+    return platform.processor() or platform.machine()
+  entries = {}
+  for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+    name, _, value = line.partition(":")
+    entries.setdefault(name.strip(), value.strip())
+  flags = set(entries.get("flags", "").split())
+  found = [flag for flag in ("fma", "avx2", "avx512f", "amx_tile") if flag in flags]
+  return " ".join([entries.get("model name", platform.machine()), *found])
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+  """Returns a flat mapping of JSON's own types."""
+  flat = {}
+  for name, value in values.items():
+    key = f"{prefix}{name}"
+    flat |= _flat(value, f"{key}.") if isinstance(value, Mapping) else {key: _plain(key, value)}
+  return flat
+
+
+def _plain(key: str, value: object) -> object:
+  if isinstance(value, np.ndarray | np.generic):
+    value = value.tolist()
+  if isinstance(value, list | tuple):
+    return [_plain(key, item) for item in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    raise errors.DivergedError(f"{key} is {value}, not a finite number; no result was written.")
+  if value is None or isinstance(value, str | int | float):
+    return value
+  raise TypeError(f"{key} is a {type(value).__name__}, which JSON cannot hold.")
+
+
+def _write(path: pathlib.Path, values: Mapping[str, object]) -> None:
+  text = json.dumps(values, indent=2, sort_keys=True, allow_nan=False)
+  path.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _read(path: pathlib.Path) -> dict[str, object]:
+  """Reads a JSON object, in which NaN and infinity (disentanglement_lib writes them) are None."""
+  try:
+    values = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+  except FileNotFoundError as error:
+    raise errors.DatasetError(f"{path} is missing; run its stage again.") from error
+  except (ValueError, RecursionError) as error:
+    raise errors.DatasetError(f"{path} is damaged ({error}); run its stage again.") from error
+  if not isinstance(values, dict):
+    raise errors.DatasetError(f"{path} is damaged (no object); run its stage again.")
+  return values

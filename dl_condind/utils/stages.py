@@ -1,0 +1,108 @@
+"""What the stages after training share: made once from one input with one configuration."""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import contextlib
+import os
+import pathlib
+
+from absl import logging
+import gin
+
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.utils import results
+
+
+class Stage:
+  """One stage in its folder.
+
+  Attributes:
+    is_complete: Whether the stage was made before, from the same input and configuration.
+  """
+
+  def __init__(self, directory: pathlib.Path, step: str, identity: Mapping[str, str]):
+    self.is_complete = False
+    self._directory = directory
+    self._step = step
+    self._identity = identity
+
+  def finish(
+    self, values: Mapping[str, object], provenance: Mapping[str, object], previous: pathlib.Path
+  ) -> None:
+    """Writes the record of the stage; arguments as `results.write_results`."""
+    results.write_results(
+      self._directory, self._step, values, {**provenance, **self._identity}, previous
+    )
+
+
+@contextlib.contextmanager
+def stage(
+  directory: pathlib.Path, step: str, model: pathlib.Path, overwrite: bool
+) -> Iterator[Stage]:
+  """Yields the stage that is made in directory from a stored model with gin's bindings.
+
+  Args:
+    directory: Folder of the stage.
+    step: Name of the stage's record.
+    model: Folder of the SavedModel that the stage starts from.
+    overwrite: Whether to make again what is there.
+
+  Raises:
+    DatasetError: If the model is missing.
+    ConfigError: If the folder holds a stage of another model or configuration.
+    TryAgainError: If another process works in the folder.
+  """
+  if not (model / files.MANIFEST).is_file():
+    raise errors.DatasetError(f"No complete model at {model}: finish the stage before first.")
+  identity = {"input_sha256": files.manifest_digest(model), "bindings": gin.config_str()}
+  with files.locked(directory):
+    made = Stage(directory, step, identity)
+    if results.is_complete(directory, step) and not overwrite:
+      _check_same(directory, step, identity)
+      logging.info("%s is complete.", directory)
+      made.is_complete = True
+    yield made
+
+
+def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str]) -> None:
+  found = results.read_provenance(directory, step)
+  if found.get("input_sha256") != identity["input_sha256"]:
+    difference = "was made from another model"
+  elif found.get("bindings") != identity["bindings"]:
+    lines = set(found.get("bindings", "").splitlines()) ^ set(identity["bindings"].splitlines())
+    difference = "was made with other settings: " + "; ".join(sorted(filter(None, lines)))
+  else:
+    return
+  raise errors.ConfigError(
+    f"{directory} {difference}. Choose another folder, or replace it with --overwrite."
+  )
+
+
+def parse_with_dataset(
+  gin_files: Sequence[str],
+  gin_bindings: Sequence[str],
+  trust_gin_imports: bool,
+  previous_config: str | os.PathLike,
+) -> None:
+  """Parses a configuration in which `dataset.name = "auto"` is the data set of an earlier stage.
+
+  Args:
+    gin_files: As `configs.parse`.
+    gin_bindings: As `configs.parse`.
+    trust_gin_imports: As `configs.parse`.
+    previous_config: The gin file saved by that stage.
+
+  Raises:
+    ConfigError: If the configuration is not valid.
+    DatasetError: If the earlier stage is not complete.
+  """
+  configs.parse(gin_files, gin_bindings, trust_gin_imports)
+  if configs.bound("dataset.name") != "auto":
+    return
+  if not pathlib.Path(previous_config).is_file():
+    raise errors.DatasetError(f"No {previous_config}: finish the stage before first.")
+  name = configs.query(previous_config, "dataset.name")
+  configs.parse(gin_files, [*gin_bindings, f"dataset.name = {name!r}"], trust_gin_imports)
