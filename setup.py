@@ -43,6 +43,6 @@ setuptools.setup(
     "report": REPORT,
     "tensorboard": TENSORBOARD,
     "test": TEST,
-    "dev": [*TEST, *TENSORBOARD, "ruff>=0.9"],
+    "dev": [*TEST, *TENSORBOARD, "ruff>=0.17,<0.18"],
   },
 )

@@ -11,3 +11,7 @@ def _clear_gin():
   """Leaves gin empty and unlocked after each test."""
   yield
   gin.clear_config()
+
+
+def pytest_addoption(parser):
+  parser.addoption("--num_kills", type=int, default=20, help="SIGKILLs of a training.")

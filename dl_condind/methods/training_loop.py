@@ -81,7 +81,7 @@ class TrainingLoop:
     self._train_step = tf.function(model.train_step, jit_compile=jit_compile)
 
   @tf.function(autograph=False)
-  def _run_steps(self, start: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
+  def run_steps(self, start: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
     """Runs count steps and returns each scalar the model reports, [count]."""
 
     def run_step(index: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -126,7 +126,7 @@ class TrainingLoop:
             "command again to continue it."
           )
         end = _next_stop(step, training_steps, checkpoint_steps)
-        scalars = self._run_steps(tf.constant(step, tf.int64), tf.constant(end - step, tf.int64))
+        scalars = self.run_steps(tf.constant(step, tf.int64), tf.constant(end - step, tf.int64))
         scalars = {name: values.numpy() for name, values in scalars.items()}
         _check_finite(scalars, step, self._directory)
         log.write(step, scalars)

@@ -1,0 +1,230 @@
+"""Figures of a study: data in, matplotlib figures out. Nothing here reads or writes a file."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import io
+import textwrap
+
+import numpy as np
+
+from dl_condind.utils import errors
+
+try:
+  from matplotlib import axes as mpl_axes
+  from matplotlib import figure as mpl_figure
+  from matplotlib.backends import backend_agg
+except ImportError as error:
+  raise errors.ConfigError(
+    "Figures need matplotlib, which is not installed: pip install 'dl_condind[report]'."
+  ) from error
+
+MIN_VIOLIN_RUNS = 5  # Fewer points do not show the shape of a distribution.
+
+_DOTS_PER_INCH = 144
+_GAP = 3  # pixels between images
+_PANEL_WIDTH = 3.6  # inches
+_PANEL_HEIGHT = 3.2  # inches
+
+# Okabe and Ito's colours, told apart by all common kinds of colour vision; markers differ as well.
+_STYLES = (
+  ("#0072B2", "o"),
+  ("#D55E00", "^"),
+  ("#009E73", "s"),
+  ("#CC79A7", "D"),
+  ("#E69F00", "v"),
+  ("#56B4E9", "P"),
+  ("#000000", "X"),
+)
+
+
+def to_png(figure: mpl_figure.Figure) -> bytes:
+  """Returns a figure as a PNG file."""
+  buffer = io.BytesIO()
+  backend_agg.FigureCanvasAgg(figure).print_png(buffer)
+  return buffer.getvalue()
+
+
+def values_by_correlation(
+  panels: Mapping[str, Mapping[str, Sequence[float]]],
+  correlations: Sequence[str],
+  axis_label: str,
+  num_columns: int,
+) -> mpl_figure.Figure:
+  """Draws each run's value as a point over its correlation, with the median of each correlation.
+
+  A violin is drawn behind `MIN_VIOLIN_RUNS` or more points. Axes begin at 0.
+
+  Args:
+    panels: Title of a panel -> correlation -> a value of each run.
+    correlations: The correlations in their order, which also decides their colours.
+    axis_label: Name and unit of the values.
+    num_columns: Panels in a row.
+  """
+  figure, grid = _panels(len(panels), num_columns)
+  highest = max((max(v) for panel in panels.values() for v in panel.values() if v), default=0)
+  lowest = min((min(v) for panel in panels.values() for v in panel.values() if v), default=0)
+  for axes, (title, panel) in zip(grid, panels.items(), strict=True):
+    _finish(axes, title, "noise correlation c", axis_label)
+    tick_labels = []
+    for position, correlation in enumerate(correlations):
+      values = panel.get(correlation, ())
+      _draw_runs(axes, position, values, _style(correlations, correlation))
+      tick_labels.append(f"{correlation}\n(n = {len(values)})")
+    axes.set_xticks(range(len(correlations)), tick_labels)
+    axes.set_xlim(-0.6, len(correlations) - 0.4)
+    axes.set_ylim(1.1 * min(0, lowest), 1.1 * max(highest, 0) or 1)
+  return figure
+
+
+def kl_against_total_correlation(
+  panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+  correlations: Sequence[str],
+  num_columns: int,
+) -> mpl_figure.Figure:
+  """Draws each run as a point, its total correlation over its factorized KL.
+
+  Args:
+    panels: Title of a panel -> correlation -> (KL, total correlation) of each run, nats.
+    correlations: The correlations in their order, which also decides their colours.
+    num_columns: Panels in a row.
+  """
+  figure, grid = _panels(len(panels), num_columns)
+  for axes, (title, panel) in zip(grid, panels.items(), strict=True):
+    _finish(axes, title, "factorized KL [nats]", "TC estimate [nats]")
+    axes.axhline(0, color="#999999", linewidth=0.8)
+    for correlation in correlations:
+      points = np.reshape(panel.get(correlation, ()), (-1, 2))
+      color, marker = _style(correlations, correlation)
+      label = f"{name_correlation(correlation)} (n = {len(points)})"
+      axes.plot(*points.T, marker, color=color, markersize=7, alpha=0.8, label=label)
+    axes.margins(0.2)
+    axes.legend(fontsize=9, handletextpad=0.1, framealpha=0.7, edgecolor="none")
+  return figure
+
+
+def traversals(panels: Mapping[str, np.ndarray], values: np.ndarray) -> mpl_figure.Figure:
+  """Draws latent traversals side by side.
+
+  Args:
+    panels: Title -> images in [0, 1], [num_latent, num_values, height, width, channels].
+    values: Values of the latent that changes, [num_values].
+  """
+  mosaics = {title: mosaic(images) for title, images in panels.items()}
+  height, width = next(iter(mosaics.values())).shape[:2]
+  panel_width = 5.0
+  figure = mpl_figure.Figure(
+    (panel_width * len(panels), panel_width * height / width + 0.9),
+    dpi=_DOTS_PER_INCH,
+    layout="constrained",
+  )
+  for axes, (title, images) in zip(
+    figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True
+  ):
+    num_latent, num_values = images.shape[:2]
+    _show(axes, mosaics[title])
+    axes.set_title(title, fontsize=11)
+    rows, columns = (
+      (np.arange(num) + 0.5) * size / num
+      for num, size in (
+        (num_latent, mosaics[title].shape[0]),
+        (num_values, mosaics[title].shape[1]),
+      )
+    )
+    axes.set_yticks(rows, [f"$z_{{{latent}}}$" for latent in range(num_latent)])
+    axes.set_xticks(columns, [f"{value:.1f}" for value in values], fontsize=8)
+    axes.set_xlabel("value of the latent that changes")
+  return figure
+
+
+def image_rows(rows: Mapping[str, np.ndarray]) -> mpl_figure.Figure:
+  """Draws rows of images, such as observations above their reconstructions.
+
+  Args:
+    rows: Label -> images in [0, 1], [num_images, height, width, channels].
+  """
+  image = mosaic(np.stack(list(rows.values())))
+  width = 9.0
+  figure = mpl_figure.Figure(
+    (width, (width - 1.5) * image.shape[0] / image.shape[1] + 0.1),
+    dpi=_DOTS_PER_INCH,
+    layout="constrained",
+  )
+  axes = figure.subplots()
+  _show(axes, image)
+  axes.set_yticks((np.arange(len(rows)) + 0.5) * image.shape[0] / len(rows), list(rows))
+  axes.set_xticks([])
+  return figure
+
+
+def mosaic(images: np.ndarray) -> np.ndarray:
+  """Joins images [rows, columns, height, width, channels] with white gaps, as [..., channels]."""
+  padding = ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0))
+  padded = np.pad(images, padding, constant_values=1)
+  rows, columns, height, width, channels = padded.shape
+  joined = padded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+  return joined[:-_GAP, :-_GAP]
+
+
+def name_correlation(correlation: str) -> str:
+  """Returns `c = 0.9` for the correlation `0.9`; a name, such as `given`, as it is."""
+  return f"c = {correlation}" if correlation[:1] in "-.0123456789" else correlation
+
+
+def _style(correlations: Sequence[str], correlation: str) -> tuple[str, str]:
+  """Returns colour and marker; those of the factorized posterior are the same in every study."""
+  others = [label for label in correlations if label != "0"]
+  return _STYLES[0 if correlation == "0" else 1 + others.index(correlation) % (len(_STYLES) - 1)]
+
+
+def _panels(num_panels: int, num_columns: int) -> tuple[mpl_figure.Figure, list[mpl_axes.Axes]]:
+  """Returns a figure with a grid of panels, and as many of them as are asked for."""
+  num_rows = -(-num_panels // num_columns)
+  figure = mpl_figure.Figure(
+    (max(_PANEL_WIDTH * num_columns, 4.6), _PANEL_HEIGHT * num_rows),
+    dpi=_DOTS_PER_INCH,
+    layout="constrained",
+  )
+  grid = list(figure.subplots(num_rows, num_columns, squeeze=False).flat)
+  for axes in grid[num_panels:]:
+    axes.set_axis_off()
+  return figure, grid[:num_panels]
+
+
+def _finish(axes: mpl_axes.Axes, title: str, x_label: str, y_label: str) -> None:
+  axes.set_title(textwrap.fill(title, 38), fontsize=11)
+  axes.set_xlabel(x_label)
+  axes.set_ylabel(y_label)
+  axes.spines[["top", "right"]].set_visible(False)
+  axes.grid(axis="y", color="#e5e5e5", linewidth=0.8)
+  axes.set_axisbelow(True)
+
+
+def _draw_runs(
+  axes: mpl_axes.Axes, position: int, values: Sequence[float], style: tuple[str, str]
+) -> None:
+  """Draws the runs of one correlation around an x position."""
+  if not len(values):
+    return
+  color, marker = style
+  if len(values) >= MIN_VIOLIN_RUNS and np.ptp(values) > 0:
+    (body,) = axes.violinplot([values], [position], widths=0.7, showextrema=False)["bodies"]
+    body.set(facecolor=color, alpha=0.2)
+  width = 0.12 if len(values) > 1 else 0.0
+  offsets = np.linspace(-width, width, num=len(values))
+  axes.plot(position + offsets, values, marker, color=color, markersize=7, alpha=0.8)
+  if len(values) > 1:
+    axes.hlines(np.median(values), position - 0.25, position + 0.25, color=color, linewidth=2)
+
+
+def _show(axes: mpl_axes.Axes, image: np.ndarray) -> None:
+  """Shows a mosaic, each pixel in coordinates [0, width] x [0, height]."""
+  height, width, num_channels = image.shape
+  axes.imshow(
+    image[:, :, 0] if num_channels == 1 else image,
+    cmap="gray",
+    vmin=0,
+    vmax=1,
+    extent=(0, width, height, 0),
+  )
+  axes.tick_params(length=0)
+  axes.spines[:].set_visible(False)

@@ -1,0 +1,67 @@
+"""Grids of images, as pictures and animations made with Pillow."""
+
+from collections.abc import Sequence
+import os
+
+import numpy as np
+from PIL import Image
+from PIL import ImageDraw
+from PIL import ImageFont
+
+_GAP = 2  # pixels between images
+_FONT_SIZE = 12  # pixels
+_LINE = 18  # pixels, height of a line of text
+
+
+def image_grid(
+  images: np.ndarray,
+  num_columns: int,
+  title: str = "",
+  row_labels: Sequence[str] = (),
+  column_labels: Sequence[str] = (),
+) -> Image.Image:
+  """Returns images side by side on white, row after row.
+
+  Args:
+    images: [num_images, height, width, 1 or 3], in [0, 1].
+    num_columns: Images in a row.
+    title: A line of text at the top.
+    row_labels: Text to the left of each row, or none.
+    column_labels: Text above each column, or none.
+  """
+  num_images, height, width, num_channels = images.shape
+  num_rows = -(-num_images // num_columns)
+  font = ImageFont.load_default(_FONT_SIZE)
+  left = max((int(font.getlength(label)) + 8 for label in row_labels), default=_GAP)
+  top = _GAP + _LINE * (bool(title) + bool(column_labels))
+  right = max(left + num_columns * (width + _GAP), int(font.getlength(title)) + 8)
+  canvas = Image.new(
+    "L" if num_channels == 1 else "RGB", (right, top + num_rows * (height + _GAP)), "white"
+  )
+  draw = ImageDraw.Draw(canvas)
+  draw.text((4, 2), title, "black", font)
+  for row, label in enumerate(row_labels):
+    middle = top + row * (height + _GAP) + height // 2
+    draw.text((4, middle), label, "black", font, anchor="lm")
+  for column, label in enumerate(column_labels):
+    middle = left + column * (width + _GAP) + width // 2
+    draw.text((middle, top - _LINE // 2), label, "black", font, anchor="mm")
+  for index, pixels in enumerate(to_bytes(images)):
+    row, column = divmod(index, num_columns)
+    image = Image.fromarray(pixels[:, :, 0] if num_channels == 1 else pixels)
+    canvas.paste(image, (left + column * (width + _GAP), top + row * (height + _GAP)))
+  return canvas
+
+
+def to_bytes(images: np.ndarray) -> np.ndarray:
+  """Returns images in [0, 1] as uint8; what is outside is clipped."""
+  return np.round(255 * np.clip(images, 0, 1)).astype(np.uint8)
+
+
+def save_animation(
+  frames: Sequence[Image.Image], path: str | os.PathLike, frames_per_second: float
+) -> None:
+  """Writes frames as a GIF that repeats for ever."""
+  first, *others = frames
+  duration = round(1000 / frames_per_second)  # milliseconds
+  first.save(path, save_all=True, append_images=others, duration=duration, loop=0)

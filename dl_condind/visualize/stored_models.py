@@ -1,0 +1,72 @@
+"""A stored model as functions from arrays to images."""
+
+import os
+import pathlib
+
+import numpy as np
+from scipy import special
+import tensorflow as tf
+
+from dl_condind.data.ground_truth import named_data
+from dl_condind.methods import saved_models
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+
+
+class StoredModel:
+  """A trained model whose images are in [0, 1].
+
+  Attributes:
+    dataset: The data set it was trained on.
+    num_latent: Number of latents.
+  """
+
+  def __init__(self, model_dir: str | os.PathLike):
+    """Loads the model of a run.
+
+    Args:
+      model_dir: Folder of the trained model.
+
+    Raises:
+      DatasetError: If the model is missing or damaged.
+      ConfigError: If its configuration is.
+    """
+    model_dir = pathlib.Path(model_dir)
+    self._model = saved_models.load(model_dir / "saved_model")  # It owns the weights.
+    self._signatures = self._model.signatures
+    config = model_dir / "results" / "gin" / "train.gin"
+    if not config.is_file():
+      raise errors.DatasetError(f"No {config}: finish the training first.")
+    self._activation = configs.query(config, "reconstruction_loss.activation")
+    if self._activation not in ("logits", "tanh"):
+      raise errors.ConfigError(
+        f'{config}: reconstruction_loss.activation must be "logits" or "tanh", got '
+        f"{self._activation!r}."
+      )
+    self.dataset = named_data.get_named_ground_truth_data(configs.query(config, "dataset.name"))
+    inputs = self._signatures["decoder"].structured_input_signature[1]
+    self.num_latent = inputs["latent_vectors"].shape[-1]
+
+  def encode(self, observations: np.ndarray) -> np.ndarray:
+    """Returns the means of q(z|x), [batch, num_latent]."""
+    return self._signatures["gaussian_encoder"](images=_tensor(observations))["mean"].numpy()
+
+  def decode(self, z: np.ndarray) -> np.ndarray:
+    """Returns the images of latents of any shape [..., num_latent], flat: [num, ...]."""
+    outputs = self._signatures["decoder"](latent_vectors=_tensor(z.reshape(-1, self.num_latent)))
+    return self._activate(outputs["images"].numpy())
+
+  def reconstruct(self, observations: np.ndarray) -> np.ndarray:
+    """Returns the images of one sample of q(z|x) for each observation.
+
+    The noise of the n-th call after loading is always the same.
+    """
+    outputs = self._signatures["reconstructions"](images=_tensor(observations))
+    return self._activate(outputs["images"].numpy())
+
+  def _activate(self, outputs: np.ndarray) -> np.ndarray:
+    return special.expit(outputs) if self._activation == "logits" else np.tanh(outputs) / 2 + 0.5
+
+
+def _tensor(values: np.ndarray) -> tf.Tensor:
+  return tf.constant(values, tf.float32)

@@ -1,0 +1,172 @@
+"""Pictures of a trained model: reconstructions, samples and latent traversals."""
+
+from collections.abc import Mapping
+import json
+import os
+import pathlib
+
+from absl import logging
+import numpy as np
+
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.visualize import image_grids
+from dl_condind.visualize import stored_models
+from dl_condind.visualize import traversals
+
+INTERVAL = (-2.0, 2.0)
+TRAVERSAL_VALUES = np.linspace(*INTERVAL, num=11)
+
+_SETTINGS = "visualization.json"
+_SEED = 0
+_NUM_PICTURES = 64
+_PICTURES_PER_ROW = 8
+
+_CYCLES: Mapping[str, traversals.Cycle] = {
+  "std_gaussian_cycle": traversals.cycle_gaussian,
+  "fixed_interval_cycle": traversals.cycle_interval,
+}
+
+
+def visualize_model(
+  model_dir: str | os.PathLike,
+  output_dir: str | os.PathLike,
+  overwrite: bool = False,
+  num_animations: int = 5,
+  num_frames: int = 20,
+  fps: int = 10,
+) -> None:
+  """Writes pictures of a trained model into output_dir, unless they are there already.
+
+  `reconstructions/reconstructions.png` has pairs of an observation and its reconstruction,
+  `sampled/samples.png` decoded samples of the prior. `traversals/traversals{j}.png` moves each
+  latent over [-2, 2] from the code of observation j, and `animated_traversals/*_cycle{j}.gif` does
+  so in time, over the quantiles of the prior or over the interval. The same model always gives the
+  same pictures.
+
+  Args:
+    model_dir: Folder of the trained model.
+    output_dir: Folder of the pictures; replaced as a whole.
+    overwrite: Whether to replace pictures of another model or made with other settings.
+    num_animations: Number of observations that are traversed.
+    num_frames: Frames of an animation.
+    fps: Frames per second.
+
+  Raises:
+    DatasetError: If the model is missing or damaged, or its data set cannot be read.
+    ConfigError: If a setting is out of range, or output_dir holds something else.
+  """
+  _check_in(0, _NUM_PICTURES, num_animations=num_animations)
+  _check_in(2, 1000, num_frames=num_frames)
+  _check_in(1, 50, fps=fps)
+  model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
+  model = stored_models.StoredModel(model_dir)
+  settings = {
+    "input_sha256": files.manifest_digest(model_dir / "saved_model"),
+    "num_animations": num_animations,
+    "num_frames": num_frames,
+    "fps": fps,
+    "random_seed": _SEED,
+    "interval": list(INTERVAL),
+  }
+  if _is_complete(output_dir, settings, overwrite):
+    logging.info("%s is complete.", output_dir)
+    return
+  random_state = np.random.RandomState(_SEED)
+  observations = model.dataset.sample_observations(_NUM_PICTURES, random_state)
+  prior_samples = random_state.normal(size=(_NUM_PICTURES, model.num_latent))
+  bases = model.encode(observations)[:num_animations]
+  with files.atomic_directory(output_dir) as folder:
+    _save_reconstructions(model, observations, folder / "reconstructions")
+    _save_samples(model, prior_samples, folder / "sampled")
+    _save_traversals(model, bases, folder / "traversals")
+    _save_animations(model, bases, num_frames, fps, folder / "animated_traversals")
+    (folder / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+  logging.info("Wrote pictures of the model to %s.", output_dir)
+
+
+def _check_in(lowest: int, highest: int, **settings: int) -> None:
+  for name, value in settings.items():
+    if not lowest <= value <= highest:
+      raise errors.ConfigError(f"{name} must be in [{lowest}, {highest}], got {value}.")
+
+
+def _is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwrite: bool) -> bool:
+  """Returns whether the pictures are there.
+
+  Raises:
+    ConfigError: If something else is, that may not be replaced.
+    DatasetError: If the pictures are damaged.
+  """
+  path = output_dir / _SETTINGS
+  if not path.is_file():
+    if output_dir.is_dir() and any(output_dir.iterdir()):
+      raise errors.ConfigError(
+        f"{output_dir} is not empty and holds no {_SETTINGS}, so it is not a folder of pictures: "
+        "choose another one."
+      )
+    return False
+  if overwrite:
+    return False
+  files.verify_manifest(output_dir)
+  found = json.loads(path.read_text(encoding="utf-8"))
+  changed = [key for key in settings if found.get(key) != settings[key]]
+  if changed:
+    raise errors.ConfigError(
+      f"{output_dir} holds pictures of another model or with other settings "
+      f"({', '.join(changed)} differ): choose another folder, or replace it with --overwrite."
+    )
+  return True
+
+
+def _save_reconstructions(
+  model: stored_models.StoredModel, observations: np.ndarray, folder: pathlib.Path
+) -> None:
+  pairs = np.concatenate([observations, model.reconstruct(observations)], axis=2)
+  folder.mkdir()
+  title = "Each pair: an observation and the reconstruction of a sample of q(z|x)"
+  image_grids.image_grid(pairs, _PICTURES_PER_ROW, title).save(folder / "reconstructions.png")
+
+
+def _save_samples(
+  model: stored_models.StoredModel, prior_samples: np.ndarray, folder: pathlib.Path
+) -> None:
+  folder.mkdir()
+  title = "Decoded samples of the prior N(0, I)"
+  grid = image_grids.image_grid(model.decode(prior_samples), _PICTURES_PER_ROW, title)
+  grid.save(folder / "samples.png")
+
+
+def _save_traversals(
+  model: stored_models.StoredModel, bases: np.ndarray, folder: pathlib.Path
+) -> None:
+  folder.mkdir()
+  for index, base in enumerate(bases):
+    codes = traversals.traverse(base, TRAVERSAL_VALUES)
+    grid = image_grids.image_grid(
+      model.decode(codes),
+      len(TRAVERSAL_VALUES),
+      f"Observation {index}: each row moves one latent over {list(INTERVAL)}, others at the mean",
+      row_labels=[f"latent {i}" for i in range(model.num_latent)],
+      column_labels=[f"{value:.1f}" for value in TRAVERSAL_VALUES],
+    )
+    grid.save(folder / f"traversals{index}.png")
+
+
+def _save_animations(
+  model: stored_models.StoredModel,
+  bases: np.ndarray,
+  num_frames: int,
+  fps: int,
+  folder: pathlib.Path,
+) -> None:
+  folder.mkdir()
+  title = f"Latents 0 to {model.num_latent - 1}, row by row"
+  for name, cycle in _CYCLES.items():
+    for index, base in enumerate(bases):
+      images = model.decode(traversals.cycle_traversal(base, cycle, num_frames))
+      frames = [
+        image_grids.image_grid(images[frame::num_frames], num_columns=5, title=title)
+        for frame in range(num_frames)
+      ]
+      image_grids.save_animation(frames, folder / f"{name}{index}.gif", fps)

@@ -1,0 +1,251 @@
+import hashlib
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dl_condind.methods import run_directory
+from dl_condind.methods import train
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.utils import results
+
+TINY = [
+  "dataset.name = 'dummy_data'",
+  "model.training_steps = 6",
+  "model.batch_size = 4",
+  "model.eval_steps = 2",
+  "encoder.encoder_fn = @test_encoder",
+  "decoder.decoder_fn = @test_decoder",
+]
+VAE = ["shared.gin", "methods/vae.gin"]
+FACTOR_VAE = ["shared.gin", "methods/factor_vae.gin"]
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def weights_digest(model_dir):
+  """Returns a digest of all weights, optimizer slots and the step of the newest checkpoint."""
+  (newest,) = sorted((model_dir / "tf_checkpoint").glob("step_*"))[-1:]
+  reader = tf.train.load_checkpoint(str(newest / "checkpoint"))
+  names = sorted(reader.get_variable_to_shape_map())
+  digest = hashlib.sha256()
+  for name in names:
+    if name != "_CHECKPOINTABLE_OBJECT_GRAPH":  # Holds names that Keras numbers in each process.
+      digest.update(name.encode() + np.asarray(reader.get_tensor(name)).tobytes())
+  assert len(names) > 10
+  return digest.hexdigest()
+
+
+def start(model_dir, gin_files, bindings):
+  """Starts the training program as a process of its own."""
+  command = [sys.executable, str(ROOT / "bin" / "dl_condind_train"), f"--model_dir={model_dir}"]
+  command += [f"--gin_config={name}" for name in gin_files]
+  command += [f"--gin_bindings={binding}" for binding in bindings]
+  return subprocess.Popen(
+    command,
+    stderr=subprocess.PIPE,
+    text=True,
+    env={**os.environ, "PYTHONPATH": str(ROOT)},
+  )
+
+
+def test_train_writes_checkpoint_model_log_and_record(tmp_path):
+  train.train_with_gin(tmp_path, False, VAE, [*TINY, "model.log_steps = 2"])
+  record = results.read_results(tmp_path, "train")
+  assert record["global_step"] == 6
+  assert record["loss"] == pytest.approx(record["reconstruction_loss"] + record["regularizer"])
+  assert record["elbo"] == pytest.approx(-(record["reconstruction_loss"] + record["kl_loss"]))
+  steps = [json.loads(x)["step"] for x in (tmp_path / "train_log.jsonl").read_text().splitlines()]
+  assert steps == [0, 2, 4]
+  files.verify_manifest(tmp_path / "saved_model")
+  aggregate = results.read_aggregate(tmp_path / "results" / "aggregate" / "train.json")
+  assert aggregate["train_config.vae.beta"] == "1.0"
+  assert aggregate["train_provenance.dataset"] == "dummy_data"
+
+
+def test_the_same_command_again_redoes_nothing(tmp_path):
+  train.train_with_gin(tmp_path, False, VAE, TINY)
+  before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != ".lock"}
+  train.train_with_gin(tmp_path, False, VAE, [*TINY, "model.checkpoint_steps = 3"])
+  assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != ".lock"}
+
+
+def test_another_configuration_is_refused_with_what_differs(tmp_path):
+  train.train_with_gin(tmp_path, False, VAE, TINY)
+  digest = weights_digest(tmp_path)
+  with pytest.raises(errors.ConfigError, match=r"vae\.beta is 1\.0 there and 2\.0 here.*overwrite"):
+    train.train_with_gin(tmp_path, False, VAE, [*TINY, "vae.beta = 2.0"])
+  assert weights_digest(tmp_path) == digest
+  train.train_with_gin(tmp_path, True, VAE, [*TINY, "vae.beta = 2.0"])
+  assert weights_digest(tmp_path) != digest
+
+
+def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(tmp_path):
+  (tmp_path / "thesis.tex").write_text("precious")
+  for overwrite in (False, True):
+    with pytest.raises(errors.ConfigError, match=r"holds thesis\.tex but no run\.json"):
+      train.train_with_gin(tmp_path, overwrite, VAE, TINY)
+  assert (tmp_path / "thesis.tex").read_text() == "precious"
+
+
+@pytest.mark.parametrize("gin_files", [VAE, FACTOR_VAE])
+def test_stopped_and_continued_run_is_bit_identical(tmp_path, gin_files):
+  train.train_with_gin(tmp_path / "whole", False, gin_files, [*TINY, "model.training_steps = 6"])
+  stopped = tmp_path / "stopped"
+  bindings = [*TINY, "model.training_steps = 6", "model.checkpoint_steps = 1"]
+  train.train_with_gin(stopped, False, gin_files, bindings)
+  newest = stopped / "tf_checkpoint" / "step_000000006"
+  files.remove_directory(newest)  # As if killed before the last checkpoint, with step 5 there.
+  files.remove_directory(stopped / "results")
+  train.train_with_gin(stopped, False, gin_files, bindings)
+  assert weights_digest(stopped) == weights_digest(tmp_path / "whole")
+  logs = [directory / "train_log.jsonl" for directory in (stopped, tmp_path / "whole")]
+  assert logs[0].read_text() == logs[1].read_text()
+  whole, again = (results.read_results(d, "train") for d in (tmp_path / "whole", stopped))
+  for key in whole.keys() - {"elapsed_time", "uuid"}:
+    assert whole[key] == again[key]
+
+
+def test_two_seeds_differ_and_one_repeats(tmp_path):
+  digests = []
+  for index, seed in enumerate([0, 0, 1]):
+    train.train_with_gin(tmp_path / str(index), False, VAE, [*TINY, f"model.random_seed = {seed}"])
+    digests.append(weights_digest(tmp_path / str(index)))
+  assert digests[0] == digests[1] != digests[2]
+
+
+def test_damaged_checkpoint_is_passed_over(tmp_path):
+  bindings = [*TINY, "model.checkpoint_steps = 2"]
+  train.train_with_gin(tmp_path, False, VAE, bindings)
+  digest = weights_digest(tmp_path)
+  data = tmp_path / "tf_checkpoint" / "step_000000006" / "checkpoint.data-00000-of-00001"
+  damaged = bytearray(data.read_bytes())
+  damaged[1000] ^= 1
+  data.write_bytes(damaged)
+  files.remove_directory(tmp_path / "results")
+  train.train_with_gin(tmp_path, False, VAE, bindings)
+  assert weights_digest(tmp_path) == digest
+
+
+@pytest.mark.parametrize(
+  ("binding", "message"),
+  [
+    ("model.training_steps = 0", r"model\.training_steps must be at least 1, got 0"),
+    ("model.batch_size = 0", r"model\.batch_size must be at least 1"),
+    ("model.random_seed = -1", r"model\.random_seed must be at least 0"),
+    ("model.num_threads = 0", r"model\.num_threads must be at least 1"),
+    ("encoder.num_latent = 0", r"encoder\.num_latent must be at least 1"),
+    ("model.training_stepz = 3", r"training_steps"),
+    ("vae.beta = 'much'", r"vae\.beta"),
+    ("dataset.name = 'dsprites'", r"Did you mean 'dsprites_full'"),
+  ],
+)
+def test_bad_settings_are_refused_and_nothing_is_written(tmp_path, binding, message):
+  with pytest.raises(errors.ConfigError, match=message):
+    train.train_with_gin(tmp_path / "run", False, VAE, [*TINY, binding])
+  assert not (tmp_path / "run").exists()
+
+
+def test_correlation_out_of_range_is_refused(tmp_path):
+  gin_files = [*VAE, "posteriors/equicorrelated.gin"]
+  with pytest.raises(errors.ConfigError, match=r"must be in \(-0\.111111, 1\) for 10 latents"):
+    train.train_with_gin(tmp_path, False, gin_files, [*TINY, "equicorrelated.correlation = 1.0"])
+
+
+def test_loss_that_is_not_finite_stops_with_its_step(tmp_path):
+  bindings = [*TINY, "vae_optimizer.learning_rate = 1e30", "model.checkpoint_steps = 1"]
+  with pytest.raises(errors.DivergedError, match=r"is (nan|inf) at step \d"):
+    train.train_with_gin(tmp_path, False, VAE, bindings)
+  assert not results.is_complete(tmp_path, "train")
+
+
+def test_a_locked_run_is_left_alone(tmp_path):
+  with files.locked(tmp_path), pytest.raises(errors.TryAgainError, match="in use by process"):
+    train.train_with_gin(tmp_path, False, VAE, TINY)
+
+
+def test_resolved_config_has_defaults_and_parses_again():
+  text = train.resolved_config(VAE, TINY)
+  assert "vae.beta = 1.0" in text
+  assert "model.num_threads = 2" in text
+  bindings = [line for line in text.splitlines() if line and not line.startswith("#")]
+  assert sorted(bindings) == sorted(
+    line
+    for line in train.resolved_config([], ["\n".join(bindings)]).splitlines()
+    if line and not line.startswith("#")
+  )
+
+
+def test_jit_compiled_training_runs(tmp_path):
+  train.train_with_gin(tmp_path, False, VAE, [*TINY, "model.jit_compile = True"])
+  assert results.read_results(tmp_path, "train")["global_step"] == 6
+
+
+def test_claim_reports_the_state(tmp_path):
+  configs.parse([], [])
+  assert run_directory.claim(tmp_path, {"a": 1}, False) == run_directory.NEW
+  assert run_directory.claim(tmp_path, {"a": 1}, False) == run_directory.UNFINISHED
+  with pytest.raises(errors.ConfigError, match=r"runtime\.a is 1 there and 2 here"):
+    run_directory.claim(tmp_path, {"a": 2}, False)
+  (tmp_path / "run.json").write_text("{")
+  with pytest.raises(errors.ConfigError, match="damaged"):
+    run_directory.claim(tmp_path, {"a": 1}, False)
+
+
+LONG = [*TINY, "model.training_steps = 2000", "model.log_steps = 20"]
+
+
+def test_sigterm_saves_and_exits_75(tmp_path):
+  process = start(tmp_path, VAE, [*TINY, "model.training_steps = 1000000"])
+  deadline = time.monotonic() + 120
+  log = tmp_path / "train_log.jsonl"
+  while not log.exists() or log.stat().st_size < 500:
+    assert time.monotonic() < deadline and process.poll() is None
+    time.sleep(0.1)
+  process.send_signal(signal.SIGTERM)
+  _, stderr = process.communicate(timeout=60)
+  assert process.returncode == 75
+  assert "SIGTERM" in stderr.splitlines()[-1] and "run the same command again" in stderr
+  (checkpoint,) = (tmp_path / "tf_checkpoint").glob("step_*")
+  files.verify_manifest(checkpoint)
+
+
+def test_diverged_training_exits_4_with_one_line(tmp_path):
+  process = start(tmp_path, VAE, [*TINY, "vae_optimizer.learning_rate = 1e30"])
+  _, stderr = process.communicate(timeout=120)
+  assert process.returncode == 4
+  assert stderr.splitlines()[-1].startswith("error: ") and "Traceback" not in stderr
+
+
+def kill_until_done(tmp_path, num_kills, seed):
+  """Kills a training num_kills times, each at a random instant after it made progress."""
+  generator = random.Random(seed)
+  for _ in range(num_kills):
+    process = start(tmp_path, VAE, [*LONG, "model.checkpoint_steps = 1"])
+    log = tmp_path / "train_log.jsonl"
+    size = log.stat().st_size if log.exists() else 0
+    while not log.exists() or log.stat().st_size == size:
+      assert process.poll() is None, process.stderr.read()
+      time.sleep(0.02)
+    time.sleep(generator.uniform(0, 0.3))
+    process.kill()
+    process.communicate()
+
+
+def test_kills_do_not_change_the_result(tmp_path, request):
+  num_kills = request.config.getoption("--num_kills")
+  train.train_with_gin(tmp_path / "whole", False, VAE, LONG)
+  kill_until_done(tmp_path / "killed", num_kills, seed=0)
+  train.train_with_gin(tmp_path / "killed", False, VAE, LONG)
+  assert weights_digest(tmp_path / "killed") == weights_digest(tmp_path / "whole")
+  logs = [(tmp_path / name / "train_log.jsonl").read_text() for name in ("whole", "killed")]
+  assert logs[0] == logs[1]

@@ -1,0 +1,121 @@
+import pathlib
+
+import pytest
+
+from dl_condind.visualize import findings
+from dl_condind.visualize import study_runs
+
+
+def make_run(correlation, steps=300000, method="vae", **measures):
+  row = {
+    "train_config.model.model": f"@{method}()",
+    "train_config.encoder.num_latent": "10",
+    "train_config.posterior.noise_correlation": "@equicorrelated",
+    "train_config.equicorrelated.correlation": str(correlation),
+    "train_results.global_step": steps,
+  }
+  row |= {study_runs.COLUMNS[name][0]: value for name, value in measures.items()}
+  return study_runs.Run("0", pathlib.Path(), row, {})
+
+
+def mig_runs(low, high):
+  return [
+    *(make_run(0.0, mig_mean=value) for value in low),
+    *(make_run(0.9, mig_mean=value) for value in high),
+  ]
+
+
+def text_of(runs):
+  return "\n".join(findings.describe({"VAE": runs}))
+
+
+def test_median_ignores_missing_values():
+  runs = [make_run(0, kl_loss=value) for value in (1.0, 5.0, 3.0)] + [make_run(0)]
+  assert findings.median(runs, "kl_loss") == 3
+  assert findings.median(runs, "mig_mean") is None
+
+
+def test_extremes_are_the_lowest_and_highest_correlation():
+  runs = [make_run(c) for c in (0.5, 0.9, 0.0, 0.9)]
+  low, high = findings.extremes(runs)
+  assert [run.correlation for run in low + high] == [0.0, 0.9, 0.9]
+  assert findings.extremes(runs[:1]) is None
+
+
+@pytest.mark.parametrize(
+  ("low", "high", "verb"),
+  [([0.2, 0.4], [0.1, 0.1], "fell"), ([0.1], [0.2], "rose"), ([0.2], [0.2001], "stayed")],
+)
+def test_direction_of_mig(low, high, verb):
+  text = text_of(mig_runs(low, high))
+  assert f"edian MIG of the mean representation {verb} from" in text
+
+
+def test_mig_is_given_with_medians_counts_and_pairs():
+  text = text_of(mig_runs([0.2, 0.4], [0.1, 0.3, 0.1]))
+  assert "fell from 0.300 at c = 0 (2 runs) to 0.100 at c = 0.9 (3 runs)" in text
+  assert "In 5 of 6 pairs of one run each, the one with c = 0.9 has the lower MIG" in text
+  assert "MIG of the sampled representation is missing on one side" in text
+
+
+@pytest.mark.parametrize(("num_low", "num_high", "p"), [(1, 1, "0.5"), (2, 2, "0.17")])
+def test_few_runs_prove_little(num_low, num_high, p):
+  text = text_of(mig_runs([0.3] * num_low, [0.1] * num_high))
+  assert f"p-value a one-sided rank test can give is {p}," in text
+  assert "cannot establish it" in text
+
+
+def test_ten_runs_a_side_can_be_tested():
+  text = text_of(mig_runs([0.3] * 10, [0.1] * 10))
+  assert "p-values down to 5.4e-06" in text
+  assert "cannot establish it" not in text
+
+
+def test_one_correlation_is_not_compared():
+  text = text_of([make_run(0.9, mig_mean=0.1)])
+  assert "nothing is compared" in text
+  assert "fell" not in text
+
+
+def test_other_terms_are_described():
+  runs = [
+    make_run(0.0, reconstruction_loss=30.0, kl_loss=20.0, total_correlation=5.0),
+    make_run(0.9, reconstruction_loss=31.5, kl_loss=19.0, total_correlation=5.0),
+  ]
+  text = text_of(runs)
+  assert "reconstruction error rose from 30.00 at c = 0 (1 run) to 31.50" in text
+  assert "factorized KL fell from 20.00" in text
+  assert "TC estimate stayed" in text
+
+
+def test_kl_differs_by_a_constant_of_the_noise():
+  runs = [
+    make_run(0.0, kl_loss=20.0, kl_loss_full=20.0 - 1e-9),
+    make_run(0.9, kl_loss=18.0, kl_loss_full=18.0 + 9.2575),
+    make_run(0.9, kl_loss=11.0, kl_loss_full=11.0 + 9.2576),
+  ]
+  text = text_of(runs)
+  assert (
+    "by 0.00 nats for noise correlation 0 of 10 latents; 9.26 nats for noise correlation 0.9"
+    in text
+  )
+  assert "-1/2 log det R" in text
+
+
+def test_limits_of_the_estimator_are_always_told():
+  text = text_of(mig_runs([0.2], [0.1]))
+  assert "hardly sees c" in text and "factorized densities" in text
+
+
+def test_short_runs_are_told():
+  short = [make_run(0, steps=5000), make_run(0, steps=2000, method="factor_vae")]
+  text = text_of(short)
+  assert "VAE 5,000 instead of 300,000" in text
+  assert "FactorVAE 2,000 instead of 150,000" in text
+  assert "shorter than the paper's" not in text_of([make_run(0)])
+  assert "shorter than the paper's" not in text_of([make_run(0, steps=150000, method="factor_vae")])
+
+
+def test_runs_without_any_measure():
+  text = text_of([make_run(0.0), make_run(0.9)])
+  assert "nothing is compared" in text

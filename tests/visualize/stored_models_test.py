@@ -1,0 +1,68 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from dl_condind.data.ground_truth import dummy_data
+from dl_condind.methods import saved_models
+from dl_condind.utils import errors
+from dl_condind.visualize import stored_models
+
+
+@pytest.fixture
+def observations():
+  return dummy_data.DummyData().sample_observations(4, np.random.RandomState(0))
+
+
+def test_images_are_the_sigmoid_of_the_decoder(trained_study, observations):
+  model_dir = trained_study / "0" / "model"
+  model = stored_models.StoredModel(model_dir)
+  assert model.num_latent == 3
+  assert model.dataset.name == "dummy_data"
+  signatures = saved_models.load(model_dir / "saved_model").signatures
+  z = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+  logits = signatures["decoder"](latent_vectors=z.reshape(10, 3))["images"].numpy()
+  np.testing.assert_allclose(model.decode(z), 1 / (1 + np.exp(-logits)), rtol=1e-5)
+  mean = signatures["gaussian_encoder"](images=observations)["mean"].numpy()
+  np.testing.assert_allclose(model.encode(observations), mean, rtol=1e-6)
+
+
+def test_tanh_is_moved_to_0_to_1(trained_study, tmp_path, observations):
+  model_dir = tmp_path / "model"
+  shutil.copytree(trained_study / "0" / "model", model_dir)
+  config = model_dir / "results" / "gin" / "train.gin"
+  config.write_text(config.read_text().replace("'logits'", "'tanh'"))
+  logits_model = stored_models.StoredModel(trained_study / "0" / "model")
+  tanh_model = stored_models.StoredModel(model_dir)
+  z = np.random.default_rng(0).normal(size=(3, 3))
+  probability = logits_model.decode(z).astype(np.float64)
+  outputs = np.log(probability / (1 - probability))
+  np.testing.assert_allclose(tanh_model.decode(z), np.tanh(outputs) / 2 + 0.5, rtol=1e-4)
+
+
+def test_reconstructions_are_new_samples_but_the_same_after_loading(trained_study, observations):
+  model_dir = trained_study / "1" / "model"
+  first, second = (stored_models.StoredModel(model_dir) for _ in range(2))
+  images = first.reconstruct(observations)
+  assert images.shape == observations.shape
+  assert np.all((images > 0) & (images < 1))
+  np.testing.assert_array_equal(images, second.reconstruct(observations))
+  assert not np.array_equal(images, first.reconstruct(observations))
+
+
+def test_missing_and_damaged_models_are_refused(trained_study, tmp_path):
+  with pytest.raises(errors.DatasetError, match="No model at"):
+    stored_models.StoredModel(tmp_path / "model")
+  model_dir = tmp_path / "copy"
+  shutil.copytree(trained_study / "0" / "model", model_dir)
+  config = model_dir / "results" / "gin" / "train.gin"
+  text = config.read_text()
+  config.write_text(text.replace("'logits'", "'softmax'"))
+  with pytest.raises(errors.ConfigError, match='must be "logits" or "tanh"'):
+    stored_models.StoredModel(model_dir)
+  config.unlink()
+  with pytest.raises(errors.DatasetError, match="finish the training first"):
+    stored_models.StoredModel(model_dir)
+  (model_dir / "saved_model" / "saved_model.pb").write_bytes(b"changed")
+  with pytest.raises(errors.DatasetError, match="has changed"):
+    stored_models.StoredModel(model_dir)
