@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).parent
 
 REPORT = ["matplotlib>=3.8"]
 TENSORBOARD = ["tensorboard>=2.20,<3"]
-TEST = ["pytest>=8", "pytest-cov>=5", "pandas>=2.2", *REPORT]
+TEST = ["pytest>=8", "pytest-cov>=5", "pandas>=2.2", *REPORT, *TENSORBOARD]
 
 setuptools.setup(
   name="dl_condind",
@@ -43,6 +43,6 @@ setuptools.setup(
     "report": REPORT,
     "tensorboard": TENSORBOARD,
     "test": TEST,
-    "dev": [*TEST, *TENSORBOARD, "ruff>=0.17,<0.18"],
+    "dev": [*TEST, "ruff>=0.17,<0.18"],
   },
 )

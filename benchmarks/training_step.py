@@ -82,6 +82,7 @@ def contenders() -> list[Contender]:
   torch = _TORCH_PYTHON.value
   return [
     *(Contender(sys.executable, "own_step.py", (f"--model={model}",)) for model in models),
+    Contender(sys.executable, "peers/bare_tensorflow_step.py"),
     *(Contender(torch, "peers/pytorch_step.py", (f"--model={model}",)) for model in models),
     Contender(sys.executable, "peers/keras_fit.py"),
     Contender(torch, "peers/disent_step.py"),
@@ -152,20 +153,13 @@ def conditions(programs: list[Contender], load: float) -> list[str]:
   for program in programs:
     for record in program.records["default"][:1]:
       versions.update(record["versions"])
-  environment = {name: os.environ.get(name, "unset") for name in step_timing.MALLOC_VARIABLES}
   return [
-    f"Batch {step_timing.BATCH_SIZE}, {step_timing.threads()} threads, {os.cpu_count()} CPUs, "
-    f"load average {load:.1f} at the start; median of {_ROUNDS.value} rounds of "
-    f"{flags.FLAGS['steps'].value} steps.",
-    f"Tuned malloc: {_assignments(ALLOCATORS['tuned'])}; default: both unset. "
-    f"Environment of this run: {_assignments(environment)}.",
-    f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.",
+    f"Batch {step_timing.BATCH_SIZE}, {step_timing.threads()} threads; median of {_ROUNDS.value} "
+    f"rounds of {flags.FLAGS['steps'].value} steps.",
+    f"Tuned malloc: {step_timing.assignments(ALLOCATORS['tuned'])}; default: both unset.",
+    *step_timing.surroundings(versions, load),
     "",
   ]
-
-
-def _assignments(variables: Mapping[str, str]) -> str:
-  return ", ".join(f"{name}={value}" for name, value in variables.items())
 
 
 def main(argv: list[str]) -> None:

@@ -7,6 +7,7 @@ prints one line of JSON. `training_step.py` runs several of them in turn and com
 # ruff: noqa: E402 (a package that is missing has to end in one line, before the imports)
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import importlib.metadata
 import importlib.util
@@ -43,6 +44,7 @@ BATCH_SIZE = 64
 IMAGE_SIZE = 64
 NUM_LATENT = 10
 NUM_IMAGES = 20_000
+STEPS_PER_CALL = 20  # of the programs that loop over steps inside a compiled function
 MALLOC_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 _THREADS = flags.DEFINE_integer("threads", 2, "Threads to compute with.", lower_bound=1)
@@ -83,6 +85,26 @@ def time_steps(step: Callable[[], float]) -> tuple[np.ndarray, float]:
     loss = step()
     ends[i] = time.perf_counter()
   return step_milliseconds(ends), float(loss)
+
+
+def time_calls(run_call: Callable[[int], float]) -> tuple[np.ndarray, float]:
+  """Does what `time_steps` does with a function that runs `STEPS_PER_CALL` steps.
+
+  Numbers of steps are rounded up to whole calls. Steps of one call count as equally long.
+
+  Args:
+    run_call: Trains from the step it is given on. Returns the loss of the last step.
+
+  Returns:
+    Milliseconds each timed step took, [steps], and the loss of the last step.
+  """
+  warmup, timed = (math.ceil(flag.value / STEPS_PER_CALL) for flag in (_WARMUP, _STEPS))
+  ends = np.empty(warmup + timed)
+  for call in range(warmup + timed):
+    loss = run_call(call * STEPS_PER_CALL)
+    ends[call] = time.perf_counter()
+  milliseconds = 1000 * np.diff(ends)[warmup - 1 :] / STEPS_PER_CALL
+  return np.repeat(milliseconds, STEPS_PER_CALL), float(loss)
 
 
 def step_milliseconds(ends: Sequence[float]) -> np.ndarray:
@@ -127,3 +149,23 @@ def report(
     "malloc": {name: os.environ.get(name) for name in MALLOC_VARIABLES},
   }
   print(json.dumps(record))
+
+
+def surroundings(versions: Mapping[str, str], load: float) -> list[str]:
+  """Returns lines of Markdown that say what a benchmark ran on and with.
+
+  Args:
+    versions: Version of each package.
+    load: Load average when the benchmark started.
+  """
+  environment = {name: os.environ.get(name, "unset") for name in MALLOC_VARIABLES}
+  return [
+    f"{os.cpu_count()} CPUs, load average {load:.1f} at the start.",
+    f"Environment: {assignments(environment)}.",
+    f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.",
+  ]
+
+
+def assignments(variables: Mapping[str, str]) -> str:
+  """Returns variables and their values as one line."""
+  return ", ".join(f"{name}={value}" for name, value in variables.items())

@@ -195,8 +195,8 @@ def load_representation(
     observations = np.ascontiguousarray(observations, dtype=np.float32)
     inputs = {"images": tf.constant(observations)}
     if seeded:
-      words = [random_seed >> 1, zlib.crc32(observations) >> 1]
-      inputs["seed"] = tf.constant(words, tf.int32)
+      words = np.array([random_seed, zlib.crc32(observations) >> 1], np.uint32)
+      inputs["seed"] = tf.constant(words.view(np.int32))  # TensorFlow's seeds are signed.
     return {key: value.numpy() for key, value in signatures[name](**inputs).items()}
 
   return representation.Representation(

@@ -21,13 +21,15 @@ _NAME = re.compile(r"step_(\d+)")
 
 
 @contextlib.contextmanager
-def clear_tensorflow_write_errors(path: pathlib.Path) -> Iterator[None]:
-  """Turns TensorFlow's refusal to write below path into one clear line.
+def tensorflow_writes(path: pathlib.Path) -> Iterator[None]:
+  """Turns TensorFlow's refusal to write below path into one clear line, and quiets its progress.
 
   Raises:
     TryAgainError: If the disk is full.
     ConfigError: If path cannot be written.
   """
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(min(verbosity, logging.WARNING))
   try:
     yield
   except tf.errors.ResourceExhaustedError as error:
@@ -38,6 +40,8 @@ def clear_tensorflow_write_errors(path: pathlib.Path) -> Iterator[None]:
     raise errors.ConfigError(
       f"Cannot write {path}: choose a folder that can be written to."
     ) from error
+  finally:
+    logging.set_verbosity(verbosity)
 
 
 def _folders(directory: pathlib.Path) -> list[tuple[int, pathlib.Path]]:
@@ -54,7 +58,7 @@ def save(checkpoint: tf.train.Checkpoint, directory: pathlib.Path, step: int) ->
     ConfigError: If directory cannot be written.
   """
   folder = directory / f"step_{step:09d}"
-  with clear_tensorflow_write_errors(folder), files.atomic_directory(folder) as temporary:
+  with tensorflow_writes(folder), files.atomic_directory(folder) as temporary:
     checkpoint.write(str(temporary / "checkpoint"))
   for _, old in _folders(directory)[_NUM_KEPT:]:
     files.remove_directory(old)

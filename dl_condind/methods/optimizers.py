@@ -24,9 +24,14 @@ def _checked(
     learning_rate, keras.optimizers.schedules.LearningRateSchedule
   ):
     learning_rate = learning_rate()
-  if isinstance(learning_rate, int | float) and not 0 < learning_rate < float("inf"):
-    raise errors.ConfigError(f"learning_rate must be positive, got {learning_rate}.")
+  if isinstance(learning_rate, int | float):
+    _check_positive("learning_rate", learning_rate)
   return learning_rate
+
+
+def _check_positive(name: str, value: float) -> None:
+  if not 0 < value < float("inf"):
+    raise errors.ConfigError(f"{name} must be positive, got {value}.")
 
 
 @gin.register("AdamOptimizer", module="tf.train")
@@ -75,7 +80,7 @@ def rmsprop_optimizer(
   centered: bool = False,
   name: str = "RMSProp",
 ) -> keras.optimizers.Optimizer:
-  """Returns RMSProp."""
+  """Returns RMSProp. Its mean of squares starts at 0, where TensorFlow 1's started at 1."""
   del use_locking, name
   return keras.optimizers.RMSprop(_checked(learning_rate), decay, momentum, epsilon, centered)
 
@@ -84,7 +89,13 @@ def rmsprop_optimizer(
 def exponential_decay(
   learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-  """Returns the rate `learning_rate * decay_rate**(step / decay_steps)`."""
+  """Returns the rate `learning_rate * decay_rate**(step / decay_steps)`.
+
+  Raises:
+    ConfigError: If learning_rate or decay_steps is not positive.
+  """
+  _check_positive("exponential_decay.learning_rate", learning_rate)
+  _check_positive("exponential_decay.decay_steps", decay_steps)
   return keras.optimizers.schedules.ExponentialDecay(
     learning_rate, decay_steps, decay_rate, staircase
   )
@@ -98,7 +109,13 @@ def polynomial_decay(
   power: float = 1.0,
   cycle: bool = False,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-  """Returns a rate that falls to end_learning_rate in decay_steps steps."""
+  """Returns a rate that falls to end_learning_rate in decay_steps steps.
+
+  Raises:
+    ConfigError: If learning_rate or decay_steps is not positive.
+  """
+  _check_positive("polynomial_decay.learning_rate", learning_rate)
+  _check_positive("polynomial_decay.decay_steps", decay_steps)
   return keras.optimizers.schedules.PolynomialDecay(
     learning_rate, decay_steps, end_learning_rate, power, cycle
   )
@@ -108,7 +125,18 @@ def polynomial_decay(
 def piecewise_constant(
   boundaries: Sequence[int], values: Sequence[float]
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-  """Returns a rate that is values[i] up to and including step boundaries[i]."""
+  """Returns a rate that is values[i] up to and including step boundaries[i].
+
+  Raises:
+    ConfigError: If a value is not positive, or there is not one more of them than of boundaries.
+  """
+  if len(values) != len(boundaries) + 1:
+    raise errors.ConfigError(
+      "There must be one more of piecewise_constant.values than of piecewise_constant.boundaries, "
+      f"got {len(values)} and {len(boundaries)}."
+    )
+  for value in values:
+    _check_positive("piecewise_constant.values", value)
   return keras.optimizers.schedules.PiecewiseConstantDecay(list(boundaries), list(values))
 
 

@@ -70,7 +70,10 @@ def _clear(model_dir: pathlib.Path) -> None:
 
 def _read(path: pathlib.Path) -> dict[str, object]:
   try:
-    return json.loads(path.read_text(encoding="utf-8"))
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+      raise ValueError("no object")
+    return found
   except ValueError as error:
     raise errors.ConfigError(
       f"{path} is damaged ({error}); start the run anew with --overwrite."

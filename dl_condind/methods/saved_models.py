@@ -4,7 +4,6 @@ import os
 import pathlib
 from typing import Any
 
-from absl import logging
 import tensorflow as tf
 
 from dl_condind.methods import checkpoints
@@ -69,13 +68,8 @@ def export(model: gaussian_encoder_model.GaussianEncoderModel, path: str | os.Pa
 def save(module: tf.Module, signatures: dict[str, Any], path: str | os.PathLike) -> None:
   """Writes a module atomically, with the checksums of its files."""
   path = pathlib.Path(path)
-  with checkpoints.clear_tensorflow_write_errors(path), files.atomic_directory(path) as temporary:
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(min(verbosity, logging.WARNING))  # TensorFlow tells of its own names.
-    try:
-      tf.saved_model.save(module, str(temporary), signatures=signatures)
-    finally:
-      logging.set_verbosity(verbosity)
+  with checkpoints.tensorflow_writes(path), files.atomic_directory(path) as temporary:
+    tf.saved_model.save(module, str(temporary), signatures=signatures)
 
 
 def load(path: str | os.PathLike) -> Any:

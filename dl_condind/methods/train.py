@@ -106,6 +106,8 @@ def train(
   _check_at_least(1, training_steps=training_steps, batch_size=batch_size, eval_steps=eval_steps)
   _check_at_least(1, log_steps=log_steps, checkpoint_steps=checkpoint_steps)
   _check_at_least(0, random_seed=random_seed, checkpoint_seconds=checkpoint_seconds)
+  if random_seed >= 2**32:
+    raise errors.ConfigError(f"model.random_seed must be less than 2**32, got {random_seed}.")
   start_time = time.monotonic()
   model_dir = pathlib.Path(model_dir)
   runtime.configure(num_threads)
@@ -127,7 +129,7 @@ def train(
     loop.run(training_steps, log_steps, checkpoint_steps, checkpoint_seconds, interruption)
     saved_models.export(model, model_dir / "saved_model")
     batch_fn = input_pipeline.make_batch_fn(dataset, batch_size, seeds.evaluation_data)
-    losses = evaluate_losses(model, batch_fn, seeds.evaluation_noise, eval_steps)
+    losses = evaluate_losses(model, batch_fn, seeds.evaluation_noise, eval_steps, interruption)
     losses |= {"global_step": training_steps, "elapsed_time": time.monotonic() - start_time}
     extra = {"random_seed": random_seed, **{f"runtime.{k}": v for k, v in identity.items()}}
     results.write_results(model_dir, STEP, losses, results.provenance(provenance, extra))
@@ -172,8 +174,13 @@ def evaluate_losses(
   batch_fn: input_pipeline.BatchFn,
   noise_seed: int,
   eval_steps: int,
+  interruption: training_loop.Interruption,
 ) -> dict[str, float]:
-  """Returns the losses of a model, averaged over eval_steps batches."""
+  """Returns the losses of a model, averaged over eval_steps batches.
+
+  Raises:
+    TryAgainError: If interrupted.
+  """
 
   @tf.function
   def losses_of(step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -182,6 +189,7 @@ def evaluate_losses(
 
   totals = {}
   for step in range(eval_steps):
+    interruption.check("training is done and saved, its evaluation is not")
     for key, value in losses_of(tf.constant(step, tf.int64)).items():
       totals[key] = totals.get(key, 0.0) + float(value)
   return {key: total / eval_steps for key, total in totals.items()}

@@ -48,6 +48,20 @@ class Interruption(contextlib.AbstractContextManager):
     while self._previous:
       signal.signal(*self._previous.popitem())
 
+  def check(self, state: str) -> None:
+    """Stops here if a signal came.
+
+    Args:
+      state: What is safe, for the message.
+
+    Raises:
+      TryAgainError: If a signal came.
+    """
+    if self.signal_name:
+      raise errors.TryAgainError(
+        f"{self.signal_name}: {state}; run the same command again to continue."
+      )
+
   def __exit__(self, *exc_info) -> None:
     self._restore()
 
@@ -121,10 +135,7 @@ class TrainingLoop:
       while step < training_steps:
         if interruption.signal_name:
           self._save(step, saved_step)
-          raise errors.TryAgainError(
-            f"{interruption.signal_name}: {self._directory} is saved at step {step}; run the same "
-            "command again to continue it."
-          )
+          interruption.check(f"{self._directory} is saved at step {step}")
         end = _next_stop(step, training_steps, checkpoint_steps)
         scalars = self.run_steps(tf.constant(step, tf.int64), tf.constant(end - step, tf.int64))
         scalars = {name: values.numpy() for name, values in scalars.items()}

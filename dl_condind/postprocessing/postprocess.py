@@ -9,11 +9,13 @@ from typing import Any
 
 from absl import logging
 import gin
+import numpy as np
 import tensorflow as tf
 
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import posteriors
 from dl_condind.methods import saved_models
+from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import stages
 
@@ -40,6 +42,7 @@ class _Postprocessed(tf.Module):
     super().__init__()
     self.model = model
     self.draws = tf.Variable(0, trainable=False)
+    word = np.uint32(random_seed).astype(np.int32)  # TensorFlow's seeds are signed.
     encode = model.signatures["gaussian_encoder"]
     images = encode.structured_input_signature[1]["images"]
 
@@ -48,7 +51,7 @@ class _Postprocessed(tf.Module):
       return {"default": postprocess_fn(encoded["mean"], encoded["scale_tril"], seed)}
 
     def unseeded(images):
-      seed = tf.stack([tf.constant(random_seed), self.draws.assign_add(1)])
+      seed = tf.stack([tf.constant(word), self.draws.assign_add(1)])
       return representation(images, seed)
 
     seed = tf.TensorSpec([2], tf.int32, name="seed")
@@ -110,9 +113,12 @@ def postprocess(
 
   Raises:
     DatasetError: If the model is missing or damaged.
-    ConfigError: If output_dir holds something made with other settings.
+    ConfigError: If output_dir holds something made with other settings, or random_seed is out of
+      range.
   """
   del name
+  if not 0 <= random_seed < 2**32:
+    raise errors.ConfigError(f"postprocess.random_seed must be in [0, 2**32), got {random_seed}.")
   start_time = time.monotonic()
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
   with stages.stage(output_dir, STEP, model_dir / "saved_model", overwrite) as stage:

@@ -29,6 +29,7 @@ def reproduce(
   output_directory: str | os.PathLike,
   gin_bindings: Sequence[str] = (),
   overwrite: bool = False,
+  model_dir: str | os.PathLike | None = None,
 ) -> None:
   """Trains, postprocesses, evaluates and pictures one run; what is there already is left as it is.
 
@@ -38,6 +39,7 @@ def reproduce(
     output_directory: Folder of the run.
     gin_bindings: Bindings of the training, read last.
     overwrite: Whether to start the run anew.
+    model_dir: Folder of a trained model to take instead of training one.
 
   Raises:
     ConfigError: If the configuration is not valid, or the folder holds another run.
@@ -48,8 +50,9 @@ def reproduce(
   output = pathlib.Path(output_directory)
   gin_files, bindings = grid.run(model_num)
   logging.info("Study %s, run %d of %d: %s", grid.name, model_num, grid.num_runs, output)
-  model_dir = output / "model"
-  train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
+  if model_dir is None:
+    model_dir = output / "model"
+    train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
   for name in grid.representations:
     representation_dir = output / "postprocessed" / name
     postprocess.postprocess_with_gin(

@@ -60,10 +60,13 @@ def stage(
   identity = {"input_sha256": files.manifest_digest(model), "bindings": gin.config_str()}
   with files.locked(directory):
     made = Stage(directory, step, identity)
-    if results.is_complete(directory, step) and not overwrite:
-      _check_same(directory, step, identity)
-      logging.info("%s is complete.", directory)
-      made.is_complete = True
+    if results.is_complete(directory, step):
+      if overwrite:  # First, so that what an interruption leaves does not pass for complete.
+        files.remove_directory(directory / "results")
+      else:
+        _check_same(directory, step, identity)
+        logging.info("%s is complete.", directory)
+        made.is_complete = True
     yield made
 
 

@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 
 from dl_condind.utils import errors
+from dl_condind.visualize import study_runs
 
 try:
   from matplotlib import axes as mpl_axes
@@ -40,7 +41,8 @@ _STYLES = (
 def to_png(figure: mpl_figure.Figure) -> bytes:
   """Returns a figure as a PNG file."""
   buffer = io.BytesIO()
-  backend_agg.FigureCanvasAgg(figure).print_png(buffer)
+  canvas = backend_agg.FigureCanvasAgg(figure)
+  canvas.print_figure(buffer, format="png", bbox_inches="tight", pad_inches=0.05)
   return buffer.getvalue()
 
 
@@ -95,7 +97,7 @@ def kl_against_total_correlation(
     for correlation in correlations:
       points = np.reshape(panel.get(correlation, ()), (-1, 2))
       color, marker = _style(correlations, correlation)
-      label = f"{name_correlation(correlation)} (n = {len(points)})"
+      label = f"{study_runs.name_correlation(correlation)} (n = {len(points)})"
       axes.plot(*points.T, marker, color=color, markersize=7, alpha=0.8, label=label)
     axes.margins(0.2)
     axes.legend(fontsize=9, handletextpad=0.1, framealpha=0.7, edgecolor="none")
@@ -165,11 +167,6 @@ def mosaic(images: np.ndarray) -> np.ndarray:
   return joined[:-_GAP, :-_GAP]
 
 
-def name_correlation(correlation: str) -> str:
-  """Returns `c = 0.9` for the correlation `0.9`; a name, such as `given`, as it is."""
-  return f"c = {correlation}" if correlation[:1] in "-.0123456789" else correlation
-
-
 def _style(correlations: Sequence[str], correlation: str) -> tuple[str, str]:
   """Returns colour and marker; those of the factorized posterior are the same in every study."""
   others = [label for label in correlations if label != "0"]
@@ -191,7 +188,7 @@ def _panels(num_panels: int, num_columns: int) -> tuple[mpl_figure.Figure, list[
 
 
 def _finish(axes: mpl_axes.Axes, title: str, x_label: str, y_label: str) -> None:
-  axes.set_title(textwrap.fill(title, 38), fontsize=11)
+  axes.set_title("\n".join(textwrap.fill(line, 38) for line in title.split("\n")), fontsize=11)
   axes.set_xlabel(x_label)
   axes.set_ylabel(y_label)
   axes.spines[["top", "right"]].set_visible(False)

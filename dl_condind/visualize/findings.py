@@ -37,20 +37,24 @@ def describe(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
   """Returns sentences on the measures of runs grouped by setting, most important first."""
   paragraphs = []
   for name, runs in settings.items():
-    pair = extremes(runs)
-    if pair is None:
-      paragraphs.append(f"{name}: the runs have one noise correlation, so nothing is compared.")
-      continue
-    paragraphs.append(f"{name}: {_describe_mig(*pair)}")
-    paragraphs.append(f"{name}: {_describe_terms(*pair)}")
+    start = f"{name}. " if len(settings) > 1 else ""
+    if pair := extremes(runs):
+      paragraphs += [f"{start}{_describe_mig(*pair)}", f"{start}{_describe_terms(*pair)}"]
+    else:
+      paragraphs.append(f"{start}All runs have one noise correlation, so nothing is compared.")
   pairs = [pair for runs in settings.values() if (pair := extremes(runs))]
   if pairs:
-    paragraphs.append(_describe_power(pairs))
+    paragraphs += [_PAPER, _describe_power(pairs)]
   everything = [run for runs in settings.values() for run in runs]
   paragraphs += [*_describe_kl(everything), _TOTAL_CORRELATION, _MIG]
   return [*paragraphs, *_describe_steps(everything)]
 
 
+_PAPER = (
+  "The paper reports that MIG falls from c = 0 to c = 0.9 for VAE, FactorVAE and beta-TCVAE, and "
+  "that reconstruction error, KL and TC are nearly unchanged for the first two; for beta-TCVAE "
+  "reconstruction error rises while KL and TC fall."
+)
 _TOTAL_CORRELATION = (
   "Total correlation (TC) is the estimate of the paper's Appendix D. Unless its density is set to "
   "“full”, it scores every sample by factorized densities, also where the noise is correlated, so "
@@ -73,17 +77,17 @@ def _describe_mig(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run])
       sentences.append(f"MIG of the {representation} representation is missing on one side.")
       continue
     change = _change(low, high, measure, digits=3)
-    sentences.append(f"median MIG of the {representation} representation {change}.")
+    sentences.append(f"Median MIG of the {representation} representation {change}.")
   low_values, high_values = values_of(low, "mig_mean"), values_of(high, "mig_mean")
   num_pairs = len(low_values) * len(high_values)
   if num_pairs:
     lower = sum(h < l for l in low_values for h in high_values)  # noqa: E741
     sentences.append(
-      f"In {lower} of {num_pairs} {_plural('pair', num_pairs)} of one run each, the one with "
-      f"c = {high[0].correlation_label} has the lower MIG (mean representation). The paper reports "
-      "that MIG falls."
+      f"In {lower} of {_count('pair', num_pairs)} of one run each, the one with "
+      f"{study_runs.name_correlation(high[0].correlation_label)} has the lower MIG (mean "
+      "representation)."
     )
-  return " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
+  return " ".join(sentences)
 
 
 def _describe_terms(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run]) -> str:
@@ -99,10 +103,7 @@ def _describe_terms(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run
   ]
   if not changes:
     return "The other measures are missing on one side."
-  return (
-    f"median {'; '.join(changes)}. The paper reports little change of the three, but for "
-    "beta-TCVAE a higher reconstruction error with lower KL and TC."
-  )
+  return f"Median {'; '.join(changes)}."
 
 
 def _change(
@@ -112,7 +113,7 @@ def _change(
   counts = [len(values_of(runs, measure)) for runs in (low, high)]
   verb = "rose" if after > before else "fell" if after < before else "stayed"
   where = [
-    f"at c = {runs[0].correlation_label} ({count} {_plural('run', count)})"
+    f"at {study_runs.name_correlation(runs[0].correlation_label)} ({_count('run', count)})"
     for runs, count in zip((low, high), counts, strict=True)
   ]
   return f"{verb} from {before:.{digits}f} {where[0]} to {after:.{digits}f} {where[1]}"
@@ -124,7 +125,7 @@ def _describe_power(pairs: Sequence[tuple]) -> str:
   if not low or not high:
     return "Where a side has no value, nothing is compared."
   p_value = 1 / math.comb(low + high, low)
-  runs = f"{low} and {high} {_plural('run', high)} in the smallest comparison"
+  runs = f"{low} against {_count('run', high)} in the smallest comparison"
   if p_value > 0.05:
     return (
       f"Few runs prove little. With {runs}, the smallest p-value a one-sided rank test can give is "
@@ -151,7 +152,7 @@ def _describe_kl(runs: Sequence[study_runs.Run]) -> list[str]:
     amount = f"{abs(min(values)):.2f}"  # Never -0.00.
     if f"{abs(max(values)):.2f}" != amount:
       amount += f" to {max(values):.2f}"
-    parts.append(f"{amount} nats for noise correlation {label} of {num_latent} latents")
+    parts.append(f"{amount} nats at {study_runs.name_correlation(label)} ({num_latent} latents)")
   return [
     f"The full KL exceeds the factorized KL by {'; '.join(parts)}. That is the constant "
     "-1/2 log det R of the noise correlation R. It is there by construction, the same for every "
@@ -180,5 +181,5 @@ def _describe_steps(runs: Sequence[study_runs.Run]) -> list[str]:
   ]
 
 
-def _plural(word: str, number: int) -> str:
-  return word if number == 1 else f"{word}s"
+def _count(word: str, number: int) -> str:
+  return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -44,7 +44,7 @@ def draw(pair: Pair) -> dict[str, bytes]:
   """
   models = [stored_models.StoredModel(run.folder / "model") for run in pair]
   observations = models[0].dataset.sample_observations(_NUM_IMAGES, np.random.RandomState(0))
-  labels = [figures.name_correlation(run.correlation_label) for run in pair]
+  labels = [study_runs.name_correlation(run.correlation_label) for run in pair]
   rows = {"image": observations}
   panels = {}
   values = visualize_model.TRAVERSAL_VALUES

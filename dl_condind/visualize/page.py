@@ -28,7 +28,7 @@ section {
 }
 .scroll { overflow-x: auto; margin-bottom: .75rem; }
 table { border-collapse: collapse; font-size: .8125rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .4rem .5rem; border-bottom: 1px solid #e6e9ed; text-align: left; }
+th, td { padding: .4rem .45rem; border-bottom: 1px solid #e6e9ed; text-align: left; }
 th { border-bottom: 2px solid #b9c1cb; font-weight: 600; vertical-align: bottom; }
 tbody th { border-bottom: 1px solid #e6e9ed; white-space: nowrap; vertical-align: top; }
 td { overflow-wrap: anywhere; }

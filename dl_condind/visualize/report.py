@@ -31,18 +31,19 @@ _COLUMNS = (
   ("Steps", "steps", 0),
   ("MIG, mean", "mig_mean", 3),
   ("MIG, sampled", "mig_sampled", 3),
-  ("Reconstruction error", "reconstruction_loss", 2),
+  ("Reconstr. error", "reconstruction_loss", 2),
   ("KL, factorized", "kl_loss", 2),
   ("KL, full", "kl_loss_full", 2),
-  ("TC, paper's estimate", "total_correlation", 2),
+  ("TC", "total_correlation", 2),
+  ("TC, std. error", "total_correlation_std_error", 3),
   ("TC, null", "total_correlation_null", 2),
-  ("TC, leave-one-out", "total_correlation_leave_one_out", 2),
-  ("TC, standard error", "total_correlation_std_error", 3),
+  ("TC, leave‑one‑out", "total_correlation_leave_one_out", 2),
 )
 
 _CAPTIONS = {
   "mig": "Mutual information gap of the mean and of the sampled representation. Each point is one "
-  "run, the bar is the median of runs with equal correlation.",
+  "run, the bar is the median of runs with equal correlation; from five runs on, the shape behind "
+  "shows their distribution.",
   "reconstruction_error": "Reconstruction error of one sample of q(z|x) for each image, averaged "
   "over images. Each point is one run.",
   "kl_total_correlation": "The paper's estimate of the total correlation over the factorized KL. "
@@ -77,10 +78,7 @@ def write_report(
   study_dir = pathlib.Path(study_dir)
   output_path = pathlib.Path(output_path) if output_path else study_dir / "report.html"
   figure_dir = output_path.parent / "figures"
-  if figure_dir.is_dir() and not (figure_dir / files.MANIFEST).is_file():
-    raise errors.ConfigError(
-      f"{figure_dir} would be replaced and is not from a report: choose another --output_path."
-    )
+  _check_replaceable(figure_dir)
   runs = study_runs.read_runs(study_dir)
   settings = study_runs.group_by_setting(runs)
   pictures = _draw_measures(settings, study_runs.correlation_labels(runs))
@@ -108,6 +106,14 @@ def write_report(
   return output_path
 
 
+def _check_replaceable(figure_dir: pathlib.Path) -> None:
+  is_filled = figure_dir.is_dir() and any(figure_dir.iterdir())
+  if is_filled and not (figure_dir / files.MANIFEST).is_file():
+    raise errors.ConfigError(
+      f"{figure_dir} would be replaced and is not from a report: choose another --output_path."
+    )
+
+
 def _draw_measures(settings: _Settings, correlations: Sequence[str]) -> dict[str, bytes]:
   """Returns PNG files of the figures that show measures."""
   num_columns = min(3, len(settings))
@@ -118,27 +124,31 @@ def _draw_measures(settings: _Settings, correlations: Sequence[str]) -> dict[str
       for label in correlations
     }
 
-  mig = {
-    f"{name}: {representation} representation": by_correlation(runs, f"mig_{representation}")
-    for name, runs in settings.items()
-    for representation in ("mean", "sampled")
-  }
-  reconstruction = {
-    name: by_correlation(runs, "reconstruction_loss") for name, runs in settings.items()
-  }
-  points = {name: {label: [] for label in correlations} for name in settings}
-  for name, runs in settings.items():
+  def points(runs: Sequence[study_runs.Run]) -> dict[str, list[tuple[float, float]]]:
+    found = {label: [] for label in correlations}
     for run in runs:
       point = run.measure("kl_loss"), run.measure("total_correlation")
       if None not in point:
-        points[name][run.correlation_label].append(point)
+        found[run.correlation_label].append(point)
+    return found
+
+  titles = settings if len(settings) > 1 else {"": next(iter(settings.values()))}
+  mig = {
+    f"{title}\n{name} representation".strip(): by_correlation(runs, f"mig_{name}")
+    for title, runs in titles.items()
+    for name in ("mean", "sampled")
+  }
+  reconstruction = {
+    title: by_correlation(runs, "reconstruction_loss") for title, runs in titles.items()
+  }
+  totals = {title: points(runs) for title, runs in titles.items()}
   error_label = f"reconstruction error [{_reconstruction_unit(settings)}]"
   drawn = {
     "mig": figures.values_by_correlation(mig, correlations, "MIG", 2),
     "reconstruction_error": figures.values_by_correlation(
       reconstruction, correlations, error_label, num_columns
     ),
-    "kl_total_correlation": figures.kl_against_total_correlation(points, correlations, num_columns),
+    "kl_total_correlation": figures.kl_against_total_correlation(totals, correlations, num_columns),
   }
   return {name: figures.to_png(figure) for name, figure in drawn.items()}
 
@@ -147,7 +157,7 @@ def _reconstruction_unit(settings: _Settings) -> str:
   losses = {r.setting("reconstruction_loss.loss_fn") for runs in settings.values() for r in runs}
   if losses == {"@bernoulli_loss"}:
     return "nats"
-  return "squared error" if losses == {"@l2_loss"} else "see configuration"
+  return "squared error" if losses == {"@l2_loss"} else "units of its loss"
 
 
 def _results(settings: _Settings) -> list[str]:
@@ -161,10 +171,11 @@ def _results(settings: _Settings) -> list[str]:
       members = [run for run in runs if run.correlation_label == label]
       rows.append(page.row([f"median of {len(members)}", label, "", *_cells(members)], "median"))
   note = (
-    f"KL and TC in nats; reconstruction error in {_reconstruction_unit(settings)}, summed over "
-    "pixels. Medians are of the runs that have the "
-    "value; “-” is a value that is not there. Minutes of training are those since it was last "
-    "continued. The same numbers, and more, are in runs.csv."
+    "KL and TC in nats; reconstruction error summed over pixels, in "
+    f"{_reconstruction_unit(settings)}. TC is the paper's estimate with its standard error over "
+    "batches. Medians are of the runs that have the value; “-” is a value that is not there. "
+    "Minutes of training are those since it was last continued. The same numbers, and more, are in "
+    "runs.csv."
   )
   return [page.numbers_table(headings, rows), page.note(note)]
 
@@ -179,7 +190,7 @@ def _cells(runs: Sequence[study_runs.Run]) -> list[str]:
 
 def _figures(pictures: Mapping[str, bytes], pair: model_pairs.Pair | None) -> list[str]:
   described = " and ".join(
-    f"run {run.name} ({figures.name_correlation(run.correlation_label)}, seed {run.seed})"
+    f"run {run.name} ({study_runs.name_correlation(run.correlation_label)}, seed {run.seed})"
     for run in pair or ()
   )
   parts = [

@@ -7,7 +7,6 @@ import os
 import pathlib
 import shlex
 
-from dl_condind.visualize import figures
 from dl_condind.visualize import page
 from dl_condind.visualize import study_runs
 
@@ -50,16 +49,16 @@ def _facts(runs: Sequence[study_runs.Run]) -> list[tuple[str, str]]:
     f"{key} = {first.setting(key)}" for key in first.config if key.startswith(f"{first.method}.")
   ]
   by_correlation = [
-    f"{figures.name_correlation(label)}: "
+    f"{study_runs.name_correlation(label)}: "
     f"{', '.join(run.seed for run in runs if run.correlation_label == label)}"
     for label in study_runs.correlation_labels(runs)
   ]
-  networks = [first.setting(key) for key in ("encoder.encoder_fn", "decoder.decoder_fn")]
-  loss = first.setting("reconstruction_loss.loss_fn")
+  keys = ("encoder.encoder_fn", "decoder.decoder_fn", "reconstruction_loss.loss_fn")
+  networks = ", ".join(first.setting(key).removeprefix("@") for key in keys)
   return [
     ("Method", ", ".join([first.method_name, *parameters])),
     ("Data set", f"{first.dataset}, {_data_source(runs)}"),
-    ("Networks", f"{', '.join(networks)}, {first.setting('encoder.num_latent')} latents, {loss}"),
+    ("Networks", f"{networks}, {first.setting('encoder.num_latent')} latents"),
     (
       "Training",
       f"{first.setting('model.training_steps')} steps, batches of "

@@ -176,6 +176,11 @@ def _setting_name(run: Run) -> str:
   return f"{run.method_name} on {run.dataset}, {num_latent} latents"
 
 
+def name_correlation(label: str) -> str:
+  """Returns `c = 0.9`, unbroken, for the label `0.9`; a name, such as `given`, as it is."""
+  return f"c\u00a0=\u00a0{label}" if label[:1] in "-.0123456789" else label
+
+
 def correlation_labels(runs: Sequence[Run]) -> list[str]:
   """Returns the correlations that occur, numbers in ascending order first."""
   found = {run.correlation_label: run.correlation for run in runs}

@@ -40,9 +40,9 @@ def test_covariance_of_many_samples():
 
 
 def means_with_covariance(matrix):
-  """64 means whose covariance is matrix exactly."""
-  orthonormal = np.linalg.qr(np.random.default_rng(0).normal(size=(64, 11)))
-  basis = np.linalg.qr(np.column_stack([np.ones(64), orthonormal[0]]))[0][:, 1:11]
+  """64 means whose covariance is the 10 x 10 matrix."""
+  columns = np.random.default_rng(0).normal(size=(64, 10))
+  basis = np.linalg.qr(np.column_stack([np.ones(64), columns]))[0][:, 1:]
   values, vectors = np.linalg.eigh(matrix)
   return np.float32(8 * basis @ (vectors * np.sqrt(np.maximum(values, 0))).T)
 
@@ -108,7 +108,7 @@ def test_loss(build, observations, dip_type):
 
 
 def test_unknown_type():
-  with pytest.raises(errors.ConfigError, match="dip_vae.dip_type must be .* got 'iii'"):
+  with pytest.raises(errors.ConfigError, match=r"dip_vae\.dip_type must be .* got 'iii'"):
     dip_vae.DIPVAE(1.0, 1.0, "iii")
 
 

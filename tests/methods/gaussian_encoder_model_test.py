@@ -26,6 +26,12 @@ OBJECTIVES = {
 }
 each_objective = pytest.mark.parametrize("make_model", OBJECTIVES.values(), ids=OBJECTIVES)
 
+each_network_training = pytest.mark.parametrize(
+  "make_model",
+  [OBJECTIVES[name] for name in ("vae", "factor_vae")],
+  ids=("without discriminator", "with discriminator"),
+)
+
 
 def weights_of(model):
   parts = [model.encoder, model.decoder]
@@ -67,7 +73,7 @@ def test_networks_start_from_different_seeds(build):
   decoder = model.decoder.get_layer("logits").kernel.numpy()
   discriminator = model.discriminator.layers[1].kernel.numpy()[:, :16]
   kernels = [kernel.ravel() for kernel in (*heads, decoder, discriminator)]
-  # Glorot draws of one seed are multiples of each other where shapes are equal, as they are here.
+  # Draws of one seed are multiples of each other: all have 16 x 16 elements.
   assert np.max(np.abs(np.corrcoef(kernels) - np.eye(4))) < 0.3
 
 
@@ -140,10 +146,9 @@ def test_training(make_model, build, observations):
   model = build(make_model())
   before = weights_of(model)
   expected = model.compute_losses(observations, tf.constant(SEED))
-  train_step = tf.function(model.train_step)
 
   # The first step reports the losses of the weights before it, and every weight moves.
-  losses = train_step(observations, tf.constant(SEED))
+  losses = model.train_step(observations, tf.constant(SEED))
   assert set(losses) == set(expected)
   for name in expected:
     np.testing.assert_allclose(losses[name], expected[name], rtol=1e-5)
@@ -152,13 +157,25 @@ def test_training(make_model, build, observations):
   for name, value in before.items():
     assert np.mean(after[name] != value) > 0.9, name
 
-  for _ in range(29):
-    losses = train_step(observations, tf.constant(SEED))
-  assert int(model.global_step) == 30
+  for _ in range(9):
+    losses = model.train_step(observations, tf.constant(SEED))
+  assert int(model.global_step) == 10
   assert float(losses["reconstruction_loss"]) < float(expected["reconstruction_loss"])
 
 
-@each_objective
+@each_network_training
+def test_compiled_training(make_model, build, observations):
+  eager, compiled = build(make_model()), build(make_model())
+  train_step = tf.function(compiled.train_step)
+  for step in range(3):
+    expected = eager.train_step(observations, tf.constant([0, step]))
+    losses = train_step(observations, tf.constant([0, step]))
+    for name in expected:
+      np.testing.assert_allclose(losses[name], expected[name], rtol=1e-4)
+  assert int(compiled.global_step) == 3
+
+
+@each_network_training
 def test_convolutional_networks_train(make_model, bind_small_networks):
   bind_small_networks()
   gin.bind_parameter("encoder.encoder_fn", architectures.conv_encoder)
@@ -168,7 +185,6 @@ def test_convolutional_networks_train(make_model, bind_small_networks):
   model.build((64, 64, 1), seed=1, num_slices=2)
   images = tf.constant(np.random.default_rng(0).uniform(size=(4, 64, 64, 1)), tf.float32)
   before = weights_of(model)
-  # Eagerly: tracing takes longer than the two steps. Biases and ReLUs can hide a kernel for one.
   for step in range(2):
     losses = model.train_step(images, tf.constant([0, step]))
     assert all(np.isfinite(value) for value in losses.values())
@@ -176,26 +192,24 @@ def test_convolutional_networks_train(make_model, bind_small_networks):
   assert not unchanged
 
 
-@each_objective
+@each_network_training
 def test_state_holds_all_that_training_changes(make_model, build, observations):
-  """A checkpoint of `state` continues as if nothing had happened."""
-  model = build(make_model())
-  model.train_step(observations, tf.constant([0, 0]))
-  copy = make_model()
+  model, copy = build(make_model()), make_model()
   copy.build((4, 4, 1), seed=7)
+  model.train_step(observations, tf.constant([0, 0]))
+  assert model.state().keys() == copy.state().keys()
   for name, part in model.state().items():
-    target = copy.state()[name]
-    if name == "global_step":
-      target.assign(part)
-      continue
-    for variable, other in zip(target.variables, part.variables, strict=True):
-      variable.assign(other)
+    pairs = [(copy.state()[name], part)]
+    if name != "global_step":
+      pairs = zip(copy.state()[name].variables, part.variables, strict=True)
+    for variable, value in pairs:
+      variable.assign(value)
   for step in (1, 2):
     for each in (model, copy):
       each.train_step(observations, tf.constant([0, step]))
-  expected = list(weights_of(model).values())
-  for value, other in zip(weights_of(copy).values(), expected, strict=True):
-    np.testing.assert_array_equal(value, other)
+  assert int(copy.global_step) == 3
+  for value, expected in zip(weights_of(copy).values(), weights_of(model).values(), strict=True):
+    np.testing.assert_array_equal(value, expected)
 
 
 def test_networks_that_do_not_fit(bind_small_networks):

@@ -142,6 +142,7 @@ def test_damaged_checkpoint_is_passed_over(tmp_path):
     ("model.training_steps = 0", r"model\.training_steps must be at least 1, got 0"),
     ("model.batch_size = 0", r"model\.batch_size must be at least 1"),
     ("model.random_seed = -1", r"model\.random_seed must be at least 0"),
+    ("model.random_seed = 4294967296", r"model\.random_seed must be less than 2\*\*32"),
     ("model.num_threads = 0", r"model\.num_threads must be at least 1"),
     ("encoder.num_latent = 0", r"encoder\.num_latent must be at least 1"),
     ("model.training_stepz = 3", r"training_steps"),

@@ -92,7 +92,7 @@ def test_scatter_has_kl_to_the_right_and_units():
   assert axes.get_xlabel() == "factorized KL [nats]"
   assert "[nats]" in axes.get_ylabel()
   texts = [text.get_text() for text in axes.get_legend().get_texts()]
-  assert texts == ["c = 0 (n = 2)", "given (n = 1)"]
+  assert texts == ["c\u00a0=\u00a00 (n = 2)", "given (n = 1)"]
 
 
 def test_mosaic_joins_images_with_white_gaps():

@@ -26,7 +26,7 @@ def mig_runs(low, high):
 
 
 def text_of(runs):
-  return "\n".join(findings.describe({"VAE": runs}))
+  return "\n".join(findings.describe({"VAE": runs})).replace("\u00a0", " ")
 
 
 def test_median_ignores_missing_values():
@@ -48,7 +48,7 @@ def test_extremes_are_the_lowest_and_highest_correlation():
 )
 def test_direction_of_mig(low, high, verb):
   text = text_of(mig_runs(low, high))
-  assert f"edian MIG of the mean representation {verb} from" in text
+  assert f"Median MIG of the mean representation {verb} from" in text
 
 
 def test_mig_is_given_with_medians_counts_and_pairs():
@@ -95,10 +95,7 @@ def test_kl_differs_by_a_constant_of_the_noise():
     make_run(0.9, kl_loss=11.0, kl_loss_full=11.0 + 9.2576),
   ]
   text = text_of(runs)
-  assert (
-    "by 0.00 nats for noise correlation 0 of 10 latents; 9.26 nats for noise correlation 0.9"
-    in text
-  )
+  assert "by 0.00 nats at c = 0 (10 latents); 9.26 nats at c = 0.9 (10 latents)" in text
   assert "-1/2 log det R" in text
 
 
@@ -119,3 +116,11 @@ def test_short_runs_are_told():
 def test_runs_without_any_measure():
   text = text_of([make_run(0.0), make_run(0.9)])
   assert "nothing is compared" in text
+
+
+def test_settings_are_named_where_there_are_several():
+  first, second = mig_runs([0.2], [0.1]), mig_runs([0.2], [0.3])
+  paragraphs = findings.describe({"A": first, "B": second, "C": second[:1]})
+  assert [text.partition(". ")[0] for text in paragraphs[:5]] == ["A", "A", "B", "B", "C"]
+  assert "fell" in paragraphs[0] and "rose" in paragraphs[2] and "nothing" in paragraphs[4]
+  assert not findings.describe({"A": first})[0].startswith("A")

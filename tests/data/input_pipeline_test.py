@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+from scipy import stats
+import tensorflow as tf
+
+from dl_condind.data import input_pipeline
+from dl_condind.data.ground_truth import dummy_data
+from dl_condind.data.ground_truth import ground_truth_data
+
+
+class SmallTable(ground_truth_data.TableData):
+  """12 images; the first pixel of a byte table is the number of the row."""
+
+  def __init__(self, observation_shape, packed):
+    super().__init__(
+      name="small_table",
+      factor_names=["a", "b"],
+      factor_sizes=[3, 4],
+      latent_factor_indices=[0, 1],
+      observation_shape=observation_shape,
+      packed=packed,
+    )
+
+  def read_table(self, folder):
+    rng = np.random.default_rng(0)
+    if self.packed:
+      bits = rng.integers(2, size=(12, np.prod(self.observation_shape)), dtype=np.uint8)
+      table = np.packbits(bits, axis=1)
+    else:
+      table = rng.integers(256, size=(12, *self.observation_shape), dtype=np.uint8)
+      table[:, 0, 0, 0] = np.arange(12)
+      table[:, 0, 1, 0] = np.linspace(0, 255, 12)
+    return table, {"source": "synthetic", "sha256": "none"}
+
+
+class Bits(SmallTable):
+  def __init__(self):
+    super().__init__((5, 3, 1), packed=True)  # 15 bits, so that the last of the table is padding.
+
+
+class WholeBytesOfBits(SmallTable):
+  def __init__(self):
+    super().__init__((4, 4, 2), packed=True)
+
+
+class Bytes(SmallTable):
+  def __init__(self):
+    super().__init__((4, 3, 3), packed=False)
+
+
+TABLES = (Bits, WholeBytesOfBits, Bytes)
+each_table = pytest.mark.parametrize("make_dataset", TABLES)
+each_dataset = pytest.mark.parametrize("make_dataset", [*TABLES, dummy_data.DummyData])
+
+
+def batch_of(make_dataset, step, seed=7, batch_size=6):
+  batch_fn = input_pipeline.make_batch_fn(make_dataset(), batch_size, seed)
+  return batch_fn(tf.constant(step, tf.int64)).numpy()
+
+
+@each_dataset
+def test_batches_have_shape_and_type(make_dataset):
+  batch = batch_of(make_dataset, 0)
+  assert batch.shape == (6, *make_dataset().observation_shape)
+  assert batch.dtype == np.float32
+  assert batch.min() >= 0
+  assert batch.max() <= 1
+  assert batch.max() > 0.5
+
+
+@each_dataset
+def test_batch_is_a_function_of_seed_and_step(make_dataset):
+  dataset = make_dataset()
+  batch_fn = input_pipeline.make_batch_fn(dataset, 6, seed=7)
+  steps = [3, 0, 10**6, 3]
+  batches = [batch_fn(tf.constant(step, tf.int64)).numpy() for step in steps]
+  np.testing.assert_array_equal(batches[0], batches[3])
+  np.testing.assert_array_equal(batches[0], batch_of(make_dataset, 3))
+  others = [*batches[1:3], batch_of(make_dataset, 3, seed=8), batch_of(make_dataset, 7, seed=3)]
+  for other in others:
+    assert not np.array_equal(batches[0], other)
+
+
+@each_dataset
+def test_large_seeds(make_dataset):
+  largest = batch_of(make_dataset, 0, seed=2**32 - 1)
+  np.testing.assert_array_equal(largest, batch_of(make_dataset, 0, seed=2**32 - 1))
+  assert not np.array_equal(largest, batch_of(make_dataset, 0, seed=2**31 - 1))
+
+
+@each_dataset
+def test_global_generators_do_not_matter_and_are_left_alone(make_dataset):
+  np.random.seed(0)
+  tf.random.set_seed(0)
+  batch = batch_of(make_dataset, 3)
+  state = np.random.get_state()[1].copy()
+  np.random.seed(1)
+  tf.random.set_seed(1)
+  np.testing.assert_array_equal(batch, batch_of(make_dataset, 3))
+  np.random.seed(0)
+  np.testing.assert_array_equal(state, np.random.get_state()[1])
+
+
+@each_table
+def test_images_are_those_of_the_table(make_dataset):
+  dataset = make_dataset()
+  if dataset.packed:
+    num_pixels = np.prod(dataset.observation_shape)
+    images = np.unpackbits(dataset.table, axis=1)[:, :num_pixels].astype(np.float32)
+  else:
+    images = np.float32(dataset.table) / np.float32(255)
+  images = images.reshape(12, *dataset.observation_shape)
+  np.testing.assert_array_equal(images, dataset.observations_from_rows(np.arange(12)))
+  batch = batch_of(make_dataset, 0, batch_size=200)
+  matches = np.all(batch[:, None] == images[None], axis=(2, 3, 4))
+  # Each image of the batch is one row of the table, and each row occurs.
+  np.testing.assert_array_equal(matches.sum(axis=1), np.ones(200))
+  assert np.all(matches.any(axis=0))
+
+
+def test_rows_are_drawn_uniformly_and_independently():
+  batch_fn = input_pipeline.make_batch_fn(Bytes(), 600, seed=7)
+  rows = [
+    np.rint(255 * batch_fn(tf.constant(step, tf.int64)).numpy()[:, 0, 0, 0]) for step in range(10)
+  ]
+  counts = np.bincount(np.concatenate(rows).astype(int), minlength=12)
+  assert len(counts) == 12
+  assert stats.chisquare(counts).pvalue > 1e-3
+  # Rows at the same place of successive batches, and successive rows of a batch.
+  for first, second in [(rows[:-1], rows[1:]), ([r[:-1] for r in rows], [r[1:] for r in rows])]:
+    correlation = np.corrcoef(np.concatenate(first), np.concatenate(second))[0, 1]
+    assert abs(correlation) < 0.06  # 4 standard errors of 1 / sqrt(5400).
+
+
+def test_bytes_are_scaled_to_the_unit_interval():
+  batch = batch_of(Bytes, 0, batch_size=200)
+  assert batch.max() == 1
+  assert batch.min() == 0
+  np.testing.assert_allclose(255 * batch, np.rint(255 * batch), atol=1e-4)
+
+
+def test_other_data_is_drawn_from_a_generator_of_seed_and_step():
+  words = np.random.SeedSequence([7, 3]).generate_state(8)
+  expected = dummy_data.DummyData().sample_observations(6, np.random.RandomState(words))
+  np.testing.assert_array_equal(batch_of(dummy_data.DummyData, 3), expected)
+
+
+@each_dataset
+def test_batches_in_a_compiled_loop_are_those_drawn_eagerly(make_dataset):
+  batch_fn = input_pipeline.make_batch_fn(make_dataset(), 4, seed=7)
+
+  @tf.function
+  def batches(start):
+    return tf.map_fn(batch_fn, start + tf.range(5, dtype=tf.int64), fn_output_signature=tf.float32)
+
+  compiled = batches(tf.constant(10, tf.int64))
+  assert compiled.shape[1:] == (4, *make_dataset().observation_shape)
+  for index, batch in enumerate(compiled):
+    np.testing.assert_array_equal(batch, batch_fn(tf.constant(10 + index, tf.int64)))
+
+
+@each_dataset
+def test_shape_is_known_when_a_step_is_traced(make_dataset):
+  batch_fn = input_pipeline.make_batch_fn(make_dataset(), 4, seed=7)
+  traced = tf.function(batch_fn).get_concrete_function(tf.TensorSpec([], tf.int64))
+  assert traced.output_shapes == (4, *make_dataset().observation_shape)

@@ -1,0 +1,111 @@
+import pathlib
+import re
+import shlex
+
+from dl_condind.visualize import study_description
+from dl_condind.visualize import study_runs
+
+REPRODUCE = "bin/dl_condind_reproduce --study=quickstart --model_num={} --output_directory=out/{}"
+
+
+def make_run(name, correlation, command_line, seed=0, **columns):
+  row = {
+    "train_config.model.model": "@vae()",
+    "train_config.vae.beta": "1.0",
+    "train_config.dataset.name": "'dsprites_full'",
+    "train_config.encoder.num_latent": "10",
+    "train_config.model.random_seed": str(seed),
+    "train_config.model.training_steps": "5000",
+    "train_config.model.batch_size": "64",
+    "train_config.vae_optimizer.optimizer_fn": "@vae/AdamOptimizer",
+    "train_config.vae_optimizer.learning_rate": "None",
+    "train_config.vae/AdamOptimizer.learning_rate": "0.0005",
+    "train_config.posterior.noise_correlation": "@equicorrelated",
+    "train_config.equicorrelated.correlation": str(correlation),
+    **columns,
+  }
+  provenance = {
+    "command_line": command_line,
+    "tensorflow": "2.21.0",
+    "dataset_source": "rendered",
+    "dataset_sha256": "0123456789abcdef0123",
+  }
+  return study_runs.Run(name, pathlib.Path(name), row, provenance)
+
+
+def quickstart_runs():
+  return [make_run(str(i), c, REPRODUCE.format(i, i)) for i, c in enumerate((0.0, 0.9))]
+
+
+def text_of(parts):
+  text = re.sub(r"<[^>]*>", " ", "".join(parts)).replace("\u00a0", " ")
+  return re.sub(r"\s+", " ", text)
+
+
+def test_what_was_run_is_complete():
+  runs = [*quickstart_runs(), make_run("2", 0.0, "other", seed=4)]
+  text = text_of(study_description.what_was_run({"VAE on dsprites_full": runs}))
+  for fact in (
+    "VAE, vae.beta = 1.0",
+    "dsprites_full, rendered by this package, sha256 0123456789abcdef",
+    "5000 steps, batches of 64, learning rate 0.0005",
+    "c = 0: 0, 4; c = 0.9: 0",
+    "tensorflow 2.21.0",
+    "# run 1 bin/dl_condind_reproduce --study=quickstart --model_num=1",
+  ):
+    assert fact in text
+
+
+def test_learning_rate_of_the_optimizer_function_wins():
+  run = make_run("0", 0.0, "", **{"train_config.vae_optimizer.learning_rate": "0.5"})
+  assert "learning rate 0.5 " in text_of(study_description.what_was_run({"VAE": [run]}))
+
+
+def test_official_data_is_told_from_rendered():
+  run = make_run("0", 0.0, "")
+  run.provenance["dataset_source"] = "official npz"
+  text = text_of(study_description.what_was_run({"VAE": [run]}))
+  assert "source: official npz" in text and "rendered by" not in text
+
+
+def test_commands_add_a_seed_in_new_folders():
+  parts = study_description.how_to_go_on("out", "out/report.html", quickstart_runs())
+  (block,) = re.findall(r"<pre>(.*?)</pre>", "".join(parts), re.DOTALL)
+  commands = [shlex.split(line) for line in block.replace("&#x27;", "'").splitlines()]
+  assert commands == [
+    [
+      "bin/dl_condind_reproduce",
+      "--study=quickstart",
+      f"--model_num={number}",
+      f"--output_directory=out/{number + 2}",
+      "--gin_bindings=model.random_seed = 1",
+    ]
+    for number in range(2)
+  ] + [["dl_condind_report", "--study_dir=out", "--output_path=out/report.html"]]
+
+
+def test_other_ways_of_training_get_words():
+  runs = [make_run("0", 0.0, "bin/dl_condind_train --model_dir=out/0/model")]
+  parts = study_description.how_to_go_on("my out", "r.html", runs)
+  assert "dl_condind_reproduce --study=quickstart" not in "".join(parts)
+  assert "another model.random_seed" in text_of(parts)
+  assert "dl_condind_report --study_dir=&#x27;my out&#x27; --output_path=r.html" in text_of(parts)
+
+
+def test_missing_values_are_listed(tmp_path):
+  columns = {
+    "mean.mig.discrete_mig": 0.1,
+    "mean.vae_terms.reconstruction_loss": 1.0,
+    "mean.total_correlation.total_correlation": 1.0,
+  }
+  run = make_run("1", 0.0, "", **columns)
+  text = text_of(study_description.what_is_missing(tmp_path, [run]))
+  assert "1 trained run found" in text
+  assert "Run 0: not trained." in text
+  assert "Run 1: not evaluated: MIG (sampled)." in text
+
+
+def test_nothing_missing(tmp_path):
+  row = {columns[0]: 1.0 for columns in study_runs.COLUMNS.values()}
+  text = text_of(study_description.what_is_missing(tmp_path, [make_run("0", 0.0, "", **row)]))
+  assert text.strip() == "1 trained run found, each with every value; none begun and not finished."
