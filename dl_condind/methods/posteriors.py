@@ -169,18 +169,19 @@ def check_density(density: str, name: str) -> None:
 
 @gin.configurable("posterior")
 def make_posterior(
-  num_latent: int, noise_correlation: Callable[[int], np.ndarray] = independent
+  num_latent: int, noise_correlation: Callable[[int], np.ndarray] | None = None
 ) -> GaussianPosterior:
   """Returns the posterior family of the configured noise correlation.
 
   Args:
     num_latent: Number of latents.
-    noise_correlation: Function from num_latent to the correlation matrix of the noise.
+    noise_correlation: Function from num_latent to the correlation matrix of the noise; None stands
+      for `independent`.
 
   Raises:
     ConfigError: If the matrix is not a positive definite correlation matrix. It is a ValueError.
   """
-  matrix = np.asarray(noise_correlation(num_latent), dtype=np.float64)
+  matrix = np.asarray((noise_correlation or independent)(num_latent), dtype=np.float64)
   if matrix.shape != (num_latent, num_latent):
     raise errors.ConfigError(
       f"posterior.noise_correlation must return a [{num_latent}, {num_latent}] matrix, "

@@ -10,6 +10,7 @@ from dl_condind.evaluation import evaluate
 from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.studies import study
+from dl_condind.utils import configs
 from dl_condind.visualize import visualize_model
 
 
@@ -49,17 +50,22 @@ def reproduce(
   """
   output = pathlib.Path(output_directory)
   gin_files, bindings = grid.run(model_num)
+  representations = {name: f"postprocess/{name}.gin" for name in grid.representations}
+  metrics = {pathlib.Path(name).stem: _metric_file(name) for name in grid.metrics}
+  for path in [*representations.values(), *metrics.values()]:
+    configs.parse([path])  # A mistake in one of them shows before the training, not after it.
   logging.info("Study %s, run %d of %d: %s", grid.name, model_num, grid.num_runs, output)
   if model_dir is None:
     model_dir = output / "model"
     train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
-  for name in grid.representations:
+  for name, path in representations.items():
     representation_dir = output / "postprocessed" / name
-    postprocess.postprocess_with_gin(
-      model_dir, representation_dir, overwrite, [f"postprocess/{name}.gin"]
-    )
-    for metric in grid.metrics:
-      path = metric if metric.endswith(".gin") else f"metrics/{metric}.gin"
-      metric_dir = output / "metrics" / name / pathlib.Path(path).stem
-      evaluate.evaluate_with_gin(representation_dir, metric_dir, overwrite, [path])
+    postprocess.postprocess_with_gin(model_dir, representation_dir, overwrite, [path])
+    for metric, metric_path in metrics.items():
+      metric_dir = output / "metrics" / name / metric
+      evaluate.evaluate_with_gin(representation_dir, metric_dir, overwrite, [metric_path])
   visualize_model.visualize_model(model_dir, output / "visualizations", overwrite)
+
+
+def _metric_file(name: str) -> str:
+  return name if name.endswith(".gin") else f"metrics/{name}.gin"

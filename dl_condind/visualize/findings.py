@@ -61,7 +61,7 @@ _TOTAL_CORRELATION = (
   "it hardly sees c: a TC that stays the same is what it reports in either case. It is biased "
   "upwards, the more the narrower the posteriors are. Read it beside its null (the same estimate "
   "with latents made independent, whose true TC is 0) and its leave-one-out value (no sample is "
-  "scored by its own posterior), which is biased downwards."
+  "scored by its own posterior), which tends to be biased downwards."
 )
 _MIG = (
   "MIG of the mean representation does not see the noise of the posterior itself, only what "

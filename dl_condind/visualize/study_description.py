@@ -107,8 +107,9 @@ def how_to_go_on(
 ) -> list[str]:
   """Says how to train more seeds and other methods."""
   study, report = shlex.quote(str(study_dir)), shlex.quote(str(output_path))
-  last = [f"dl_condind_report --study_dir={study} --output_path={report}"]
   more = _more_seeds(pathlib.Path(study_dir), runs)
+  folder = pathlib.Path(shlex.split(more[0])[0]).parent if more else pathlib.Path()
+  last = [f"{folder / 'dl_condind_report'} --study_dir={study} --output_path={report}"]
   seeds = (
     "In the project's folder, with its environment active and DISENTANGLEMENT_LIB_DATA set as "
     "before, these commands add a seed to the study:"

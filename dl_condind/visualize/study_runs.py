@@ -84,7 +84,8 @@ class Run:
   @property
   def noise_correlation(self) -> str:
     """Name of the noise correlation's gin configurable, such as `equicorrelated`."""
-    return _reference(self.config.get("posterior.noise_correlation", "@independent"))
+    found = self.config.get("posterior.noise_correlation", "None")
+    return "independent" if found == "None" else _reference(found)
 
   @property
   def correlation(self) -> float | None:

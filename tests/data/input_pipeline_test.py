@@ -139,10 +139,11 @@ def test_bytes_are_scaled_to_the_unit_interval():
   np.testing.assert_allclose(255 * batch, np.rint(255 * batch), atol=1e-4)
 
 
-def test_other_data_is_drawn_from_a_generator_of_seed_and_step():
+@each_dataset
+def test_observations_are_sampled_by_a_generator_of_seed_and_step(make_dataset):
   words = np.random.SeedSequence([7, 3]).generate_state(8)
-  expected = dummy_data.DummyData().sample_observations(6, np.random.RandomState(words))
-  np.testing.assert_array_equal(batch_of(dummy_data.DummyData, 3), expected)
+  expected = make_dataset().sample_observations(6, np.random.RandomState(words))
+  np.testing.assert_array_equal(batch_of(make_dataset, 3), expected)
 
 
 @each_dataset

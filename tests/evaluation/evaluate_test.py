@@ -26,7 +26,7 @@ METRICS = {
 }
 UNREPEATABLE = ("elapsed_time", "uuid")
 
-OWN_METRIC = '''
+OWN_METRIC = """
 import gin
 
 
@@ -37,7 +37,7 @@ def compute_spread(
   observations = ground_truth_data.sample_observations(num_points, random_state)
   representations = representation_function(observations)
   return {"spread": representations.std(), "shape": list(representations.shape)}
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -86,8 +86,8 @@ def test_values_repeat_after_loading_anew_and_in_any_order(trained_run, tmp_path
   evaluate._load.cache_clear()
   seed = ["evaluation.random_seed = 1"]
   other = evaluate_metric(input_dir, tmp_path / "other", UNSUPERVISED, bindings=seed)
-  assert other["gaussian_total_correlation"] != (
-    values[0]["unsupervised"]["gaussian_total_correlation"]
+  assert (
+    other["gaussian_total_correlation"] != (values[0]["unsupervised"]["gaussian_total_correlation"])
   )
 
 
@@ -146,9 +146,7 @@ def test_a_model_without_representation_is_refused(trained_run, tmp_path):
   with pytest.raises(errors.ConfigError, match="no representation: postprocess it first"):
     evaluate.load_representation(trained_run / "model" / "saved_model")
   with pytest.raises(errors.ConfigError, match="no representation: postprocess it first"):
-    evaluate_metric(
-      trained_run / "model", tmp_path, MIG, bindings=["dataset.name = 'dummy_data'"]
-    )
+    evaluate_metric(trained_run / "model", tmp_path, MIG, bindings=["dataset.name = 'dummy_data'"])
   assert not results.is_complete(tmp_path, "evaluation")
 
 
@@ -292,9 +290,7 @@ def test_a_pattern_without_files_is_refused(trained_run, tmp_path):
 
 
 def test_without_a_pattern_the_files_are_one_metric(trained_run, tmp_path):
-  evaluate.evaluate_each(
-    trained_run / "postprocessed" / "mean", tmp_path, None, False, *MIG
-  )
+  evaluate.evaluate_each(trained_run / "postprocessed" / "mean", tmp_path, None, False, *MIG)
   assert results.is_complete(tmp_path, "evaluation")
 
 

@@ -91,9 +91,7 @@ def test_samples_repeat_for_a_seed_and_differ_between_seeds_and_images(trained_r
   first, again = (
     saved_models.load(trained_run / "postprocessed" / "sampled" / "saved_model") for _ in range(2)
   )
-  np.testing.assert_array_equal(
-    seeded(first, images(5), [1, 2]), seeded(again, images(5), [1, 2])
-  )
+  np.testing.assert_array_equal(seeded(first, images(5), [1, 2]), seeded(again, images(5), [1, 2]))
   for other in ([1, 3], [2, 2]):
     difference = seeded(first, images(5), [1, 2]) - seeded(first, images(5), other)
     assert np.abs(difference).min() > 0
@@ -136,9 +134,7 @@ def test_a_seed_out_of_range_is_refused(run, seed):
 def test_the_record_holds_that_of_the_training(trained_run):
   folder = trained_run / "postprocessed" / "sampled" / "results"
   record = results.read_aggregate(folder / "aggregate" / "postprocess.json")
-  trained = results.read_aggregate(
-    trained_run / "model" / "results" / "aggregate" / "train.json"
-  )
+  trained = results.read_aggregate(trained_run / "model" / "results" / "aggregate" / "train.json")
   assert {key: record[key] for key in trained} == trained
   assert record["postprocess_config.postprocess.postprocess_fn"] == "@sampled_representation"
   assert record["postprocess_config.dataset.name"] == "'dummy_data'"
@@ -165,7 +161,9 @@ def test_other_settings_are_refused_with_the_difference_and_overwritten_if_asked
     errors.ConfigError, match=r"made with other settings: .*random_seed = 0; .*random_seed = 7"
   ):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, SAMPLED, bindings)
-  with pytest.raises(errors.ConfigError, match=r"@mean_representation; .*@sampled_rep.*--overwrite"):
+  with pytest.raises(
+    errors.ConfigError, match=r"@mean_representation; .*@sampled_rep.*--overwrite"
+  ):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, MEAN)
   assert state(run) == before
   postprocess.postprocess_with_gin(run / "model", output_dir, True, SAMPLED, bindings)

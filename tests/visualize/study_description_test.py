@@ -81,7 +81,7 @@ def test_commands_add_a_seed_in_new_folders():
       "--gin_bindings=model.random_seed = 1",
     ]
     for number in range(2)
-  ] + [["dl_condind_report", "--study_dir=out", "--output_path=out/report.html"]]
+  ] + [["bin/dl_condind_report", "--study_dir=out", "--output_path=out/report.html"]]
 
 
 def test_other_ways_of_training_get_words():

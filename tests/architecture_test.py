@@ -1,0 +1,183 @@
+"""Which module may import which: imports point down."""
+
+import ast
+import graphlib
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PROGRAMS = sorted(path.name for path in (ROOT / "bin").glob("dl_condind_*"))
+
+# What a package may import beside itself.
+BELOW = {
+  "utils": set(),
+  "data": {"utils"},
+  "methods": {"data", "utils"},
+  "postprocessing": {"methods", "data", "utils"},
+  "evaluation": {"methods", "data", "utils"},
+  "visualize": {"methods", "data", "utils"},
+  "studies": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
+}
+
+# The layers inside `methods`, from the top. No module imports one of its own layer.
+METHOD_LAYERS = [
+  {"train"},
+  {"training_loop", "saved_models", "run_directory"},
+  {"checkpoints", "runtime"},
+  {"factor_vae", "beta_tc_vae", "annealed_vae", "dip_vae"},
+  {"vae"},
+  {"gaussian_encoder_model"},
+  {"architectures", "losses", "optimizers", "posteriors"},
+]
+TENSORFLOW = {"tensorflow", "keras", "tensorflow_probability", "tf_keras"}
+
+
+def imports_of(path):
+  """Returns the full names of the modules that a file imports anywhere in it."""
+  found = set()
+  for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    if isinstance(node, ast.Import):
+      found |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      assert node.level == 0, f"{path} has a relative import"
+      # `from package import module`, or `from module import Name`.
+      found |= {f"{node.module}.{alias.name}" for alias in node.names}
+  return found
+
+
+def name_of(path):
+  parts = path.relative_to(ROOT).with_suffix("").parts
+  return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): imports_of(path) for path in (ROOT / "dl_condind").rglob("*.py")}
+
+
+def modules_in(package):
+  return {name: imports for name, imports in MODULES.items() if f"{name}.".startswith(package)}
+
+
+def third_party(imports):
+  return {name.partition(".")[0] for name in imports}
+
+
+def test_imports_name_modules_of_the_package():
+  assert len(MODULES) > 30
+  for name, imports in MODULES.items():
+    for imported in imports:
+      if imported.startswith("dl_condind."):
+        assert imported in MODULES, f"{name} imports {imported}, which is no module"
+
+
+def test_imports_have_no_cycle():
+  graphlib.TopologicalSorter(MODULES).prepare()
+
+
+def test_packages_import_only_those_below():
+  packages = {name.split(".")[1] for name in MODULES if "." in name}
+  assert packages == BELOW.keys()
+  for name, imports in MODULES.items():
+    own = name.split(".")[1] if "." in name else None
+    for imported in imports:
+      package, _, rest = imported.removeprefix("dl_condind").removeprefix(".").partition(".")
+      if imported.startswith("dl_condind") and rest and package != own:
+        assert package in BELOW.get(own, set()), f"{name} imports {imported}"
+
+
+def test_methods_import_only_the_layers_below():
+  layer_of = {name: number for number, layer in enumerate(METHOD_LAYERS) for name in layer}
+  package = "dl_condind.methods"
+  modules = modules_in(f"{package}.")
+  assert {name.removeprefix(f"{package}.") for name in modules} - {package} == layer_of.keys()
+  for name, imports in modules.items():
+    for imported in imports & modules.keys():
+      upper, lower = (layer_of[module.rpartition(".")[2]] for module in (name, imported))
+      assert upper < lower, f"{name} imports {imported}"
+
+
+def test_metrics_know_neither_model_nor_each_others_protocol():
+  for name, imports in modules_in("dl_condind.evaluation.metrics.").items():
+    own = {imported for imported in imports if imported.startswith("dl_condind.evaluation")}
+    allowed = {"dl_condind.evaluation.representation", "dl_condind.evaluation.metrics.utils"}
+    assert own <= allowed, name
+    assert not {i for i in imports if i.startswith("dl_condind.methods")}, name
+  imports = MODULES["dl_condind.evaluation.representation"]
+  assert not {i for i in imports if i.startswith(("dl_condind.evaluation", "dl_condind.methods"))}
+
+
+def test_tensorflow_is_only_where_models_are():
+  allowed = (
+    "dl_condind.methods",
+    "dl_condind.postprocessing.postprocess",
+    "dl_condind.evaluation.evaluate",
+    "dl_condind.data.input_pipeline",
+    "dl_condind.visualize.stored_models",
+  )
+  for name, imports in MODULES.items():
+    if not name.startswith(allowed):
+      assert not third_party(imports) & TENSORFLOW, name
+
+
+def test_matplotlib_is_only_where_figures_are():
+  for name, imports in MODULES.items():
+    if not name.startswith("dl_condind.visualize"):
+      assert "matplotlib" not in third_party(imports), name
+
+
+def test_gin_is_used_without_its_tensorflow_part():
+  for name, imports in MODULES.items():
+    assert not {i for i in imports if i.startswith("gin.tf")}, name
+
+
+def loaded_by(statements):
+  """Returns the top-level modules that a fresh process has loaded after some statements."""
+  program = f"{statements}\nimport sys\nprint(*sys.modules)"
+  done = subprocess.run(
+    [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+  )
+  return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_importing_the_package_loads_nothing_slow():
+  loaded = loaded_by("import dl_condind")
+  assert "dl_condind" in loaded
+  assert not loaded & {*TENSORFLOW, "numpy", "scipy", "sklearn", "matplotlib", "gin"}
+
+
+def test_metrics_and_data_work_without_tensorflow():
+  modules = {
+    *modules_in("dl_condind.evaluation.metrics."),
+    *modules_in("dl_condind.data.ground_truth."),
+    *modules_in("dl_condind.utils."),
+    "dl_condind.evaluation.representation",
+    "dl_condind.studies.study",
+  }
+  loaded = loaded_by("\n".join(f"import {name}" for name in sorted(modules)))
+  assert "sklearn" in loaded
+  assert not loaded & {*TENSORFLOW, "matplotlib"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_fast_and_shows_the_flags(program):
+  path = ROOT / "bin" / program
+  source = path.read_text(encoding="utf-8")
+  done = subprocess.run(
+    [sys.executable, "-X", "importtime", path, "--help"],
+    capture_output=True,
+    text=True,
+    check=False,
+    cwd=ROOT,
+  )
+  assert done.returncode == 0
+  loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+  assert "dl_condind.utils.cli" in loaded
+  assert not third_party(loaded) & {*TENSORFLOW, "sklearn", "matplotlib"}
+  assert ast.get_docstring(ast.parse(source)).splitlines()[0] in done.stdout
+  for node in ast.walk(ast.parse(source)):
+    if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
+      assert f"--{'[no]' if 'bool' in ast.unparse(node.func) else ''}{node.args[0].value}:" in (
+        done.stdout
+      )

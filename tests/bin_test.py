@@ -1,0 +1,188 @@
+"""How the programs in bin/ end, as processes of their own."""
+
+from concurrent import futures
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from dl_condind.utils import files
+
+ROOT = pathlib.Path(__file__).parents[1]
+NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+TRAIN = ["dl_condind_train", "--gin_config=shared.gin", "--gin_config=methods/vae.gin"]
+MESSAGE_OF_LOG = re.compile(r"\d\d:\d\d:\d\d (INFO|WARNING) .*")
+
+# Program and arguments, exit code, and what its one line says. {folder} has what the fixture makes.
+CASES = {
+  "unknown gin name": (
+    [
+      "dl_condind_evaluate",
+      "--input_dir={folder}/run/postprocessed/mean",
+      "--output_dir={folder}/a",
+      "--gin_config=metrics/mig.gin",
+      "--gin_bindings=mig.num_trian = 3",
+    ],
+    2,
+    r"--gin_bindings='mig\.num_trian = 3':1: mig has no parameter 'num_trian'; did you mean",
+  ),
+  "value of the wrong type": (
+    [
+      "dl_condind_postprocess",
+      "--model_dir={folder}/run/model",
+      "--output_dir={folder}/a",
+      "--gin_config=postprocess/mean.gin",
+      "--gin_bindings=postprocess.random_seed = 'one'",
+    ],
+    2,
+    r"postprocess\.random_seed must be int, got 'one'",
+  ),
+  "missing file": (
+    ["dl_condind_reproduce", "--study={folder}/absent.gin", "--output_directory={folder}/a"],
+    2,
+    r"no gin file '.*/absent\.gin'; looked in: ",
+  ),
+  "no steps": (
+    [*TRAIN, "--model_dir={folder}/a", "--gin_bindings=model.training_steps = 0"],
+    2,
+    r"model\.training_steps must be at least 1, got 0\.",
+  ),
+  "correlation of 1": (
+    [
+      *TRAIN,
+      "--model_dir={folder}/a",
+      "--gin_config=posteriors/equicorrelated.gin",
+      "--gin_bindings=equicorrelated.correlation = 1.0",
+    ],
+    2,
+    r"equicorrelated\.correlation must be in \(-0\.333333, 1\) for 4 latents, got 1\.0\.",
+  ),
+  "run in use": (
+    [*TRAIN, "--model_dir={folder}/locked"],
+    75,
+    r"locked is in use by process \d+: wait for it to end",
+  ),
+  "run of another configuration": (
+    [*TRAIN, "--model_dir={folder}/run/model", "--gin_bindings=vae.beta = 2.0"],
+    2,
+    r"vae\.beta is 1\.0 there and 2\.0 here.*--overwrite",
+  ),
+  "damaged run.json": (
+    [*TRAIN, "--model_dir={folder}/damaged"],
+    2,
+    r"run\.json is damaged \(.*\); start the run anew with --overwrite",
+  ),
+  "damaged data": (
+    [*TRAIN, "--model_dir={folder}/a", "--gin_bindings=dataset.name = 'dsprites_full'"],
+    3,
+    rf"data/dsprites/{re.escape(NPZ)} is damaged or not the official dSprites file",
+  ),
+  "model without manifest": (
+    ["dl_condind_visualize_model", "--model_dir={folder}/unsigned", "--output_dir={folder}/a"],
+    3,
+    r"unsigned/saved_model has no manifest\.json",
+  ),
+  "folder below a file": (
+    [
+      "dl_condind_postprocess",
+      "--model_dir={folder}/run/model",
+      "--output_dir={folder}/file/a",
+      "--gin_config=postprocess/mean.gin",
+    ],
+    2,
+    r"Cannot write .*/file/a \(Not a directory\): choose a folder that can be written to",
+  ),
+  "nothing to aggregate": (
+    [
+      "dl_condind_aggregate_results",
+      "--result_file_pattern={folder}/absent/*.json",
+      "--output_path={folder}/results.json",
+    ],
+    2,
+    r"No file matches '.*/absent/\*\.json'",
+  ),
+  "no study": (
+    ["dl_condind_report", "--study_dir={folder}/absent"],
+    2,
+    r"absent",
+  ),
+  "missing flag": (["dl_condind_train"], 2, r"--model_dir.*--help lists the flags"),
+}
+
+
+def start(arguments, folder):
+  """Runs a program to its end."""
+  environment = {**os.environ, "DISENTANGLEMENT_LIB_DATA": str(folder / "data")}
+  del environment["TF_CPP_MIN_LOG_LEVEL"]  # The programs choose it.
+  program, *rest = [argument.format(folder=folder) for argument in arguments]
+  return subprocess.run(
+    [sys.executable, ROOT / "bin" / program, *rest],
+    capture_output=True,
+    text=True,
+    check=False,
+    env=environment,
+  )
+
+
+@pytest.fixture(scope="module")
+def folder(trained_run, tmp_path_factory):
+  """A folder with everything that the cases stumble over."""
+  folder = tmp_path_factory.mktemp("bin")
+  shutil.copytree(trained_run, folder / "run")
+  (folder / "damaged").mkdir()
+  (folder / "damaged" / "run.json").write_text('{"model.batch_size": "4", ')
+  shutil.copytree(trained_run / "model", folder / "unsigned")
+  (folder / "unsigned" / "saved_model" / "manifest.json").unlink()
+  (folder / "data" / "dsprites").mkdir(parents=True)
+  (folder / "data" / "dsprites" / NPZ).write_bytes(b"PK\x03\x04 but no more")
+  (folder / "file").write_text("")
+  return folder
+
+
+@pytest.fixture(scope="module")
+def outcomes(folder, tiny_training):
+  """How each case ended. Two run at a time, since each has to load TensorFlow."""
+  small = [f"--gin_bindings={binding}" for binding in tiny_training]
+
+  def run(case):
+    program, *rest = case[0]
+    return start([program, *(small if program == TRAIN[0] else []), *rest], folder)
+
+  with files.locked(folder / "locked"), futures.ThreadPoolExecutor(2) as pool:
+    return dict(zip(CASES, pool.map(run, CASES.values()), strict=True))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mistake_ends_with_its_code_and_one_line(case, outcomes, folder):
+  _, code, message = CASES[case]
+  outcome = outcomes[case]
+  *log, last = outcome.stderr.splitlines()
+  assert outcome.returncode == code, outcome.stderr
+  assert last.startswith("error: ")
+  assert re.search(message, last)
+  assert [line for line in log if not MESSAGE_OF_LOG.fullmatch(line)] == []
+  assert outcome.stdout == ""
+
+
+def test_mistakes_leave_no_results(outcomes, folder):
+  assert outcomes
+  assert not (folder / "results.json").exists()
+  assert not (folder / "file").is_dir()
+  written = [p for p in (folder / "a").rglob("*") if p.name not in (".lock", "run.json")]
+  assert written == []
+  assert (folder / "damaged" / "run.json").read_text().startswith('{"model.batch_size": "4", ')
+
+
+def test_aggregation_writes_what_it_says(folder):
+  pattern = "{folder}/run/postprocessed/*/results/aggregate/postprocess.json"
+  output_path = "--output_path={folder}/table.json"
+  outcome = start(
+    ["dl_condind_aggregate_results", f"--result_file_pattern={pattern}", output_path], folder
+  )
+  assert outcome.returncode == 0
+  assert outcome.stdout == f"2 results written to {folder}/table.json\n"
+  assert (folder / "table.csv").read_text().startswith("path,")

@@ -1,0 +1,166 @@
+"""The configuration files of the package, and those of disentanglement_lib's unsupervised study."""
+
+import gin
+import pytest
+
+from dl_condind.evaluation import evaluate
+from dl_condind.methods import train
+from dl_condind.postprocessing import postprocess
+from dl_condind.studies import study  # noqa: F401 (registers `study`)
+from dl_condind.utils import configs
+from dl_condind.utils import results
+
+FOLDER = configs.gin_config_folder()
+FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.gin"))
+METHODS = [name for name in FILES if name.startswith("methods/")]
+
+# The files of disentanglement_lib's unsupervised study, statement by statement: TensorFlow 1 takes
+# `use_locking` and an optimizer's `name`.
+LIBRARY_SHARED = """
+dataset.name = "dsprites_full"
+model.model = @vae()
+model.batch_size = 64
+model.training_steps = 300000
+model.random_seed = 0
+encoder.num_latent = 10
+encoder.encoder_fn = @conv_encoder
+decoder.decoder_fn = @deconv_decoder
+reconstruction_loss.loss_fn = @bernoulli_loss
+vae.beta = 1.
+vae_optimizer.optimizer_fn = @vae/AdamOptimizer
+vae/AdamOptimizer.beta1 = 0.9
+vae/AdamOptimizer.beta2 = 0.999
+vae/AdamOptimizer.epsilon = 1e-08
+vae/AdamOptimizer.learning_rate = 0.0001
+vae/AdamOptimizer.name = 'Adam'
+vae/AdamOptimizer.use_locking = False
+discriminator_optimizer.optimizer_fn = @discriminator/AdamOptimizer
+discriminator/AdamOptimizer.beta1 = 0.5
+discriminator/AdamOptimizer.beta2 = 0.9
+discriminator/AdamOptimizer.epsilon = 1e-08
+discriminator/AdamOptimizer.learning_rate = 0.0001
+discriminator/AdamOptimizer.name = 'Adam'
+discriminator/AdamOptimizer.use_locking = False
+"""
+LIBRARY_MODELS = {
+  "beta_vae": ["model.model = @vae()", "vae.beta = 4.0"],
+  "factor_vae": [
+    "model.model = @factor_vae()",
+    "discriminator.discriminator_fn = @fc_discriminator",
+    "factor_vae.gamma = 30.0",
+  ],
+  "dip_vae_i": [
+    "model.model = @dip_vae()",
+    "dip_vae.lambda_d_factor = 10.0",
+    "dip_vae.dip_type = 'i'",
+    "dip_vae.lambda_od = 5.0",
+  ],
+  "dip_vae_ii": [
+    "model.model = @dip_vae()",
+    "dip_vae.lambda_d_factor = 1.0",
+    "dip_vae.dip_type = 'ii'",
+    "dip_vae.lambda_od = 5.0",
+  ],
+  "beta_tc_vae": ["model.model = @beta_tc_vae()", "beta_tc_vae.beta = 6.0"],
+  "annealed_vae": [
+    "model.model = @annealed_vae()",
+    "annealed_vae.iteration_threshold = 100000",
+    "annealed_vae.c_max = 25.0",
+    "annealed_vae.gamma = 1000.0",
+  ],
+}
+LIBRARY_POSTPROCESS = """
+postprocess.postprocess_fn = @{name}_representation
+dataset.name = "auto"
+postprocess.random_seed = 0
+"""
+LIBRARY_METRICS = {
+  "mig": """
+evaluation.evaluation_fn = @mig
+dataset.name = "auto"
+evaluation.random_seed = 0
+mig.num_train = 10000
+discretizer.discretizer_fn = @histogram_discretizer
+discretizer.num_bins = 20
+""",
+  "unsupervised": """
+evaluation.evaluation_fn = @unsupervised_metrics
+dataset.name = "auto"
+evaluation.random_seed = 0
+unsupervised_metrics.num_train = 10000
+discretizer.discretizer_fn = @histogram_discretizer
+discretizer.num_bins = 20
+""",
+}
+METRIC_KEYS = {
+  "mig": {"discrete_mig"},
+  "unsupervised": {
+    "gaussian_total_correlation",
+    "gaussian_wasserstein_correlation",
+    "gaussian_wasserstein_correlation_norm",
+    "mutual_info_score",
+  },
+}
+FEW = ["model.training_steps = 2", "model.batch_size = 4", "model.eval_steps = 1"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_parses(name):
+  configs.parse([name])
+  assert gin.config_is_locked()
+  first_line = (FOLDER / name).read_text(encoding="utf-8").splitlines()[0]
+  assert first_line.startswith("# ")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains(name, tiny_training, tmp_path):
+  train.train_with_gin(tmp_path, False, ["shared.gin", name], tiny_training)
+  assert results.read_results(tmp_path, "train")["global_step"] == 2
+
+
+@pytest.fixture
+def library(tmp_path):
+  """The files of disentanglement_lib's study, in a folder of their own."""
+  texts = {
+    "shared": LIBRARY_SHARED,
+    **{name: LIBRARY_POSTPROCESS.format(name=name) for name in ("mean", "sampled")},
+    **LIBRARY_METRICS,
+  }
+  for name, text in texts.items():
+    (tmp_path / f"{name}.gin").write_text(text)
+  return tmp_path
+
+
+@pytest.mark.parametrize("name", LIBRARY_MODELS)
+def test_models_of_disentanglement_lib_train_with_its_files(name, library):
+  sweep = [
+    "dataset.name = 'dummy_data'",
+    *LIBRARY_MODELS[name],
+    f"model.name = '{name}'",
+    "model.model_num = 7",
+    "model.random_seed = 3",
+  ]
+  train.train_with_gin(library / "model", False, [library / "shared.gin"], [*sweep, *FEW])
+  record = results.read_results(library / "model", "train")
+  expected = {"loss", "global_step", "reconstruction_loss", "kl_loss", "regularizer"}
+  assert expected | {"elapsed_time", "uuid"} <= record.keys()
+  config = results.read_aggregate(library / "model" / "results" / "aggregate" / "train.json")
+  assert config["train_config.vae_optimizer.optimizer_fn"] == "@vae/AdamOptimizer"
+  assert config["train_config.model.name"] == f"'{name}'"
+  if name == "beta_vae":
+    _postprocess_and_evaluate(library)
+
+
+def _postprocess_and_evaluate(library):
+  for name in ("mean", "sampled"):
+    output_dir = library / "postprocessed" / name
+    postprocess.postprocess_with_gin(
+      library / "model", output_dir, False, [library / f"{name}.gin"]
+    )
+    for metric, keys in METRIC_KEYS.items():
+      metric_dir = library / "metrics" / name / metric
+      selector = "unsupervised_metrics" if metric == "unsupervised" else metric
+      evaluate.evaluate_with_gin(
+        output_dir, metric_dir, False, [library / f"{metric}.gin"], [f"{selector}.num_train = 100"]
+      )
+      assert keys <= results.read_results(metric_dir, "evaluation").keys()

@@ -1,0 +1,149 @@
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dl_condind.studies import reproduce
+from dl_condind.studies import study
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+from dl_condind.utils import results
+
+ROOT = pathlib.Path(__file__).parents[2]
+REPEATABLE = "discrete_mig"
+
+
+@pytest.fixture(scope="module")
+def study_file(tmp_path_factory, tiny_training):
+  """A study of two runs as a user may write it, with a metric of the package on fewer points."""
+  folder = tmp_path_factory.mktemp("study")
+  (folder / "few.gin").write_text('include "metrics/mig.gin"\nmig.num_train = 50\n')
+  path = folder / "my_study.gin"
+  path.write_text(
+    'study.gin_files = ["shared.gin", "methods/vae.gin", "posteriors/equicorrelated.gin"]\n'
+    f"study.bindings = {tiny_training}\n"
+    'study.axes = [("model.random_seed", [3]), ("equicorrelated.correlation", [0.0, 0.9])]\n'
+    f'study.metrics = ["{folder}/few.gin"]\n'
+  )
+  return path
+
+
+@pytest.fixture(scope="module")
+def run(study_file, tmp_path_factory):
+  """The second run of the study."""
+  output = tmp_path_factory.mktemp("output") / "1"
+  reproduce.reproduce(study.load_study(str(study_file)), 1, output)
+  return output
+
+
+def state(directory):
+  """Returns when each file of a run was written, but for its locks."""
+  return {p: p.stat().st_mtime_ns for p in directory.rglob("*") if p.name != ".lock"}
+
+
+def test_every_run_at_the_ends_of_the_studies_of_the_package_resolves():
+  for name in study.study_names():
+    grid = study.load_study(name)
+    for model_num in sorted({0, grid.num_runs - 1}):
+      text = reproduce.resolved_config(grid, model_num)
+      assert f"model.model_num = {model_num}\n" in text
+      for key, values in grid.axes:
+        value = values[0 if model_num == 0 else -1]
+        if key != study.GIN_FILE:
+          assert f"{key} = {value!r}\n" in text
+      for metric in grid.metrics:
+        assert (configs.gin_config_folder() / "metrics" / f"{metric}.gin").is_file()
+
+
+def test_a_run_has_every_stage_in_its_place(run):
+  assert sorted(path.name for path in run.iterdir()) == [
+    "metrics", "model", "postprocessed", "visualizations",
+  ]  # fmt: skip
+  assert results.is_complete(run / "model", "train")
+  for name in ("mean", "sampled"):
+    assert results.is_complete(run / "postprocessed" / name, "postprocess")
+    folder = run / "metrics" / name / "few" / "results" / "aggregate"
+    record = results.read_aggregate(folder / "evaluation.json")
+    assert record["train_config.model.random_seed"] == "3"
+    assert record["train_config.equicorrelated.correlation"] == "0.9"
+    assert record["train_config.model.model_num"] == "1"
+    assert record["evaluation_config.mig.num_train"] == "50"
+    assert f"@{name}_representation" == record["postprocess_config.postprocess.postprocess_fn"]
+
+
+def test_the_same_run_again_does_nothing(run, study_file):
+  before = state(run)
+  reproduce.reproduce(study.load_study(str(study_file)), 1, run)
+  assert state(run) == before
+
+
+def test_another_run_in_its_folder_is_refused(run, study_file):
+  before = state(run)
+  with pytest.raises(errors.ConfigError, match=r"correlation is 0\.9 there and 0\.0 here"):
+    reproduce.reproduce(study.load_study(str(study_file)), 0, run)
+  with pytest.raises(errors.ConfigError, match=r"training_steps is 2 there and 3 here"):
+    reproduce.reproduce(study.load_study(str(study_file)), 1, run, ["model.training_steps = 3"])
+  assert state(run) == before
+
+
+def test_a_given_model_is_taken(run, study_file, tmp_path):
+  grid = study.load_study(str(study_file))
+  reproduce.reproduce(grid, 1, tmp_path, model_dir=run / "model")
+  assert not (tmp_path / "model").exists()
+  records = [
+    results.read_results(folder / "metrics" / "sampled" / "few", "evaluation")
+    for folder in (run, tmp_path)
+  ]
+  assert records[0][REPEATABLE] == records[1][REPEATABLE]
+
+
+@pytest.mark.parametrize(
+  ("settings", "message"),
+  [
+    ('study.metrics = ["migg"]', r"no gin file 'metrics/migg\.gin'"),
+    ('study.representations = ["median"]', r"no gin file 'postprocess/median\.gin'"),
+  ],
+)
+def test_a_mistake_in_a_later_stage_is_found_before_the_training(
+  study_file, tmp_path, settings, message
+):
+  path = tmp_path / "study.gin"
+  path.write_text(f'include "{study_file}"\n{settings}\n')
+  with pytest.raises(errors.ConfigError, match=message):
+    reproduce.reproduce(study.load_study(str(path)), 0, tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_was_killed_between_its_stages_continues(run, study_file, tmp_path):
+  process = subprocess.Popen(
+    [
+      sys.executable, ROOT / "bin" / "dl_condind_reproduce",
+      f"--study={study_file}", "--model_num=1", f"--output_directory={tmp_path}",
+    ],
+    stderr=subprocess.PIPE,
+    text=True,
+    env={**os.environ, "PYTHONPATH": str(ROOT)},
+  )  # fmt: skip
+  done = tmp_path / "postprocessed" / "mean" / "results"
+  deadline = time.monotonic() + 300
+  while not done.exists():
+    assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+    time.sleep(0.01)
+  process.send_signal(signal.SIGKILL)
+  process.communicate()
+  assert not (tmp_path / "visualizations").exists()
+  before = state(tmp_path / "model") | state(tmp_path / "postprocessed" / "mean")
+  reproduce.reproduce(study.load_study(str(study_file)), 1, tmp_path)
+  after = state(tmp_path / "model") | state(tmp_path / "postprocessed" / "mean")
+  assert after == before
+  assert (tmp_path / "visualizations" / "visualization.json").is_file()
+  for name in ("mean", "sampled"):
+    records = [
+      results.read_results(folder / "metrics" / name / "few", "evaluation")
+      for folder in (run, tmp_path)
+    ]
+    assert records[0][REPEATABLE] == records[1][REPEATABLE]
