@@ -15,7 +15,8 @@ from dl_condind.utils import files
 ROOT = pathlib.Path(__file__).parents[1]
 NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 TRAIN = ["dl_condind_train", "--gin_config=shared.gin", "--gin_config=methods/vae.gin"]
-MESSAGE_OF_LOG = re.compile(r"\d\d:\d\d:\d\d (INFO|WARNING) .*")
+# Our log, and what TensorFlow's C++ says about missing GPUs before it can be told not to.
+LOG = re.compile(r"\d\d:\d\d:\d\d (INFO|WARNING) .*|WARNING: All log messages .*|[IWE]0000 .*")
 
 # Program and arguments, exit code, and what its one line says. {folder} has what the fixture makes.
 CASES = {
@@ -28,7 +29,7 @@ CASES = {
       "--gin_bindings=mig.num_trian = 3",
     ],
     2,
-    r"--gin_bindings='mig\.num_trian = 3':1: mig has no parameter 'num_trian'; did you mean",
+    r"--gin_bindings='mig\.num_trian = 3': mig has no parameter 'num_trian'; did you mean",
   ),
   "value of the wrong type": (
     [
@@ -105,11 +106,6 @@ CASES = {
     2,
     r"No file matches '.*/absent/\*\.json'",
   ),
-  "no study": (
-    ["dl_condind_report", "--study_dir={folder}/absent"],
-    2,
-    r"absent",
-  ),
   "missing flag": (["dl_condind_train"], 2, r"--model_dir.*--help lists the flags"),
 }
 
@@ -164,7 +160,7 @@ def test_a_mistake_ends_with_its_code_and_one_line(case, outcomes, folder):
   assert outcome.returncode == code, outcome.stderr
   assert last.startswith("error: ")
   assert re.search(message, last)
-  assert [line for line in log if not MESSAGE_OF_LOG.fullmatch(line)] == []
+  assert [line for line in log if not LOG.fullmatch(line)] == []
   assert outcome.stdout == ""
 
 

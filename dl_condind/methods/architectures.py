@@ -294,10 +294,12 @@ def apply_in_slices(network: keras.Model, inputs: tf.Tensor, num_slices: int):
   Args:
     network: Model without state that depends on other members of the batch.
     inputs: [batch, ...].
-    num_slices: Number of slices; a batch of unknown size is not sliced.
+    num_slices: Number of slices; a batch that is smaller, or of
+      unknown size, is not sliced.
   """
-  if num_slices == 1 or inputs.shape[0] is None:
+  batch_size = inputs.shape[0]
+  if num_slices == 1 or batch_size is None or batch_size < num_slices:
     return network(inputs)
-  bounds = np.linspace(0, inputs.shape[0], num_slices + 1).astype(int)
+  bounds = np.linspace(0, batch_size, num_slices + 1).astype(int)
   outputs = [network(inputs[start:end]) for start, end in itertools.pairwise(bounds)]
   return tf.nest.map_structure(lambda *slices: tf.concat(slices, axis=0), *outputs)

@@ -13,7 +13,7 @@ from dl_condind.utils import results
 NEW, UNFINISHED, COMPLETE = "new", "unfinished", "complete"
 
 _RUN = "run.json"
-_CONTENTS = (_RUN, "tf_checkpoint", "saved_model", "results", "train_log.jsonl", "tensorboard")
+_CONTENTS = ("results", "saved_model", "tf_checkpoint", "train_log.jsonl", "tensorboard")
 
 # These settings decide when and how a run is observed, not what it computes.
 _NOT_IDENTITY = (
@@ -41,26 +41,30 @@ def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite:
   """
   config = {k: v for k, v in configs.operative_config().items() if k not in _NOT_IDENTITY}
   identity = {**config, **{f"runtime.{key}": value for key, value in fingerprint.items()}}
-  if overwrite:
-    _clear(model_dir)
   path = model_dir / _RUN
-  if not path.is_file():
+  if path.is_file() and not overwrite:
+    _check_same(model_dir, identity, _read(path))
+    return COMPLETE if results.is_complete(model_dir, "train") else UNFINISHED
+  if path.is_file():
+    _clear(model_dir)
+  else:
     foreign = sorted(p.name for p in model_dir.iterdir() if not p.name.startswith("."))
     if foreign:
       raise errors.ConfigError(
         f"{model_dir} holds {', '.join(foreign[:3])} but no {_RUN}, so it is not the directory of "
         "a run: choose another one."
       )
-    files.write_json(path, identity)
-    return NEW
-  _check_same(model_dir, identity, _read(path))
-  return COMPLETE if results.is_complete(model_dir, "train") else UNFINISHED
+  files.write_json(path, identity)
+  return NEW
 
 
 def _clear(model_dir: pathlib.Path) -> None:
-  """Deletes what a run writes, its identity last; anything else in the folder stays."""
+  """Deletes what a run writes, its record first; anything else in the folder stays.
+
+  The identity stays until it is replaced: if interrupted, what is left is a part of the old run.
+  """
   with files.clear_write_errors(model_dir):
-    for name in reversed(_CONTENTS):
+    for name in _CONTENTS:
       path = model_dir / name
       if path.is_dir():
         shutil.rmtree(path)

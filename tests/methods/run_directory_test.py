@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from dl_condind.methods import run_directory
+from dl_condind.utils import errors
+from dl_condind.utils import results
+
+FINGERPRINT = {"device": "cpu"}
+
+
+def claim(directory, overwrite=False):
+  return run_directory.claim(directory, FINGERPRINT, overwrite)
+
+
+def finish(directory):
+  results.write_results(directory, "train", {"loss": 1.0}, {})
+
+
+def test_a_run_is_new_then_unfinished_then_complete(tmp_path):
+  assert claim(tmp_path) == run_directory.NEW
+  assert json.loads((tmp_path / "run.json").read_text()) == {"runtime.device": "cpu"}
+  assert claim(tmp_path) == run_directory.UNFINISHED
+  finish(tmp_path)
+  assert claim(tmp_path) == run_directory.COMPLETE
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe"])
+def test_a_damaged_identity_is_refused_until_overwritten(tmp_path, content):
+  claim(tmp_path)
+  (tmp_path / "run.json").write_bytes(content)
+  with pytest.raises(errors.ConfigError, match=r"run\.json is damaged \(.+\); .*--overwrite"):
+    claim(tmp_path)
+  assert claim(tmp_path, overwrite=True) == run_directory.NEW
+
+
+def test_overwriting_deletes_what_a_run_writes_and_nothing_else(tmp_path):
+  claim(tmp_path)
+  finish(tmp_path)
+  for name in ("tf_checkpoint", "saved_model", "tensorboard"):
+    (tmp_path / name / "inner").mkdir(parents=True)
+  (tmp_path / "train_log.jsonl").write_text("{}\n")
+  (tmp_path / "notes.txt").write_text("mine")
+  (tmp_path / ".lock").write_text("")
+  # A run with notes of its user in it is still a run.
+  assert claim(tmp_path) == run_directory.COMPLETE
+  assert run_directory.claim(tmp_path, {"device": "gpu"}, True) == run_directory.NEW
+  assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes.txt", "run.json"]
+  assert json.loads((tmp_path / "run.json").read_text()) == {"runtime.device": "gpu"}
+  assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_something_else_is_left_alone(tmp_path, overwrite):
+  (tmp_path / "results").mkdir()
+  (tmp_path / "thesis.tex").write_text("precious")
+  with pytest.raises(errors.ConfigError, match=r"holds results, thesis\.tex but no run\.json"):
+    claim(tmp_path, overwrite)
+  assert (tmp_path / "results").is_dir() and (tmp_path / "thesis.tex").is_file()
+
+
+def test_every_difference_is_named(tmp_path):
+  claim(tmp_path)
+  with pytest.raises(errors.ConfigError) as caught:
+    run_directory.claim(tmp_path, {"device": "gpu", "keras": "3"}, False)
+  assert "runtime.device is cpu there and gpu here" in str(caught.value)
+  assert "runtime.keras is absent there and 3 here" in str(caught.value)
