@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 import json
 import pathlib
-import shutil
 
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -42,20 +41,24 @@ def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite:
   config = {k: v for k, v in configs.operative_config().items() if k not in _NOT_IDENTITY}
   identity = {**config, **{f"runtime.{key}": value for key, value in fingerprint.items()}}
   path = model_dir / _RUN
-  if path.is_file() and not overwrite:
-    _check_same(model_dir, identity, _read(path))
-    return COMPLETE if results.is_complete(model_dir, "train") else UNFINISHED
-  if path.is_file():
+  if not path.is_file():
+    _check_empty(model_dir)
+  elif overwrite:
     _clear(model_dir)
   else:
-    foreign = sorted(p.name for p in model_dir.iterdir() if not p.name.startswith("."))
-    if foreign:
-      raise errors.ConfigError(
-        f"{model_dir} holds {', '.join(foreign[:3])} but no {_RUN}, so it is not the directory of "
-        "a run: choose another one."
-      )
+    _check_same(model_dir, identity, _read(path))
+    return COMPLETE if results.is_complete(model_dir, "train") else UNFINISHED
   files.write_json(path, identity)
   return NEW
+
+
+def _check_empty(model_dir: pathlib.Path) -> None:
+  foreign = sorted(p.name for p in model_dir.iterdir() if not p.name.startswith("."))
+  if foreign:
+    raise errors.ConfigError(
+      f"{model_dir} holds {', '.join(foreign[:3])} but no {_RUN}, so it is not the directory of a "
+      "run: choose another one."
+    )
 
 
 def _clear(model_dir: pathlib.Path) -> None:
@@ -67,7 +70,7 @@ def _clear(model_dir: pathlib.Path) -> None:
     for name in _CONTENTS:
       path = model_dir / name
       if path.is_dir():
-        shutil.rmtree(path)
+        files.remove_directory(path)
       else:
         path.unlink(missing_ok=True)
 
