@@ -25,6 +25,11 @@ def configure(num_threads: int) -> None:
     )
   if num_threads < 1:
     raise errors.ConfigError(f"model.num_threads must be at least 1, got {num_threads}.")
+  if "TF_ENABLE_ONEDNN_OPTS" not in os.environ:
+    logging.warning(
+      "TensorFlow was imported before dl_condind, so oneDNN may be off and a step take twice as "
+      "long; import dl_condind first, or set TF_ENABLE_ONEDNN_OPTS=1."
+    )
   tf.config.experimental.enable_op_determinism()
   try:
     tf.config.threading.set_intra_op_parallelism_threads(1)
