@@ -31,6 +31,7 @@ METHOD_LAYERS = [
   {"vae"},
   {"gaussian_encoder_model"},
   {"architectures", "losses", "optimizers", "posteriors"},
+  {"deconvolution"},
 ]
 TENSORFLOW = {"tensorflow", "keras", "tensorflow_probability", "tf_keras"}
 

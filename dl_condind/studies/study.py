@@ -80,6 +80,11 @@ def load_study(name: str) -> Study:
     )
   configs.parse([name if is_path else f"studies/{name}.gin"])
   try:
+    for key in configs.bound_keys():
+      if not key.startswith("study."):
+        raise errors.ConfigError(
+          f"{name} binds {key}, which no run would read: put it in study.bindings."
+        )
     return make_study(name=pathlib.Path(name).stem)
   finally:
     gin.clear_config()

@@ -123,6 +123,12 @@ def query(config_file: str | os.PathLike, key: str) -> object:
   raise errors.ConfigError(f"{config_file} does not bind {key}: is it the right file?")
 
 
+def bound_keys() -> list[str]:
+  """Returns the keys that gin's configuration binds, macros excepted."""
+  statements = _binding_statements(gin.config_str(), lambda line: f"configuration:{line}")
+  return [_key_text(statement) for statement in statements if statement.arg_name]
+
+
 def bound(key: str) -> object:
   """Returns the value that gin's configuration binds to a key, None if it binds none."""
   try:

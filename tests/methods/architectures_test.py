@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from dl_condind.methods import architectures
+from dl_condind.methods import deconvolution
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 
@@ -245,8 +246,8 @@ def test_doubling_deconvolution_and_its_gradients(size, channels):
 
   expected = outputs_and_gradients(lambda inputs, kernel: deconvolve(inputs, (kernel, 0)))
   for function in (
-    architectures.doubling_deconvolution,
-    tf.function(architectures.doubling_deconvolution),
+    deconvolution.doubling_deconvolution,
+    tf.function(deconvolution.doubling_deconvolution),
   ):
     for value, other in zip(outputs_and_gradients(function), expected, strict=True):
       np.testing.assert_allclose(value, other, rtol=1e-4, atol=1e-4)

@@ -3,6 +3,7 @@ import itertools
 import gin
 import pytest
 
+from dl_condind.methods import posteriors  # noqa: F401 (registers the name of a binding)
 from dl_condind.studies import study
 from dl_condind.utils import errors
 
@@ -116,3 +117,17 @@ def test_studies_of_the_package():
     "model.random_seed = 7",
     "model.model_num = 47",
   }
+
+
+def test_a_binding_that_no_run_would_read_is_refused(tmp_path):
+  path = tmp_path / "mine.gin"
+  path.write_text("study.gin_files = []\nstudy.axes = []\nposterior.noise_correlation = None\n")
+  message = r"mine\.gin binds posterior\.noise_correlation.*put it in study\.bindings"
+  with pytest.raises(errors.ConfigError, match=message):
+    study.load_study(str(path))
+
+
+def test_a_study_may_use_macros(tmp_path):
+  path = tmp_path / "mine.gin"
+  path.write_text("seeds = [0, 1]\nstudy.gin_files = []\nstudy.axes = [('model.seed', %seeds)]\n")
+  assert study.load_study(str(path)).num_runs == 2
