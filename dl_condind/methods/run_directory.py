@@ -33,7 +33,8 @@ def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite:
     overwrite: Whether to delete a run that is there.
 
   Returns:
-    NEW, UNFINISHED or COMPLETE: the state of the run found there.
+    NEW, UNFINISHED or COMPLETE: the state of the run found there. A run whose SavedModel was
+    deleted is unfinished.
 
   Raises:
     ConfigError: If a run of another configuration is there, or something that is no run.
@@ -47,7 +48,8 @@ def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite:
     _clear(model_dir)
   else:
     _check_same(model_dir, identity, _read(path))
-    return COMPLETE if results.is_complete(model_dir, "train") else UNFINISHED
+    exported = (model_dir / "saved_model" / files.MANIFEST).is_file()
+    return COMPLETE if exported and results.is_complete(model_dir, "train") else UNFINISHED
   files.write_json(path, identity)
   return NEW
 

@@ -121,13 +121,14 @@ def postprocess(
     raise errors.ConfigError(f"postprocess.random_seed must be in [0, 2**32), got {random_seed}.")
   start_time = time.monotonic()
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
-  with stages.stage(output_dir, STEP, model_dir / "saved_model", overwrite) as stage:
+  made = output_dir / "saved_model"
+  with stages.stage(output_dir, STEP, model_dir / "saved_model", overwrite, made) as stage:
     if stage.is_complete:
       return
     dataset = named_data.get_named_ground_truth_data()
     model = saved_models.load(model_dir / "saved_model")
     module = _Postprocessed(model, postprocess_fn, random_seed)
-    saved_models.save(module, module.signatures(), output_dir / "saved_model")
+    saved_models.save(module, module.signatures(), made)
     stage.finish(
       {"elapsed_time": time.monotonic() - start_time},
       results.provenance(dataset.provenance(), {"random_seed": random_seed}),

@@ -7,10 +7,14 @@ nor TensorFlow.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterator
+import contextlib
 import functools
 import logging as standard_logging
 import os
+import shutil
 import sys
+import tempfile
 import traceback
 
 from absl import app
@@ -48,10 +52,31 @@ def define_overwrite_flag() -> None:
   flags.DEFINE_bool("overwrite", False, "Replace results that are already there.")
 
 
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+  """Holds back what imports print on stderr, and shows it only if one fails.
+
+  TensorFlow prints lines about the machine that no setting silences and that look like errors.
+  """
+  sys.stderr.flush()
+  with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb", closefd=True) as stderr:
+    os.dup2(held.fileno(), 2)
+    try:
+      yield
+    except BaseException:
+      held.seek(0)
+      shutil.copyfileobj(held, stderr)
+      raise
+    finally:
+      sys.stderr.flush()
+      os.dup2(stderr.fileno(), 2)
+
+
 def run(main: Callable[[list[str]], None]) -> None:
   """Parses the flags, calls main with what is left of the command line and ends the process.
 
-  main imports what is slow to import itself, so that `--help` need not wait for it.
+  main imports what is slow to import itself, within `quiet_imports`, so that `--help` need not wait
+  for it.
   """
   # TensorFlow reads this when it is imported; its start-up messages look like errors.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -40,7 +40,11 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(
-  directory: pathlib.Path, step: str, model: pathlib.Path, overwrite: bool
+  directory: pathlib.Path,
+  step: str,
+  model: pathlib.Path,
+  overwrite: bool,
+  output: pathlib.Path | None = None,
 ) -> Iterator[Stage]:
   """Yields the stage that is made in directory from a stored model with gin's bindings.
 
@@ -49,6 +53,8 @@ def stage(
     step: Name of the stage's record.
     model: Folder of the SavedModel that the stage starts from.
     overwrite: Whether to make again what is there.
+    output: Folder with a manifest that the stage writes beside its record. Where it was deleted,
+      the stage is made again.
 
   Raises:
     DatasetError: If the model is missing.
@@ -65,8 +71,9 @@ def stage(
         files.remove_directory(directory / "results")
       else:
         _check_same(directory, step, identity)
+        made.is_complete = output is None or (output / files.MANIFEST).is_file()
+      if made.is_complete:
         logging.info("%s is complete.", directory)
-        made.is_complete = True
     yield made
 
 

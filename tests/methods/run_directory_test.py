@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -14,6 +15,8 @@ def claim(directory, overwrite=False):
 
 
 def finish(directory):
+  (directory / "saved_model").mkdir()
+  (directory / "saved_model" / "manifest.json").write_text("{}")
   results.write_results(directory, "train", {"loss": 1.0}, {})
 
 
@@ -23,6 +26,13 @@ def test_a_run_is_new_then_unfinished_then_complete(tmp_path):
   assert claim(tmp_path) == run_directory.UNFINISHED
   finish(tmp_path)
   assert claim(tmp_path) == run_directory.COMPLETE
+
+
+def test_a_run_whose_model_was_deleted_is_unfinished(tmp_path):
+  claim(tmp_path)
+  finish(tmp_path)
+  shutil.rmtree(tmp_path / "saved_model")
+  assert claim(tmp_path) == run_directory.UNFINISHED
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe"])
@@ -37,7 +47,7 @@ def test_a_damaged_identity_is_refused_until_overwritten(tmp_path, content):
 def test_overwriting_deletes_what_a_run_writes_and_nothing_else(tmp_path):
   claim(tmp_path)
   finish(tmp_path)
-  for name in ("tf_checkpoint", "saved_model", "tensorboard"):
+  for name in ("tf_checkpoint", "tensorboard"):
     (tmp_path / name / "inner").mkdir(parents=True)
   (tmp_path / "train_log.jsonl").write_text("{}\n")
   (tmp_path / "notes.txt").write_text("mine")

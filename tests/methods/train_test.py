@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +78,16 @@ def test_the_same_command_again_redoes_nothing(tmp_path):
   before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != ".lock"}
   train.train_with_gin(tmp_path, False, VAE, [*TINY, "model.checkpoint_steps = 3"])
   assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != ".lock"}
+
+
+def test_a_deleted_model_is_exported_again_from_the_checkpoint(tmp_path):
+  train.train_with_gin(tmp_path, False, VAE, TINY)
+  variables = tmp_path / "saved_model" / "variables" / "variables.data-00000-of-00001"
+  log = tmp_path / "train_log.jsonl"
+  before = variables.read_bytes(), log.read_text()
+  shutil.rmtree(tmp_path / "saved_model")
+  train.train_with_gin(tmp_path, False, VAE, TINY)
+  assert (variables.read_bytes(), log.read_text()) == before
 
 
 def test_another_configuration_is_refused_with_what_differs(tmp_path):

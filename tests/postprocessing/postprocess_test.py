@@ -196,6 +196,14 @@ def test_a_half_written_stage_is_completed(run):
   np.testing.assert_array_equal(representation_of(output_dir), samples)
 
 
+def test_a_stage_whose_model_was_deleted_is_made_again(run):
+  output_dir = run / "postprocessed" / "sampled"
+  samples = representation_of(output_dir)
+  files.remove_directory(output_dir / "saved_model")
+  postprocess.postprocess_with_gin(run / "model", output_dir, False, SAMPLED)
+  np.testing.assert_array_equal(representation_of(output_dir), samples)
+
+
 def test_an_interrupted_overwrite_is_not_taken_for_the_old_stage(run):
   output_dir = run / "postprocessed" / "sampled"
   samples = representation_of(output_dir)

@@ -183,3 +183,22 @@ def test_interrupt(program):
   process.send_signal(signal.SIGINT)
   _, stderr = process.communicate(timeout=30)
   assert (process.returncode, stderr) == (130, "error: interrupted\n")
+
+
+@pytest.mark.parametrize("module, shown", [("loud", False), ("failing", True)])
+def test_what_imports_print_on_stderr_is_shown_only_if_one_fails(tmp_path, module, shown):
+  (tmp_path / "loud.py").write_text("import os\nos.write(2, b'start-up message\\n')\n")
+  (tmp_path / "failing.py").write_text("import loud\nimport absent\n")
+  program = f"""
+import sys
+from dl_condind.utils import cli
+with cli.quiet_imports():
+  import {module}
+print("after", file=sys.stderr)
+"""
+  done = subprocess.run(
+    [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
+  )
+  assert ("start-up message" in done.stderr) == shown
+  assert ("No module named 'absent'" in done.stderr) == shown
+  assert done.stderr.endswith("after\n") != shown
