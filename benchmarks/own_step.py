@@ -21,7 +21,7 @@ from peers import step_timing
 import tensorflow as tf
 
 from dl_condind.data import input_pipeline
-from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.data import reading
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import runtime
 from dl_condind.methods import train
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> None:
   """Times the step and prints the result."""
   if len(argv) > 1:
     raise app.UsageError(f"Unexpected arguments: {argv[1:]}.")
-  os.environ.setdefault(ground_truth_data.DATA_FOLDER_VARIABLE, str(DATA))
+  os.environ.setdefault(reading.DATA_FOLDER_VARIABLE, str(DATA))
   loop = make_loop(_MODEL.value, step_timing.threads())
   count = tf.constant(step_timing.STEPS_PER_CALL, tf.int64)
 

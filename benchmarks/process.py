@@ -27,8 +27,8 @@ import numpy as np
 from peers import step_timing
 import tensorflow as tf
 
+from dl_condind.data import reading
 from dl_condind.data.ground_truth import dsprites
-from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import mig
@@ -198,7 +198,7 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f"Unexpected arguments: {argv[1:]}.")
   load = os.getloadavg()[0]
   with tempfile.TemporaryDirectory() as folder:
-    os.environ[ground_truth_data.DATA_FOLDER_VARIABLE] = f"{folder}/data"
+    os.environ[reading.DATA_FOLDER_VARIABLE] = f"{folder}/data"
     model_dir = pathlib.Path(folder) / "model"
     rows = [*data_rows(), *training_rows(model_dir), *evaluation_rows(model_dir)]
   versions = {package: importlib.metadata.version(package) for package in PACKAGES}

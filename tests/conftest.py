@@ -52,3 +52,4 @@ def trained_run(tmp_path_factory):
 
 def pytest_addoption(parser):
   parser.addoption("--num_kills", type=int, default=20, help="SIGKILLs of a training.")
+  parser.addoption("--num_mutations", type=int, default=200, help="Damaged files of a format.")

@@ -15,6 +15,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from dl_condind.data import reading
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import representation
@@ -155,7 +156,7 @@ _data_sets: dict[tuple[str, pathlib.Path], ground_truth_data.GroundTruthData] = 
 
 def _shared(dataset: ground_truth_data.GroundTruthData) -> ground_truth_data.GroundTruthData:
   """Returns the first data set of this name in this process, whose encodings are remembered."""
-  key = (dataset.name, ground_truth_data.data_folder().resolve())
+  key = (dataset.name, reading.data_folder().resolve())
   return _data_sets.setdefault(key, dataset)
 
 

@@ -1,23 +1,21 @@
 """Pictures of a trained model: reconstructions, samples and latent traversals."""
 
 from collections.abc import Mapping
-import json
 import os
 import pathlib
 
 from absl import logging
 import numpy as np
 
-from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.visualize import image_grids
+from dl_condind.visualize import picture_folders
 from dl_condind.visualize import stored_models
 from dl_condind.visualize import traversals
 
 INTERVAL = (-2.0, 2.0)
 TRAVERSAL_VALUES = np.linspace(*INTERVAL, num=11)
 
-_SETTINGS = "visualization.json"
 _SEED = 0
 _NUM_PICTURES = 64
 _PICTURES_PER_ROW = 8
@@ -56,9 +54,9 @@ def visualize_model(
     DatasetError: If the model is missing or damaged, or its data set cannot be read.
     ConfigError: If a setting is out of range, or output_dir holds something else.
   """
-  _check_in(0, _NUM_PICTURES, num_animations=num_animations)
-  _check_in(2, 1000, num_frames=num_frames)
-  _check_in(1, 50, fps=fps)
+  picture_folders.check_in(0, _NUM_PICTURES, num_animations=num_animations)
+  picture_folders.check_in(2, 1000, num_frames=num_frames)
+  picture_folders.check_in(1, 50, fps=fps)
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
   model = stored_models.StoredModel(model_dir)
   settings = {
@@ -69,54 +67,19 @@ def visualize_model(
     "random_seed": _SEED,
     "interval": list(INTERVAL),
   }
-  if _is_complete(output_dir, settings, overwrite):
+  if picture_folders.is_complete(output_dir, settings, overwrite):
     logging.info("%s is complete.", output_dir)
     return
   random_state = np.random.RandomState(_SEED)
   observations = model.dataset.sample_observations(_NUM_PICTURES, random_state)
   prior_samples = random_state.normal(size=(_NUM_PICTURES, model.num_latent))
   bases = model.encode(observations)[:num_animations]
-  with files.atomic_directory(output_dir) as folder:
+  with picture_folders.written(output_dir, settings) as folder:
     _save_reconstructions(model, observations, folder / "reconstructions")
     _save_samples(model, prior_samples, folder / "sampled")
     _save_traversals(model, bases, folder / "traversals")
     _save_animations(model, bases, num_frames, fps, folder / "animated_traversals")
-    (folder / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
   logging.info("Wrote pictures of the model to %s.", output_dir)
-
-
-def _check_in(lowest: int, highest: int, **settings: int) -> None:
-  for name, value in settings.items():
-    if not lowest <= value <= highest:
-      raise errors.ConfigError(f"{name} must be in [{lowest}, {highest}], got {value}.")
-
-
-def _is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwrite: bool) -> bool:
-  """Returns whether the pictures are there.
-
-  Raises:
-    ConfigError: If something else is, that may not be replaced.
-    DatasetError: If the pictures are damaged.
-  """
-  path = output_dir / _SETTINGS
-  if not path.is_file():
-    if output_dir.is_dir() and any(output_dir.iterdir()):
-      raise errors.ConfigError(
-        f"{output_dir} is not empty and holds no {_SETTINGS}, so it is not a folder of pictures: "
-        "choose another one."
-      )
-    return False
-  if overwrite:
-    return False
-  files.verify_manifest(output_dir)
-  found = json.loads(path.read_text(encoding="utf-8"))
-  changed = [key for key in settings if found.get(key) != settings[key]]
-  if changed:
-    raise errors.ConfigError(
-      f"{output_dir} holds pictures of another model or with other settings "
-      f"({', '.join(changed)} differ): choose another folder, or replace it with --overwrite."
-    )
-  return True
 
 
 def _save_reconstructions(

@@ -5,22 +5,17 @@ The table is kept as one bit for each pixel, in a cache file in the data folder.
 
 from collections.abc import Callable
 from collections.abc import Iterator
-import contextlib
+from collections.abc import Sequence
 import functools
-import os
 import pathlib
-import tokenize
-import zipfile
-import zlib
 
-import h5py
+from absl import logging
 import numpy as np
 
+from dl_condind.data import reading
 from dl_condind.data.ground_truth import dsprites_renderer
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import table_cache
-from dl_condind.utils import errors
-from dl_condind.utils import files
 
 FOLDER = "dsprites"
 OFFICIAL_NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
@@ -35,18 +30,6 @@ _HDF5_BLOCK = 23040  # images, 94 MB: the official file's chunks, each decompres
 # HDF5 takes a chunk it has lost for zeros. Far more than what the rendering may be off by, and less
 # than what most chunks hold.
 _MAX_OFF_PIXELS = 5000
-
-# What damaged files set off in the libraries that read them.
-_READ_ERRORS = (
-  OSError,
-  ValueError,
-  KeyError,
-  EOFError,
-  RuntimeError,
-  tokenize.TokenError,
-  zipfile.BadZipFile,
-  zlib.error,
-)
 
 
 class DSprites(ground_truth_data.TableData):
@@ -68,12 +51,21 @@ class DSprites(ground_truth_data.TableData):
   takes seconds and gives the same images; of all 3.0e9 pixels about 100 can differ.
   """
 
-  def __init__(self):
+  def __init__(
+    self, latent_factor_indices: Sequence[int] = (1, 2, 3, 4, 5), name: str = "dsprites_full"
+  ):
+    """Describes the data set.
+
+    Args:
+      latent_factor_indices: Which of color, shape, scale, orientation, posX and posY are exposed.
+        The others are drawn anew for every observation.
+      name: Name of the data set.
+    """
     super().__init__(
-      name="dsprites_full",
+      name=name,
       factor_names=["color", "shape", "scale", "orientation", "posX", "posY"],
       factor_sizes=[1, 3, 6, 40, 32, 32],
-      latent_factor_indices=[1, 2, 3, 4, 5],
+      latent_factor_indices=latent_factor_indices,
       observation_shape=(*IMAGE_SHAPE, 1),
       packed=True,
     )
@@ -112,16 +104,22 @@ def read_official(
     DatasetError: If the file is damaged or not what it should be.
     TryAgainError: If there is no space for the cache file.
   """
-  readers = ((OFFICIAL_NPZ, "official npz", read_npz), (OFFICIAL_HDF5, "official hdf5", read_hdf5))
-  for filename, source, reader in readers:
+  formats = (
+    (OFFICIAL_NPZ, "npz", read_npz),
+    (OFFICIAL_HDF5, "hdf5", read_hdf5),
+  )
+  for filename, kind, reader in formats:
     path = folder / filename
-    if os.path.exists(path):
-      with _clear_read_errors(path):
-        sha256 = files.sha256(path)
+    if path.exists():
+      with _clear_errors(path):
+        sha256 = reading.sha256(path)
+        origin = "official" if reading.is_official(path) else "unofficial"
+      if origin == "unofficial":
+        logging.warning("%s is not the official file; records say so.", path)
       cache = folder / f"packed-{sha256[:16]}.npy"
       chunks = functools.partial(_read_checked, reader, path, num_rows, num_on_pixels)
       table = table_cache.cached(cache, chunks, (num_rows, ROW_BYTES))
-      return table, {"source": source, "sha256": sha256}
+      return table, {"source": f"{origin} {kind}", "sha256": sha256}
   return None
 
 
@@ -136,27 +134,14 @@ def _read_checked(
   for chunk in reader(path, num_rows):
     found += int(np.bitwise_count(chunk).sum())
     yield chunk
-  with _clear_read_errors(path):
+  with _clear_errors(path):
     if abs(found - num_on_pixels) > _MAX_OFF_PIXELS:
       raise ValueError(f"{found} pixels of imgs are 1, not about {num_on_pixels}")
 
 
-@contextlib.contextmanager
-def _clear_read_errors(path: pathlib.Path) -> Iterator[None]:
-  """Turns an error of a library that reads path into one clear line."""
-  try:
-    yield
-  except _READ_ERRORS as error:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    raise errors.DatasetError(
-      f"{path} is damaged or not the official dSprites file ({reason}): fetch it again, or move it "
-      "away to have the images rendered."
-    ) from error
-
-
-def _check_layout(dtype: np.dtype, shape: tuple[int, ...], num_rows: int) -> None:
-  if dtype != np.uint8 or shape != (num_rows, *IMAGE_SHAPE):
-    raise ValueError(f"imgs is {dtype} {shape}, not uint8 {(num_rows, *IMAGE_SHAPE)}")
+def _clear_errors(path: pathlib.Path):
+  remedy = "fetch it again, or move it away to have the images rendered"
+  return reading.clear_errors(path, "the official dSprites file", remedy)
 
 
 def _pack(images: np.ndarray) -> np.ndarray:
@@ -174,32 +159,9 @@ def read_npz(path: pathlib.Path, num_rows: int) -> Iterator[np.ndarray]:
   Raises:
     DatasetError: If the file is damaged or imgs is not uint8 `[num_rows, 64, 64]` of 0 and 1.
   """
-  header_readers = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-  }
-  with (
-    _clear_read_errors(path),
-    zipfile.ZipFile(path) as archive,
-    archive.open("imgs.npy") as member,
-  ):
-    if archive.getinfo("imgs.npy").compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-      raise ValueError("imgs.npy is not compressed with deflate")
-    version = np.lib.format.read_magic(member)
-    if version not in header_readers:
-      raise ValueError(f"imgs.npy has the unknown format version {version}")
-    shape, fortran_order, dtype = header_readers[version](member)
-    _check_layout(dtype, shape, num_rows)
-    if fortran_order:
-      raise ValueError("imgs is in Fortran order")
-    for start in range(0, num_rows, _NPZ_BLOCK):
-      num_bytes = min(_NPZ_BLOCK, num_rows - start) * ROW_BYTES * 8
-      block = member.read(num_bytes)
-      if len(block) != num_bytes:
-        raise ValueError("imgs.npy ends too early")
-      yield _pack(np.frombuffer(block, np.uint8))
-    if member.read(1):  # The checksum is compared at the end only.
-      raise ValueError("imgs.npy goes on after its last image")
+  with _clear_errors(path):
+    for images in reading.npz_rows(path, "imgs", "uint8", (num_rows, *IMAGE_SHAPE), _NPZ_BLOCK):
+      yield _pack(images)
 
 
 def read_hdf5(path: pathlib.Path, num_rows: int) -> Iterator[np.ndarray]:
@@ -208,10 +170,6 @@ def read_hdf5(path: pathlib.Path, num_rows: int) -> Iterator[np.ndarray]:
   Raises:
     DatasetError: If the file is damaged or imgs is not uint8 `[num_rows, 64, 64]` of 0 and 1.
   """
-  with _clear_read_errors(path), h5py.File(path, "r") as file:
-    images = file["imgs"]
-    if not isinstance(images, h5py.Dataset):
-      raise ValueError("imgs is not a data set")
-    _check_layout(images.dtype, images.shape, num_rows)
-    for start in range(0, num_rows, _HDF5_BLOCK):
-      yield _pack(images[start : start + _HDF5_BLOCK])
+  with _clear_errors(path):
+    for images in reading.hdf5_rows(path, "imgs", "uint8", (num_rows, *IMAGE_SHAPE), _HDF5_BLOCK):
+      yield _pack(images)

@@ -1,25 +1,30 @@
 """The interface of data sets whose factors of variation are known."""
 
 import abc
+from collections.abc import Callable
+from collections.abc import Hashable
 from collections.abc import Sequence
-import os
 import pathlib
 import threading
+from typing import Any
 
 import numpy as np
 
+from dl_condind.data import reading
 from dl_condind.data.ground_truth import state_space
 
-DATA_FOLDER_VARIABLE = "DISENTANGLEMENT_LIB_DATA"
-
-# Tables of this process, by class and data folder: a data set made twice is read once.
-_loaded: dict[tuple[type, pathlib.Path], tuple[np.ndarray, dict[str, str]]] = {}
-_loading = threading.Lock()
+# What was read in this process: a data set made twice is read once.
+_loaded: dict[Hashable, Any] = {}
+_loading = threading.RLock()  # One data set may need another.
 
 
-def data_folder() -> pathlib.Path:
-  """Returns the data folder: `DISENTANGLEMENT_LIB_DATA`, or the current folder if it is not set."""
-  return pathlib.Path(os.environ.get(DATA_FOLDER_VARIABLE) or ".")
+def read_once(key: Hashable, read: Callable[[pathlib.Path], Any]) -> Any:
+  """Returns what read makes of the data folder, which is called once in a process for each key."""
+  folder = reading.data_folder().resolve()
+  with _loading:
+    if (key, folder) not in _loaded:
+      _loaded[key, folder] = read(folder)
+    return _loaded[key, folder]
 
 
 class GroundTruthData(abc.ABC):
@@ -32,7 +37,11 @@ class GroundTruthData(abc.ABC):
     factor_names: Name of each factor.
     factors_num_values: Number of values of each factor.
     observation_shape: (height, width, channels).
+    has_complete_grid: Whether there is an observation of every combination of factors, so that
+      single factors can be set.
   """
+
+  has_complete_grid = True
 
   def __init__(
     self,
@@ -84,7 +93,10 @@ class TableData(GroundTruthData):
   Attributes:
     packed: Whether the table holds one bit for each pixel instead of one byte.
     num_rows: Number of images.
+    table_arguments: What, beside the class's `read_table`, decides which table is read.
   """
+
+  table_arguments: tuple[Hashable, ...] = ()
 
   def __init__(
     self,
@@ -136,16 +148,10 @@ class TableData(GroundTruthData):
     Raises:
       DatasetError: If a file is missing, damaged or not what it should be.
     """
-    if self._table is not None:
-      return
-    folder = data_folder().resolve()
-    key = (type(self), folder)
-    with _loading:
-      if key not in _loaded:
-        table, provenance = self.read_table(folder)
-        table.flags.writeable = False
-        _loaded[key] = table, provenance
-      self._table, self._table_provenance = _loaded[key]
+    if self._table is None:
+      key = (type(self).read_table, *self.table_arguments)
+      self._table, self._table_provenance = read_once(key, self.read_table)
+      self._table.flags.writeable = False
 
   @property
   def table(self) -> np.ndarray:

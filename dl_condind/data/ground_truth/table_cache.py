@@ -16,8 +16,12 @@ import pathlib
 from absl import logging
 import numpy as np
 
+from dl_condind.data import checksums
+from dl_condind.data import reading
 from dl_condind.utils import errors
 from dl_condind.utils import files
+
+_LARGE = 2**30  # bytes, which take seconds to check
 
 Chunks = Iterator[np.ndarray]  # of consecutive rows, uint8
 Shape = tuple[int, ...]
@@ -107,10 +111,20 @@ def _read_cache(path: pathlib.Path, shape: Shape, sha256: str | None) -> np.ndar
   if sha256 is None and checksum_file.is_file():
     sha256 = checksum_file.read_text(encoding="utf-8", errors="replace").strip()
   table = _map_cache(path, shape)
-  if table is None or hashlib.sha256(table).hexdigest() != sha256:
+  if table is None or _known_sha256(path, len(_npy_header(shape))) != sha256:
     logging.warning("%s is damaged and not used.", path)
     return None
   return table
+
+
+def _known_sha256(path: pathlib.Path, header_bytes: int) -> str:
+  """Returns the checksum of the table in a cache file.
+
+  It is computed by reading, not through the map, whose pages would count as memory of the process.
+  Of a large file it is remembered for as long as size and time of the file do not change.
+  """
+  large = path.stat().st_size > _LARGE
+  return (reading.digest if large else checksums.digest)(path, "sha256", header_bytes)
 
 
 def _write_cache(path: pathlib.Path, chunks: Chunks, shape: Shape, sha256: str | None) -> None:

@@ -52,15 +52,6 @@ def _own_data_folder(monkeypatch, tmp_path):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
 
 
-def test_data_folder_is_read_when_asked_for(monkeypatch):
-  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", "/some/where")
-  assert ground_truth_data.data_folder() == pathlib.Path("/some/where")
-  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", "")
-  assert ground_truth_data.data_folder() == pathlib.Path(".")
-  monkeypatch.delenv("DISENTANGLEMENT_LIB_DATA")
-  assert ground_truth_data.data_folder() == pathlib.Path(".")
-
-
 def test_only_the_exposed_factors_are_described():
   data = Colors()
   assert data.factor_names == ["c", "a"]

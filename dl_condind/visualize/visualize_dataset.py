@@ -1,0 +1,237 @@
+"""Pictures of a data set: samples, and traversals of each of its factors."""
+
+from collections.abc import Sequence
+import os
+import pathlib
+import re
+
+from absl import logging
+import gin
+import numpy as np
+from PIL import Image
+from PIL import ImageDraw
+from PIL import ImageFont
+
+from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.data.ground_truth import named_data
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+from dl_condind.visualize import image_grids
+from dl_condind.visualize import picture_folders
+
+NUM_SAMPLES = 64
+NUM_ROWS = 8
+MAX_COLUMNS = 16
+
+_SEED = 0
+_PICTURES_PER_ROW = 8
+_ANIMATIONS_PER_ROW = 5
+_MIN_SIZE = 32  # pixels; smaller images are enlarged, so that labels of columns do not overlap.
+_FONT_SIZE = 12  # pixels
+_LINE = 18  # pixels, height of the caption
+_MIN_DURATION = 2.0  # seconds of an animation
+
+
+def visualize_dataset_with_gin(
+  output_dir: str | os.PathLike,
+  overwrite: bool = False,
+  num_animations: int = 5,
+  gin_config_files: Sequence[str] = (),
+  gin_bindings: Sequence[str] = (),
+  trust_gin_imports: bool = False,
+) -> None:
+  """Writes pictures of the data set that a gin configuration describes; see `visualize_dataset`."""
+  configs.parse(gin_config_files, gin_bindings, trust_gin_imports)
+  try:
+    visualize_dataset(output_dir, overwrite, num_animations)
+  finally:
+    gin.clear_config()
+
+
+def visualize_dataset(
+  output_dir: str | os.PathLike,
+  overwrite: bool = False,
+  num_animations: int = 5,
+  num_frames: int = 64,
+  fps: int = 10,
+) -> None:
+  """Writes pictures of the data set `dataset.name` into output_dir, unless they are there already.
+
+  `samples.png` has random observations. The traversals start from the factors of the first of them:
+  `traversals/factor_{i}_{name}.png` moves factor i over its values, one start in a row, and
+  `animated_traversals/factor_{i}_{name}.gif` does so in time. All other factors stay, and so does
+  what is drawn anew for every observation. The same data set always gives the same pictures.
+
+  A data set that lacks combinations of factors says so by an attribute `has_complete_grid` that is
+  False; it has no traversals.
+
+  Args:
+    output_dir: Folder of the pictures; replaced as a whole.
+    overwrite: Whether to replace pictures of another data set or made with other settings.
+    num_animations: Number of observations that each animation starts from; 0 for no animations.
+    num_frames: Largest number of frames of an animation.
+    fps: Frames per second; fewer for a factor of few values, so that no animation flashes.
+
+  Raises:
+    DatasetError: If the data set cannot be read.
+    ConfigError: If a setting is out of range, output_dir holds something else, or the observations
+      are not images.
+  """
+  picture_folders.check_in(0, NUM_SAMPLES, num_animations=num_animations)
+  picture_folders.check_in(2, 1000, num_frames=num_frames)
+  picture_folders.check_in(1, 50, fps=fps)
+  output_dir = pathlib.Path(output_dir)
+  dataset = named_data.get_named_ground_truth_data()
+  _check_images(dataset)
+  settings = {
+    **dataset.provenance(),
+    "bindings": configs.operative_config(),  # Parameters of the data set too.
+    "num_animations": num_animations,
+    "num_frames": num_frames,
+    "fps": fps,
+    "random_seed": _SEED,
+  }
+  if picture_folders.is_complete(output_dir, settings, overwrite):
+    logging.info("%s is complete.", output_dir)
+    return
+  factors, samples = dataset.sample(NUM_SAMPLES, np.random.RandomState(_SEED))
+  with picture_folders.written(output_dir, settings) as folder:
+    _save_samples(dataset, samples, folder / "samples.png")
+    if getattr(dataset, "has_complete_grid", True):
+      _save_traversals(dataset, factors[:NUM_ROWS], folder / "traversals")
+      if num_animations:
+        starts = factors[:num_animations]
+        _save_animations(dataset, starts, num_frames, fps, folder / "animated_traversals")
+    else:
+      logging.info(
+        "%s does not have every combination of its factors, so there are samples only and no "
+        "traversals.",
+        dataset.name,
+      )
+  logging.info("Wrote pictures of the data set %s to %s.", dataset.name, output_dir)
+
+
+def _check_images(dataset: ground_truth_data.GroundTruthData) -> None:
+  shape = dataset.observation_shape
+  if len(shape) != 3 or shape[2] not in (1, 3):
+    raise errors.ConfigError(
+      f"Observations of {dataset.name} must be images [height, width, 1 or 3] to be shown, got "
+      f"shape {list(shape)}."
+    )
+
+
+def spread_values(num_values: int, max_values: int) -> np.ndarray:
+  """Returns at most max_values of 0 ... num_values - 1, evenly spread, both ends included."""
+  count = min(num_values, max_values)
+  return np.round(np.linspace(0, num_values - 1, count)).astype(np.int64)
+
+
+def traverse_factor(
+  dataset: ground_truth_data.GroundTruthData, starts: np.ndarray, factor: int, values: np.ndarray
+) -> np.ndarray:
+  """Returns observations in which one factor changes and the others stay.
+
+  Args:
+    dataset: The data set.
+    starts: Factors to start from, [num_starts, num_factors].
+    factor: Index of the factor that changes.
+    values: Values it takes, [num_values].
+
+  Returns:
+    [num_starts, num_values, height, width, channels].
+  """
+  rows = []
+  for seed, start in enumerate(starts):
+    factors = np.tile(start, (len(values), 1))
+    factors[:, factor] = values
+    # One by one and from the same seed, so that the factors not exposed stay along the row.
+    row = [
+      dataset.sample_observations_from_factors(one[np.newaxis], np.random.RandomState(seed))[0]
+      for one in factors
+    ]
+    rows.append(np.stack(row))
+  return np.stack(rows)
+
+
+def _save_samples(
+  dataset: ground_truth_data.GroundTruthData, samples: np.ndarray, path: pathlib.Path
+) -> None:
+  title = f"{NUM_SAMPLES} random observations"
+  grid = image_grids.image_grid(_enlarged(samples), _PICTURES_PER_ROW, title)
+  _captioned([grid], dataset)[0].save(path)
+
+
+def _save_traversals(
+  dataset: ground_truth_data.GroundTruthData, starts: np.ndarray, folder: pathlib.Path
+) -> None:
+  folder.mkdir()
+  for factor, num_values in enumerate(dataset.factors_num_values):
+    values = spread_values(num_values, MAX_COLUMNS)
+    images = traverse_factor(dataset, starts, factor, values)
+    shown = "" if len(values) == num_values else f", {len(values)} of them shown"
+    grid = image_grids.image_grid(
+      _enlarged(np.concatenate(images)),
+      len(values),
+      f"{_name(dataset, factor)}: {num_values} value{'s' * (num_values != 1)}{shown}",
+      column_labels=[str(value) for value in values],
+    )
+    _captioned([grid], dataset)[0].save(folder / f"{_file_name(dataset, factor)}.png")
+
+
+def _save_animations(
+  dataset: ground_truth_data.GroundTruthData,
+  starts: np.ndarray,
+  num_frames: int,
+  fps: int,
+  folder: pathlib.Path,
+) -> None:
+  folder.mkdir()
+  for factor, num_values in enumerate(dataset.factors_num_values):
+    values = spread_values(num_values, num_frames)
+    images = traverse_factor(dataset, starts, factor, values)
+    # The title also makes every frame another one: Pillow joins frames that are equal.
+    frames = [
+      image_grids.image_grid(
+        _enlarged(images[:, index]),
+        _ANIMATIONS_PER_ROW,
+        f"{_name(dataset, factor)}: value {value} of 0 to {num_values - 1}",
+      )
+      for index, value in enumerate(values)
+    ]
+    path = folder / f"{_file_name(dataset, factor)}.gif"
+    image_grids.save_animation(
+      _captioned(frames, dataset), path, min(fps, len(frames) / _MIN_DURATION)
+    )
+
+
+def _enlarged(images: np.ndarray) -> np.ndarray:
+  """Returns images with each pixel repeated where they are smaller than _MIN_SIZE."""
+  scale = max(1, -(-_MIN_SIZE // max(images.shape[1:3])))
+  return images.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def _captioned(
+  pictures: Sequence[Image.Image], dataset: ground_truth_data.GroundTruthData
+) -> list[Image.Image]:
+  """Returns pictures, all as wide as the widest, above a line with the data set and its source."""
+  provenance = dataset.provenance()
+  caption = f"Data set: {provenance['dataset']} ({provenance['source']})"
+  font = ImageFont.load_default(_FONT_SIZE)
+  width = max(*(picture.width for picture in pictures), int(font.getlength(caption)) + 8)
+  captioned = []
+  for picture in pictures:
+    canvas = Image.new(picture.mode, (width, picture.height + _LINE), "white")
+    canvas.paste(picture)
+    ImageDraw.Draw(canvas).text((4, picture.height), caption, "black", font)
+    captioned.append(canvas)
+  return captioned
+
+
+def _name(dataset: ground_truth_data.GroundTruthData, factor: int) -> str:
+  return " ".join(dataset.factor_names[factor].split())  # A title is one line.
+
+
+def _file_name(dataset: ground_truth_data.GroundTruthData, factor: int) -> str:
+  """Returns `factor_{i}_{name}` without what a file name may not hold."""
+  name = re.sub(r"[^\w-]+", "_", _name(dataset, factor)).strip("_")
+  return f"factor_{factor}_{name[:50]}".rstrip("_")  # A name has at most 255 bytes.
