@@ -85,7 +85,7 @@ def visualize_dataset(
   _check_images(dataset)
   settings = {
     **dataset.provenance(),
-    "bindings": configs.operative_config(),  # Parameters of the data set too.
+    "bindings": gin.config_str(),  # Parameters of the data set too.
     "num_animations": num_animations,
     "num_frames": num_frames,
     "fps": fps,
@@ -104,8 +104,8 @@ def visualize_dataset(
         _save_animations(dataset, starts, num_frames, fps, folder / "animated_traversals")
     else:
       logging.info(
-        "%s does not have every combination of its factors, so there are samples only and no "
-        "traversals.",
+        "Single factors of %s cannot be set, for combinations of factors are missing or there are "
+        "no factors: samples only, no traversals.",
         dataset.name,
       )
   logging.info("Wrote pictures of the data set %s to %s.", dataset.name, output_dir)

@@ -225,7 +225,7 @@ def test_without_a_complete_grid_there_are_samples_only(monkeypatch, tmp_path, c
   with caplog.at_level("INFO", logger="absl"):
     visualize_dataset.visualize_dataset(tmp_path / "out")
   assert names_in(tmp_path / "out") == {"samples.png", "visualization.json", "manifest.json"}
-  assert "does not have every combination of its factors" in caplog.text
+  assert "Single factors of tiny cannot be set" in caplog.text
 
 
 def test_the_same_data_set_gives_the_same_pictures(tiny, tmp_path):
