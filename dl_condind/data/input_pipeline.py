@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.utils import errors
 
 BatchFn = Callable[[tf.Tensor], tf.Tensor]
 
@@ -26,7 +27,17 @@ def make_batch_fn(
 
   Returns:
     Function from the step, int64 scalar, to float32 [batch_size, height, width, channels].
+
+  Raises:
+    DatasetError: If the data set has fewer images than a batch.
   """
+  num_rows = getattr(dataset, "num_rows", batch_size)  # Synthetic images have no number.
+  if num_rows < batch_size:
+    path = f" ({dataset.path})" if hasattr(dataset, "path") else ""
+    raise errors.DatasetError(
+      f"{dataset.name}{path} has {num_rows} images, fewer than a batch of {batch_size}: add images "
+      f"or set model.batch_size to {num_rows} or less."
+    )
 
   def sample(step: np.ndarray) -> np.ndarray:
     random_state = np.random.RandomState(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 import functools
 import glob
+import json
 import os
 import pathlib
 import time
@@ -15,7 +16,6 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from dl_condind.data import reading
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import representation
@@ -151,12 +151,12 @@ def _scalars(values: dict[str, Any]) -> dict[str, float]:
   }
 
 
-_data_sets: dict[tuple[str, pathlib.Path], ground_truth_data.GroundTruthData] = {}
+_data_sets: dict[str, ground_truth_data.GroundTruthData] = {}
 
 
 def _shared(dataset: ground_truth_data.GroundTruthData) -> ground_truth_data.GroundTruthData:
-  """Returns the first data set of this name in this process, whose encodings are remembered."""
-  key = (dataset.name, reading.data_folder().resolve())
+  """Returns the first data set like this one in this process, whose encodings are remembered."""
+  key = json.dumps(dataset.provenance(), sort_keys=True)
   return _data_sets.setdefault(key, dataset)
 
 

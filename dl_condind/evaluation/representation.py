@@ -135,6 +135,7 @@ def generate_batch_factor_code(
   num_points: int,
   random_state: np.random.RandomState,
   batch_size: int,
+  needs_factors: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Samples observations and returns their representations with their factors.
 
@@ -152,14 +153,22 @@ def generate_batch_factor_code(
     num_points: Number of points.
     random_state: State that every draw comes from.
     batch_size: Number of points of one draw.
+    needs_factors: Whether a data set without factors is an error.
 
   Returns:
     Representations, `[num_points, num_latent]`, in the floating point type of the representation
-    function (bin edges depend on it), and factors, int64 `[num_points, num_factors]`.
+    function (bin edges depend on it), and factors, int64 or, if a factor of the data set is
+    continuous, float64 `[num_points, num_factors]`.
 
   Raises:
-    ConfigError: If a count is not positive, or a representation is misshapen or not finite.
+    ConfigError: If a count is not positive, a representation is misshapen or not finite, or there
+      are no factors.
   """
+  if needs_factors and ground_truth_data.num_factors == 0:
+    raise errors.ConfigError(
+      f"{ground_truth_data.name} has no factors: add factors to the data set, or leave out the "
+      "metrics that compare representations with them."
+    )
   check_count("The number of points to evaluate on", num_points, 1)
   check_count("batch_size", batch_size, 1)
   shared = isinstance(representation_function, Representation)
@@ -176,7 +185,9 @@ def generate_batch_factor_code(
   else:
     sample = _sample_batches
   representations, factors = sample(ground_truth_data, representation_function, sizes, random_state)
-  factors = np.concatenate(factors).astype(np.int64)
+  factors = np.concatenate(factors)
+  is_continuous = np.issubdtype(factors.dtype, np.floating)
+  factors = factors.astype(np.float64 if is_continuous else np.int64)
   if shared:
     # The data set is kept, so that no other can take over its id.
     value = (ground_truth_data, representations.copy(), factors.copy(), random_state.get_state())

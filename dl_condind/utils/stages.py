@@ -15,6 +15,9 @@ from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
 
+# What can be configured of the data set that a name stands for.
+_DATA_SETS = ("arrays", "image_folder", "mnist")
+
 
 class Stage:
   """One stage in its folder.
@@ -99,6 +102,9 @@ def parse_with_dataset(
 ) -> None:
   """Parses a configuration in which `dataset.name = "auto"` is the data set of an earlier stage.
 
+  With the name come the parameters of the data set itself, such as `arrays.path`, where the
+  configuration does not bind them. How factors are drawn does not come with it.
+
   Args:
     gin_files: As `configs.parse`.
     gin_bindings: As `configs.parse`.
@@ -114,5 +120,36 @@ def parse_with_dataset(
     return
   if not pathlib.Path(previous_config).is_file():
     raise errors.DatasetError(f"No {previous_config}: finish the stage before first.")
-  name = configs.query(previous_config, "dataset.name")
-  configs.parse(gin_files, [*gin_bindings, f"dataset.name = {name!r}"], trust_gin_imports)
+  found = dataset_bindings(previous_config)
+  # What is bound here goes before what was.
+  kept = set(configs.bound_keys()) - {"dataset.name"}
+  taken_over = [f"{key} = {value}" for key, value in found.items() if key not in kept]
+  configs.parse(gin_files, [*gin_bindings, *taken_over], trust_gin_imports)
+
+
+def dataset_bindings(config_file: str | os.PathLike) -> dict[str, str]:
+  """Returns what makes the data set of a stage: its name and its own parameters.
+
+  How factors are drawn is left out, for every stage chooses that itself.
+
+  Args:
+    config_file: The gin file saved by that stage, such as `model/results/gin/train.gin`.
+
+  Returns:
+    gin key to gin value, both as text, such as `{"dataset.name": "'arrays'", "arrays.path":
+    "'own.npz'"}`.
+
+  Raises:
+    DatasetError: If the record of the stage is missing or damaged.
+  """
+  path = pathlib.Path(config_file)
+  record = results.read_aggregate(path.parents[1] / "aggregate" / f"{path.stem}.json")
+  prefix = f"{path.stem}_config."
+  saved = {key.removeprefix(prefix): record[key] for key in record if key.startswith(prefix)}
+  found = {}
+  for key, value in saved.items():
+    if key == "dataset.name" or key.partition(".")[0] in _DATA_SETS:
+      while value.startswith("%"):
+        value = saved[value[1:]]
+      found[key] = value
+  return found

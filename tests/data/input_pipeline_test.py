@@ -1,3 +1,5 @@
+import pathlib
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -6,6 +8,8 @@ import tensorflow as tf
 from dl_condind.data import input_pipeline
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.data.ground_truth import labelled_images
+from dl_condind.utils import errors
 
 
 class SmallTable(ground_truth_data.TableData):
@@ -20,6 +24,7 @@ class SmallTable(ground_truth_data.TableData):
       observation_shape=observation_shape,
       packed=packed,
     )
+    self.table_arguments = (type(self).__name__,)
 
   def read_table(self, folder):
     rng = np.random.default_rng(0)
@@ -56,6 +61,13 @@ each_dataset = pytest.mark.parametrize("make_dataset", [*TABLES, dummy_data.Dumm
 def batch_of(make_dataset, step, seed=7, batch_size=6):
   batch_fn = input_pipeline.make_batch_fn(make_dataset(), batch_size, seed)
   return batch_fn(tf.constant(step, tf.int64)).numpy()
+
+
+def many_of(make_dataset, num_batches):
+  """Returns batches of 12, as many as a small table has rows, one after the other."""
+  batch_fn = input_pipeline.make_batch_fn(make_dataset(), 12, seed=7)
+  steps = range(num_batches)
+  return np.concatenate([batch_fn(tf.constant(step, tf.int64)).numpy() for step in steps])
 
 
 @each_dataset
@@ -111,29 +123,26 @@ def test_images_are_those_of_the_table(make_dataset):
     images = np.float32(dataset.table) / np.float32(255)
   images = images.reshape(12, *dataset.observation_shape)
   np.testing.assert_array_equal(images, dataset.observations_from_rows(np.arange(12)))
-  batch = batch_of(make_dataset, 0, batch_size=200)
+  batch = many_of(make_dataset, 20)
   matches = np.all(batch[:, None] == images[None], axis=(2, 3, 4))
   # Each image of the batch is one row of the table, and each row occurs.
-  np.testing.assert_array_equal(matches.sum(axis=1), np.ones(200))
+  np.testing.assert_array_equal(matches.sum(axis=1), np.ones(240))
   assert np.all(matches.any(axis=0))
 
 
 def test_rows_are_drawn_uniformly_and_independently():
-  batch_fn = input_pipeline.make_batch_fn(Bytes(), 600, seed=7)
-  rows = [
-    np.rint(255 * batch_fn(tf.constant(step, tf.int64)).numpy()[:, 0, 0, 0]) for step in range(10)
-  ]
+  rows = np.rint(255 * many_of(Bytes, 500)[:, 0, 0, 0]).reshape(500, 12)
   counts = np.bincount(np.concatenate(rows).astype(int), minlength=12)
   assert len(counts) == 12
   assert stats.chisquare(counts).pvalue > 1e-3
   # Rows at the same place of successive batches, and successive rows of a batch.
   for first, second in [(rows[:-1], rows[1:]), ([r[:-1] for r in rows], [r[1:] for r in rows])]:
     correlation = np.corrcoef(np.concatenate(first), np.concatenate(second))[0, 1]
-    assert abs(correlation) < 0.06  # 4 standard errors of 1 / sqrt(5400).
+    assert abs(correlation) < 0.06  # 4 standard errors of 1 / sqrt(5500).
 
 
 def test_bytes_are_scaled_to_the_unit_interval():
-  batch = batch_of(Bytes, 0, batch_size=200)
+  batch = many_of(Bytes, 20)
   assert batch.max() == 1
   assert batch.min() == 0
   np.testing.assert_allclose(255 * batch, np.rint(255 * batch), atol=1e-4)
@@ -165,3 +174,29 @@ def test_shape_is_known_when_a_step_is_traced(make_dataset):
   batch_fn = input_pipeline.make_batch_fn(make_dataset(), 4, seed=7)
   traced = tf.function(batch_fn).get_concrete_function(tf.TensorSpec([], tf.int64))
   assert traced.output_shapes == (4, *make_dataset().observation_shape)
+
+
+class SixImages(labelled_images.LabelledImages):
+  def __init__(self):
+    factors = np.arange(6)[:, None]
+    super().__init__("six", pathlib.Path("/some/where.npz"), ["a"], [6], factors, (2, 2, 1))
+
+  def read_images(self, folder):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+  ("make_dataset", "message"),
+  [
+    (SixImages, r"six \(/some/where\.npz\) has 6 images, fewer than a batch of 13: add images or"),
+    (Bytes, r"small_table has 12 images, .* or set model\.batch_size to 12 or less\."),
+  ],
+)
+def test_batch_of_more_images_than_there_are_is_refused(make_dataset, message):
+  with pytest.raises(errors.DatasetError, match=f"^{message}") as error:
+    input_pipeline.make_batch_fn(make_dataset(), 13, seed=7)
+  assert "\n" not in str(error.value)
+
+
+def test_batch_of_all_images_is_allowed():
+  assert batch_of(Bytes, 0, batch_size=12).shape == (12, 4, 3, 3)

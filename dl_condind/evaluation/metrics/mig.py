@@ -1,6 +1,7 @@
 """Mutual information gap of Chen et al. (2018), arXiv:1802.04942."""
 
 from collections.abc import Callable
+import functools
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
@@ -27,6 +28,9 @@ def compute_mig(
 ) -> dict[str, Any]:
   """Returns the mutual information gap on sampled points, with gin's `discretizer`.
 
+  A factor that is not a whole number everywhere is continuous: it is discretized too, as a latent
+  is. Its gap then depends on the number of bins.
+
   Args:
     ground_truth_data: Data set to sample from.
     representation_function: Observations -> representations.
@@ -42,6 +46,7 @@ def compute_mig(
   representations, factors = representation.generate_batch_factor_code(
     ground_truth_data, representation_function, num_train, random_state, batch_size
   )
+  factors = _discretize_continuous(factors, utils.make_discretizer)
   return gap_of_codes(utils.make_discretizer(representations), factors)
 
 
@@ -52,13 +57,27 @@ def mutual_information_gap(
 
   Args:
     representations: `[num_points, num_latent]`.
-    factors: Discrete ground truth, `[num_points, num_factors]`.
-    num_bins: Number of bins of each latent.
+    factors: Ground truth, `[num_points, num_factors]`. A column that is not a whole number
+      everywhere is cut in bins too.
+    num_bins: Number of bins of each column.
 
   Returns:
     The results of `gap_of_codes`.
   """
-  return gap_of_codes(utils.histogram_discretizer(representations, num_bins), factors)
+  discretize = functools.partial(utils.histogram_discretizer, num_bins=num_bins)
+  return gap_of_codes(discretize(representations), _discretize_continuous(factors, discretize))
+
+
+def _discretize_continuous(
+  factors: np.ndarray, discretize: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+  """Returns factors in which columns that are not whole numbers everywhere are discretized."""
+  factors = np.asarray(factors)
+  continuous = (np.floor(factors) != factors).any(axis=0)
+  if continuous.any():
+    factors = factors.copy()
+    factors[:, continuous] = discretize(factors[:, continuous])
+  return factors
 
 
 def gap_of_codes(codes: np.ndarray, factors: np.ndarray) -> dict[str, Any]:
