@@ -31,8 +31,21 @@ _HEADER_READERS = {
 
 
 def data_folder() -> pathlib.Path:
-  """Returns the data folder: `DISENTANGLEMENT_LIB_DATA`, or the current folder if it is not set."""
-  return pathlib.Path(os.environ.get(DATA_FOLDER_VARIABLE) or ".")
+  """Returns the data folder: `DISENTANGLEMENT_LIB_DATA`, or the current folder if it is not set.
+
+  Raises:
+    DatasetError: If it is no folder, or may not be read. One that does not exist yet is no error.
+  """
+  folder = pathlib.Path(os.environ.get(DATA_FOLDER_VARIABLE) or ".")
+  if os.path.exists(folder) and not os.path.isdir(folder):
+    problem = "is a file, not a folder"
+  elif os.path.exists(folder) and not os.access(folder, os.R_OK | os.X_OK):
+    problem = "may not be read"
+  else:
+    return folder
+  raise errors.DatasetError(
+    f"{DATA_FOLDER_VARIABLE} is {folder}, which {problem}: set it to the folder of your data sets."
+  )
 
 
 @contextlib.contextmanager
@@ -88,10 +101,9 @@ def find(folder: pathlib.Path, names: list[str], data_set: str) -> pathlib.Path:
 
 def _why_missing() -> str:
   folder = data_folder()
-  if folder.is_dir():
-    return "" if os.environ.get(DATA_FOLDER_VARIABLE) else f" ({DATA_FOLDER_VARIABLE} is not set)"
-  problem = "is a file, not a folder" if folder.exists() else "does not exist"
-  return f" ({DATA_FOLDER_VARIABLE} is {folder}, which {problem})"
+  if not folder.is_dir():
+    return f" ({DATA_FOLDER_VARIABLE} is {folder}, which does not exist)"
+  return "" if os.environ.get(DATA_FOLDER_VARIABLE) else f" ({DATA_FOLDER_VARIABLE} is not set)"
 
 
 def sha256(path: pathlib.Path) -> str:

@@ -26,6 +26,22 @@ def test_data_folder_is_read_when_asked_for(monkeypatch):
   assert reading.data_folder() == pathlib.Path(".")
 
 
+def test_data_folder_that_is_a_file_is_refused(monkeypatch, tmp_path):
+  (tmp_path / "file").write_text("")
+  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path / "file"))
+  match = r"^DISENTANGLEMENT_LIB_DATA is \S+/file, which is a file, not a folder: set it to the"
+  with pytest.raises(errors.DatasetError, match=match):
+    reading.data_folder()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_data_folder_that_may_not_be_read_is_refused(monkeypatch, tmp_path):
+  (tmp_path / "folder").mkdir(mode=0)
+  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path / "folder"))
+  with pytest.raises(errors.DatasetError, match=r"/folder, which may not be read: set it to the"):
+    reading.data_folder()
+
+
 @pytest.mark.parametrize(
   "error",
   [
@@ -55,11 +71,6 @@ def _unset(monkeypatch, folder):
   monkeypatch.chdir(folder)
 
 
-def _file(monkeypatch, folder):
-  (folder / "file").write_text("")
-  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(folder / "file"))
-
-
 def _absent(monkeypatch, folder):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(folder / "absent"))
 
@@ -69,7 +80,6 @@ def _absent(monkeypatch, folder):
   [
     (lambda *_: None, ""),
     (_unset, r" \(DISENTANGLEMENT_LIB_DATA is not set\)"),
-    (_file, r" \(DISENTANGLEMENT_LIB_DATA is \S+/file, which is a file, not a folder\)"),
     (_absent, r" \(DISENTANGLEMENT_LIB_DATA is \S+/absent, which does not exist\)"),
   ],
 )

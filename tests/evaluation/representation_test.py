@@ -5,6 +5,7 @@ import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.data.ground_truth import labelled_images
 from dl_condind.evaluation import representation
 from dl_condind.utils import errors
 
@@ -121,6 +122,48 @@ def test_counts_are_checked(num_points, batch_size):
     representation.generate_batch_factor_code(
       SmallTable(), Flatten(), num_points, np.random.RandomState(0), batch_size
     )
+
+
+class FewImages(labelled_images.LabelledImages):
+  """Images of 2 x 2 pixels with any factors."""
+
+  def __init__(self, factors):
+    names, sizes = ["a", "b"][: factors.shape[1]], [3, 4][: factors.shape[1]]
+    path = pathlib.Path("few.npz")
+    super().__init__("few", path, names, sizes, factors, (2, 2, 1), version=factors.tobytes())
+
+  def read_images(self, folder):
+    images = np.arange(self.num_rows * 4, dtype=np.uint8).reshape(-1, 2, 2, 1)
+    return images, {"source": "synthetic", "sha256": "none"}
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_factors_of_images_keep_their_type(dtype):
+  factors = (np.arange(24).reshape(12, 2) / (1 if dtype == np.int64 else 8)).astype(dtype)
+  data = FewImages(factors)
+  rows = np.random.RandomState(3)
+  rows = np.concatenate([rows.randint(12, size=size) for size in (16, 16, 8)])
+  shared = representation.Representation(Flatten())
+  for _ in range(2):
+    representations, found = representation.generate_batch_factor_code(
+      data, shared, 40, np.random.RandomState(3), 16
+    )
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, factors[rows])
+    np.testing.assert_array_equal(representations, data.observations_from_rows(rows).reshape(40, 4))
+
+
+def test_data_set_without_factors_is_refused_where_they_are_needed():
+  data = FewImages(np.empty((12, 0), np.int64))
+  arguments = (data, Flatten(), 40, np.random.RandomState(3), 16)
+  message = "^few has no factors: add factors to the data set, or leave out the metrics that"
+  with pytest.raises(errors.ConfigError, match=message):
+    representation.generate_batch_factor_code(*arguments)
+  representations, factors = representation.generate_batch_factor_code(
+    *arguments, needs_factors=False
+  )
+  assert representations.shape == (40, 4)
+  assert factors.shape == (40, 0)
 
 
 def test_misshapen_representation_is_refused():

@@ -149,4 +149,4 @@ def read_text(path: pathlib.Path, name: str, layout: Layout) -> list[str]:
   if _is_npz(path):
     return read(path, name, layout).tolist()
   with h5py.File(path, "r") as file:
-    return _hdf5_array(file, name).asstr()[()].tolist()
+    return _hdf5_array(file, name).asstr("utf-8")[()].tolist()

@@ -127,8 +127,14 @@ def _version(folder: pathlib.Path, names: list[str], table: pathlib.Path) -> str
 
 
 def _checksum_line(path: pathlib.Path) -> bytes:
-  with checksums.clear_read_errors(path):
+  with _clear_image_errors(path):
+    _check_is_file(path)  # The contents of a pipe would be waited for.
     return f"{checksums.digest(path, 'sha256')}  ".encode() + os.fsencode(path.name) + b"\n"
+
+
+def _check_is_file(path: pathlib.Path) -> None:
+  if not path.is_file():
+    raise ValueError("it is not a file" if path.exists() else "it is missing")
 
 
 def _clear_image_errors(path: pathlib.Path) -> contextlib.AbstractContextManager:
@@ -143,8 +149,7 @@ def _opened(path: pathlib.Path) -> Iterator[Image.Image]:
   Raises:
     ValueError, OSError, ...: If it is damaged or of a kind that cannot be used.
   """
-  if not path.is_file():
-    raise ValueError("it is not a file")
+  _check_is_file(path)
   with warnings.catch_warnings():
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     image = Image.open(path, formats=("PNG", "JPEG"))
@@ -185,6 +190,7 @@ def _read_table(path: pathlib.Path, images: list[str]) -> tuple[np.ndarray, list
   with reading.clear_errors(path, "a table of factors", remedy):
     if path.name == _FACTORS_FILE and not path.exists():
       return np.empty((len(images), 0), np.int64), [], []
+    _check_is_file(path)
     if path.stat().st_size > _MAX_TABLE_BYTES:
       raise ValueError(f"it has more than {_MAX_TABLE_BYTES} bytes")
     with open(path, encoding="utf-8-sig", newline="") as file:

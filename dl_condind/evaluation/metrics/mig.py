@@ -50,6 +50,15 @@ def compute_mig(
   return gap_of_codes(utils.make_discretizer(representations), factors)
 
 
+def discretize_factors(factors: np.ndarray) -> np.ndarray:
+  """Returns factors in which the continuous ones are cut in bins by gin's `discretizer`.
+
+  Args:
+    factors: `[num_points, num_factors]`.
+  """
+  return _discretize_continuous(factors, utils.make_discretizer)
+
+
 def mutual_information_gap(
   representations: np.ndarray, factors: np.ndarray, num_bins: int = 20
 ) -> dict[str, Any]:

@@ -41,7 +41,12 @@ def compute_unsupervised_metrics(
   del artifact_dir
   representation.check_count("unsupervised_metrics.num_train", num_train, 2)
   representations, _ = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
+    ground_truth_data,
+    representation_function,
+    num_train,
+    random_state,
+    batch_size,
+    needs_factors=False,
   )
   return latent_dependence(representations, utils.make_discretizer(representations))
 

@@ -63,7 +63,7 @@ def test_blocks_are_the_array(tmp_path, monkeypatch, block_bytes, chunks):
 @pytest.mark.parametrize(
   ("names", "message"),
   [
-    (["row"], "it holds row and no rows: rename it"),
+    (["row"], "it holds no rows, but row"),
     (["ROWS"], "it holds ROWS and no rows: rename it"),
     (["rows", "name"], None),
     (["rows", "Names"], "it holds Names and no names: rename it"),
@@ -235,7 +235,7 @@ def test_link_to_nowhere_is_an_error(tmp_path):
   path = write(tmp_path / "own.h5", rows=ROWS)
   with h5py.File(path, "a") as file:
     file["names"] = h5py.SoftLink("/nowhere")
-  with pytest.raises(KeyError, match="names|nowhere"):
+  with pytest.raises(KeyError, match="component not found"):
     layouts(path)
 
 

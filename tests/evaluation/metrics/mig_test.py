@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
@@ -90,6 +91,69 @@ def test_order_of_latents_and_names_of_factor_values_do_not_matter():
   )
   assert renamed["discrete_mig"] == pytest.approx(results["discrete_mig"], rel=0.05)
   assert renamed["factor_entropy"] == pytest.approx(results["factor_entropy"], abs=1e-12)
+
+
+def test_continuous_factors_are_cut_in_bins():
+  random_state = np.random.RandomState(0)
+  continuous = random_state.uniform(-2, 5, size=(3000, 2))
+  discrete = random_state.randint(4, size=3000)
+  factors = np.insert(continuous, 1, discrete, axis=1)
+  representations = factors @ random_state.standard_normal((3, 4))
+  before = factors.copy()
+
+  results = mig.mutual_information_gap(representations, factors, num_bins=7)
+
+  cut = [np.digitize(x, np.histogram(x, 7)[1][:-1]) for x in continuous.T]
+  expected = np.stack([cut[0], discrete, cut[1]], axis=1)
+  assert results == mig.mutual_information_gap(representations, expected, num_bins=7)
+  np.testing.assert_array_equal(factors, before)
+
+
+def test_continuous_factor_that_a_latent_knows_has_a_gap():
+  factors = np.random.RandomState(0).uniform(size=(5000, 2))
+  representations = np.stack([factors[:, 0], factors[:, 1] ** 2, 0 * factors[:, 0]], axis=1)
+  results = mig.mutual_information_gap(representations, factors)
+  assert results["mig.factor_0"] > 0.95  # Bins of independent values share 0.012 of 3 nats.
+  assert 0.5 < results["mig.factor_1"] < 0.95  # Other bins than those of its square.
+  shuffled = np.random.RandomState(1).permutation(representations)
+  assert mig.mutual_information_gap(shuffled, factors)["discrete_mig"] < 0.02
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
+def test_whole_numbers_are_no_continuous_factors(dtype):
+  random_state = np.random.RandomState(0)
+  factors = random_state.randint(40, size=(1000, 3))
+  representations = factors + random_state.standard_normal((1000, 3))
+  codes = utils.histogram_discretizer(representations, 20)
+  expected = mig.gap_of_codes(codes, factors)
+  assert mig.mutual_information_gap(representations, factors.astype(dtype)) == expected
+
+
+def test_configured_discretizer_cuts_continuous_factors():
+  calls = []
+
+  def discretize(target, num_bins):
+    calls.append((target.shape, num_bins))
+    return np.round(target * 4)
+
+  with gin.unlock_config():
+    gin.bind_parameter("discretizer.discretizer_fn", discretize)
+  random_state = np.random.RandomState(0)
+  factors = np.stack([random_state.uniform(size=50), random_state.randint(3, size=50)], axis=1)
+
+  class Drawn(dummy_data.IdentityObservationsData):
+    def sample(self, num, random_state):
+      rows = random_state.randint(50, size=num)
+      return factors[rows], factors[rows]
+
+  results = mig.compute_mig(Drawn(), lambda x: x, np.random.RandomState(2), num_train=500)
+
+  assert sorted(calls) == [((500, 1), 10), ((500, 2), 10)]
+  rows = np.random.RandomState(2)
+  rows = np.concatenate([rows.randint(50, size=min(16, 500 - i)) for i in range(0, 500, 16)])
+  drawn = factors[rows]
+  codes = np.round(drawn * 4)
+  assert results == mig.gap_of_codes(codes, np.stack([codes[:, 0], drawn[:, 1]], axis=1))
 
 
 def test_constant_factor_is_left_out():

@@ -1,0 +1,165 @@
+"""Codes of observations whose factors are set: for metrics that fix one factor and vary the others.
+
+`DrawnCodes` encodes no image of a table twice. `CodeTable` lets such metrics work on plain arrays.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.data.ground_truth import state_space
+from dl_condind.utils import errors
+
+CHUNK = 1000  # observations that are encoded together
+
+
+class DrawnCodes:
+  """Codes of observations that are drawn batch after batch, with the draws of the data set.
+
+  Of a `TableData`, rows are drawn instead of images, and each distinct row is encoded once at the
+  end. A sampled representation then has one sample for each row, however often it was drawn. Of
+  any other data set every observation is encoded, in chunks of whole batches.
+  """
+
+  def __init__(
+    self,
+    ground_truth_data: ground_truth.GroundTruthData,
+    encode: Callable[[np.ndarray], np.ndarray],
+  ):
+    """Starts without any observation.
+
+    Args:
+      ground_truth_data: Data set to draw from.
+      encode: Observations -> codes `[num_observations, num_latent]`.
+    """
+    self._data = ground_truth_data
+    self._encode = encode
+    self._is_table = isinstance(ground_truth_data, ground_truth.TableData)
+    self._drawn = []  # Of a table all rows, else the observations not yet encoded.
+    self._num_drawn = 0
+    self._codes = []
+
+  def sample(self, num: int, random_state: np.random.RandomState) -> None:
+    """Draws observations of random factors, with the draws of `sample_observations`."""
+    if self._is_table:
+      self._add(self._data.sample_rows(num, random_state)[1])
+    else:
+      self._add(self._data.sample_observations(num, random_state))
+
+  def draw(self, factors: np.ndarray, random_state: np.random.RandomState) -> None:
+    """Draws an observation of each row of factors, `[num, num_factors]`."""
+    if self._is_table:
+      self._add(self._data.sample_rows_from_factors(factors, random_state))
+    else:
+      self._add(self._data.sample_observations_from_factors(factors, random_state))
+
+  def _add(self, drawn: np.ndarray) -> None:
+    self._drawn.append(drawn)
+    self._num_drawn += len(drawn)
+    if not self._is_table and self._num_drawn >= CHUNK:
+      self._encode_waiting()
+
+  def _encode_waiting(self) -> None:
+    self._codes.append(self._encode(np.concatenate(self._drawn)))
+    self._drawn, self._num_drawn = [], 0
+
+  def codes(self) -> np.ndarray:
+    """Returns the codes of all observations in the order they were drawn, `[num, num_latent]`."""
+    if self._is_table:
+      rows, index = np.unique(np.concatenate(self._drawn), return_inverse=True)
+      chunks = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+      codes = [self._encode(self._data.observations_from_rows(chunk)) for chunk in chunks]
+      return np.concatenate(codes)[index]
+    if self._drawn:
+      self._encode_waiting()
+    return np.concatenate(self._codes)
+
+
+class CodeTable(ground_truth.GroundTruthData):
+  """A complete grid of factors whose observations are codes, from two arrays.
+
+  Values of factors are replaced by their ranks, 0 for the smallest. Where a combination of factors
+  has several points, which of them is drawn as one more factor that is not exposed.
+  """
+
+  def __init__(self, codes: np.ndarray, factors: np.ndarray):
+    """Sorts the codes by their factors.
+
+    Args:
+      codes: `[num_points, num_latent]`.
+      factors: `[num_points, num_factors]`.
+
+    Raises:
+      ConfigError: If a combination of factors is missing or has more points than another.
+      ValueError: If an array has the wrong shape or no entry, or their lengths differ.
+    """
+    codes, factors = np.asarray(codes), np.asarray(factors)
+    check_arrays(codes, factors)
+    ranks = [np.unique(column, return_inverse=True)[1] for column in factors.T]
+    sizes = [int(column.max()) + 1 for column in ranks]
+    num_cells = int(np.prod(sizes, dtype=object))  # Python integers do not overflow.
+    counts = np.zeros(1, np.int64)
+    if num_cells <= len(factors):
+      cells = np.ravel_multi_index(ranks, sizes)
+      counts = np.bincount(cells, minlength=num_cells)
+    if counts.min() == 0 or counts.min() < counts.max():
+      raise errors.ConfigError(
+        f"factors must be a complete grid, each of its {num_cells} combinations in equally many of "
+        f"the {len(factors)} points: choose a metric that does not set single factors."
+      )
+    super().__init__(
+      "code_table", [f"factor_{i}" for i in range(len(sizes))], sizes, codes.shape[1:]
+    )
+    self._sizes = [*sizes, int(counts[0])]
+    self._space = state_space.SplitDiscreteStateSpace(self._sizes, range(len(sizes)))
+    self._codes = codes[np.argsort(cells, kind="stable")]
+
+  def sample_factors(self, num: int, random_state: np.random.RandomState) -> np.ndarray:
+    """Returns random factors, int64 `[num, num_factors]`."""
+    return self._space.sample_latent_factors(num, random_state)
+
+  def sample_observations_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns the code of a point with each row of factors, `[num, num_latent]`.
+
+    Raises:
+      ValueError: If factors has the wrong shape or type or a value out of range.
+    """
+    factors = self._space.sample_all_factors(factors, random_state)
+    return self._codes[np.ravel_multi_index(tuple(factors.T), self._sizes)]
+
+
+def check_arrays(codes: np.ndarray, factors: np.ndarray) -> None:
+  """Checks that there are codes and factors of the same points.
+
+  Raises:
+    ValueError: If an array has the wrong shape or no entry, or their lengths differ.
+  """
+  for name, values in (("representations", codes), ("factors", factors)):
+    if values.ndim != 2 or values.size == 0:
+      raise ValueError(f"{name} must be [num_points, num_columns], got shape {values.shape}.")
+  if len(codes) != len(factors):
+    raise ValueError(
+      "representations and factors must have a row for each point, got "
+      f"{len(codes)} and {len(factors)} rows."
+    )
+
+
+def check_settable(ground_truth_data: ground_truth.GroundTruthData, metric: str) -> None:
+  """Checks that a metric can set each of at least two factors.
+
+  Raises:
+    ConfigError: If the data set lacks combinations of factors, or a second factor.
+  """
+  if not ground_truth_data.has_complete_grid:
+    raise errors.ConfigError(
+      f"{metric} sets single factors, so it needs a complete grid of factors, which "
+      f"{ground_truth_data.name} does not have: leave this metric out."
+    )
+  if ground_truth_data.num_factors < 2:
+    raise errors.ConfigError(
+      f"{metric} tells factors apart, {ground_truth_data.name} has "
+      f"{ground_truth_data.num_factors}: leave this metric out."
+    )
