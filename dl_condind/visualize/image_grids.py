@@ -53,6 +53,19 @@ def image_grid(
   return canvas
 
 
+def with_caption(pictures: Sequence[Image.Image], caption: str) -> list[Image.Image]:
+  """Returns pictures, all as wide as the widest, each above a line of text."""
+  font = ImageFont.load_default(_FONT_SIZE)
+  width = max(*(picture.width for picture in pictures), int(font.getlength(caption)) + 8)
+  captioned = []
+  for picture in pictures:
+    canvas = Image.new(picture.mode, (width, picture.height + _LINE), "white")
+    canvas.paste(picture)
+    ImageDraw.Draw(canvas).text((4, picture.height), caption, "black", font)
+    captioned.append(canvas)
+  return captioned
+
+
 def to_bytes(images: np.ndarray) -> np.ndarray:
   """Returns images in [0, 1] as uint8; what is outside is clipped."""
   return np.round(255 * np.clip(images, 0, 1)).astype(np.uint8)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import pathlib
 
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 from dl_condind.utils import files
 
@@ -62,3 +63,9 @@ def written(output_dir: pathlib.Path, settings: Mapping[str, object]) -> Iterato
   with files.atomic_directory(output_dir) as folder:
     yield folder
     (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def data_caption(dataset: ground_truth_data.GroundTruthData) -> str:
+  """Returns a line that says which data set it is and where it comes from. Loads it."""
+  provenance = dataset.provenance()
+  return f"Data set: {provenance['dataset']} ({provenance['source']})"

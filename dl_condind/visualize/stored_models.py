@@ -3,14 +3,17 @@
 import os
 import pathlib
 
+import gin
 import numpy as np
 from scipy import special
 import tensorflow as tf
 
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import saved_models
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import stages
 
 
 class StoredModel:
@@ -43,7 +46,7 @@ class StoredModel:
         f'{config}: reconstruction_loss.activation must be "logits" or "tanh", got '
         f"{self._activation!r}."
       )
-    self.dataset = named_data.get_named_ground_truth_data(configs.query(config, "dataset.name"))
+    self.dataset = _dataset_of(config)
     inputs = self._signatures["decoder"].structured_input_signature[1]
     self.num_latent = inputs["latent_vectors"].shape[-1]
 
@@ -70,3 +73,13 @@ class StoredModel:
 
 def _tensor(values: np.ndarray) -> tf.Tensor:
   return tf.constant(values, tf.float32)
+
+
+def _dataset_of(config: pathlib.Path) -> ground_truth_data.GroundTruthData:
+  """Returns the data set of a training, its factors drawn independently."""
+  bindings = [f"{key} = {value}" for key, value in stages.dataset_bindings(config).items()]
+  configs.parse([], bindings)
+  try:
+    return named_data.get_named_ground_truth_data()
+  finally:
+    gin.clear_config()

@@ -9,8 +9,6 @@ from absl import logging
 import gin
 import numpy as np
 from PIL import Image
-from PIL import ImageDraw
-from PIL import ImageFont
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
@@ -27,8 +25,6 @@ _SEED = 0
 _PICTURES_PER_ROW = 8
 _ANIMATIONS_PER_ROW = 5
 _MIN_SIZE = 32  # pixels; smaller images are enlarged, so that labels of columns do not overlap.
-_FONT_SIZE = 12  # pixels
-_LINE = 18  # pixels, height of the caption
 _MIN_DURATION = 2.0  # seconds of an animation
 
 
@@ -213,18 +209,7 @@ def _enlarged(images: np.ndarray) -> np.ndarray:
 def _captioned(
   pictures: Sequence[Image.Image], dataset: ground_truth_data.GroundTruthData
 ) -> list[Image.Image]:
-  """Returns pictures, all as wide as the widest, above a line with the data set and its source."""
-  provenance = dataset.provenance()
-  caption = f"Data set: {provenance['dataset']} ({provenance['source']})"
-  font = ImageFont.load_default(_FONT_SIZE)
-  width = max(*(picture.width for picture in pictures), int(font.getlength(caption)) + 8)
-  captioned = []
-  for picture in pictures:
-    canvas = Image.new(picture.mode, (width, picture.height + _LINE), "white")
-    canvas.paste(picture)
-    ImageDraw.Draw(canvas).text((4, picture.height), caption, "black", font)
-    captioned.append(canvas)
-  return captioned
+  return image_grids.with_caption(pictures, picture_folders.data_caption(dataset))
 
 
 def _name(dataset: ground_truth_data.GroundTruthData, factor: int) -> str:

@@ -1,11 +1,13 @@
 """Pictures of a trained model: reconstructions, samples and latent traversals."""
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import os
 import pathlib
 
 from absl import logging
 import numpy as np
+from PIL import Image
 
 from dl_condind.utils import files
 from dl_condind.visualize import image_grids
@@ -88,7 +90,8 @@ def _save_reconstructions(
   pairs = np.concatenate([observations, model.reconstruct(observations)], axis=2)
   folder.mkdir()
   title = "Each pair: an observation and the reconstruction of a sample of q(z|x)"
-  image_grids.image_grid(pairs, _PICTURES_PER_ROW, title).save(folder / "reconstructions.png")
+  grid = image_grids.image_grid(pairs, _PICTURES_PER_ROW, title)
+  _captioned([grid], model)[0].save(folder / "reconstructions.png")
 
 
 def _save_samples(
@@ -97,7 +100,7 @@ def _save_samples(
   folder.mkdir()
   title = "Decoded samples of the prior N(0, I)"
   grid = image_grids.image_grid(model.decode(prior_samples), _PICTURES_PER_ROW, title)
-  grid.save(folder / "samples.png")
+  _captioned([grid], model)[0].save(folder / "samples.png")
 
 
 def _save_traversals(
@@ -113,7 +116,7 @@ def _save_traversals(
       row_labels=[f"latent {i}" for i in range(model.num_latent)],
       column_labels=[f"{value:.1f}" for value in TRAVERSAL_VALUES],
     )
-    grid.save(folder / f"traversals{index}.png")
+    _captioned([grid], model)[0].save(folder / f"traversals{index}.png")
 
 
 def _save_animations(
@@ -132,4 +135,11 @@ def _save_animations(
         image_grids.image_grid(images[frame::num_frames], num_columns=5, title=title)
         for frame in range(num_frames)
       ]
-      image_grids.save_animation(frames, folder / f"{name}{index}.gif", fps)
+      path = folder / f"{name}{index}.gif"
+      image_grids.save_animation(_captioned(frames, model), path, fps)
+
+
+def _captioned(
+  pictures: Sequence[Image.Image], model: stored_models.StoredModel
+) -> list[Image.Image]:
+  return image_grids.with_caption(pictures, picture_folders.data_caption(model.dataset))

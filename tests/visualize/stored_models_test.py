@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -5,8 +6,20 @@ import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.methods import saved_models
+from dl_condind.methods import train
 from dl_condind.utils import errors
+from dl_condind.utils import files
 from dl_condind.visualize import stored_models
+
+
+def edit_config(model_dir, old, new):
+  """Changes the configuration in the record of a training, and its checksum."""
+  config = model_dir / "results" / "gin" / "train.gin"
+  config.write_text(config.read_text().replace(old, new))
+  manifest = model_dir / "results" / "manifest.json"
+  digests = json.loads(manifest.read_text())
+  files.write_json(manifest, {**digests, "gin/train.gin": files.sha256(config)})
+  return config
 
 
 @pytest.fixture
@@ -30,8 +43,7 @@ def test_images_are_the_sigmoid_of_the_decoder(trained_study, observations):
 def test_tanh_is_moved_to_0_to_1(trained_study, tmp_path, observations):
   model_dir = tmp_path / "model"
   shutil.copytree(trained_study / "0" / "model", model_dir)
-  config = model_dir / "results" / "gin" / "train.gin"
-  config.write_text(config.read_text().replace("'logits'", "'tanh'"))
+  edit_config(model_dir, "'logits'", "'tanh'")
   logits_model = stored_models.StoredModel(trained_study / "0" / "model")
   tanh_model = stored_models.StoredModel(model_dir)
   z = np.random.default_rng(0).normal(size=(3, 3))
@@ -55,9 +67,7 @@ def test_missing_and_damaged_models_are_refused(trained_study, tmp_path):
     stored_models.StoredModel(tmp_path / "model")
   model_dir = tmp_path / "copy"
   shutil.copytree(trained_study / "0" / "model", model_dir)
-  config = model_dir / "results" / "gin" / "train.gin"
-  text = config.read_text()
-  config.write_text(text.replace("'logits'", "'softmax'"))
+  config = edit_config(model_dir, "'logits'", "'softmax'")
   with pytest.raises(errors.ConfigError, match='must be "logits" or "tanh"'):
     stored_models.StoredModel(model_dir)
   config.unlink()
@@ -66,3 +76,15 @@ def test_missing_and_damaged_models_are_refused(trained_study, tmp_path):
   (model_dir / "saved_model" / "saved_model.pb").write_bytes(b"changed")
   with pytest.raises(errors.DatasetError, match="has changed"):
     stored_models.StoredModel(model_dir)
+
+
+def test_data_set_comes_with_its_own_parameters(tmp_path, monkeypatch, tiny_training):
+  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
+  images = np.random.RandomState(0).randint(256, size=(9, 8, 8, 3), dtype=np.uint8)
+  np.savez(tmp_path / "own.npz", observations=images)
+  own = ["dataset.name = 'arrays'", "arrays.path = 'own.npz'"]
+  bindings = [*own, *tiny_training[1:]]
+  train.train_with_gin(tmp_path / "model", False, ["shared.gin", "methods/vae.gin"], bindings)
+  model = stored_models.StoredModel(tmp_path / "model")
+  observations = model.dataset.sample_observations(3, np.random.RandomState(0))
+  assert model.reconstruct(observations).shape == (3, 8, 8, 3)
