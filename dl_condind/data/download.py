@@ -186,18 +186,10 @@ def _commit(source: sources.File, path: pathlib.Path) -> str:
       sha256 = files.sha256(part)
       checksums.write_note(checksums.note_path(path), {path.name: sha256})
       checksum = f"sha256:{sha256}"
-    _sync(part)
+    files.fsync(part)
     os.replace(part, path)
-    _sync(path.parent)
+    files.fsync(path.parent)
   return checksum
-
-
-def _sync(path: pathlib.Path) -> None:
-  descriptor = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  finally:
-    os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,8 @@ def sha256(path: str | os.PathLike) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fsync(path: str | os.PathLike) -> None:
+def fsync(path: str | os.PathLike) -> None:
+  """Waits until a file, or the names in a folder, are on the disk."""
   descriptor = os.open(path, os.O_RDONLY)
   try:
     os.fsync(descriptor)
@@ -87,9 +88,9 @@ def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     temporary = pathlib.Path(name)
     try:
       yield temporary
-      _fsync(temporary)
+      fsync(temporary)
       os.replace(temporary, path)
-      _fsync(path.parent)
+      fsync(path.parent)
     finally:
       temporary.unlink(missing_ok=True)
 
@@ -134,11 +135,11 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       digests = {name: sha256(temporary / name) for name in names - {MANIFEST}}
       (temporary / MANIFEST).write_text(_json_text(digests), encoding="utf-8")
       for entry in temporary.rglob("*"):
-        _fsync(entry)
-      _fsync(temporary)
+        fsync(entry)
+      fsync(temporary)
       old = _set_aside(path) if path.exists() else None
       os.replace(temporary, path)
-      _fsync(path.parent)
+      fsync(path.parent)
       if old is not None:
         shutil.rmtree(old)
     finally:
