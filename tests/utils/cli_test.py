@@ -178,6 +178,8 @@ def test_interrupt(program):
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
+    # A shell makes what it runs in the background ignore the signal, and that is inherited.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
   )
   assert process.stdout.readline() == "ready\n"
   process.send_signal(signal.SIGINT)
