@@ -33,11 +33,11 @@ def test_files_are_those_of_the_library(visualized):
 
 def test_pictures_have_the_right_size(visualized):
   with Image.open(visualized / "reconstructions" / "reconstructions.png") as image:
-    assert image.size == (2 + 8 * (128 + 2), 20 + 8 * 66)  # 64 pairs
+    assert image.size == (2 + 8 * (128 + 2), 20 + 8 * 66 + 18)  # 64 pairs and a caption
   with Image.open(visualized / "sampled" / "samples.png") as image:
-    assert image.size == (2 + 8 * 66, 20 + 8 * 66)
+    assert image.size == (2 + 8 * 66, 20 + 8 * 66 + 18)
   with Image.open(visualized / "traversals" / "traversals0.png") as image:
-    assert image.height == 38 + 3 * 66  # 3 latents
+    assert image.height == 38 + 3 * 66 + 18  # 3 latents
     assert image.width > 11 * 66
   with Image.open(visualized / "animated_traversals" / "fixed_interval_cycle0.gif") as image:
     assert image.n_frames == 3
