@@ -29,6 +29,7 @@ setuptools.setup(
     "absl-py>=2",
     "gin-config>=0.5,<0.6",
     "h5py>=3.11",
+    "joblib>=1.3",
     "keras>=3.12,<4",
     "numpy>=2.0,<3",
     "pillow>=10.1",

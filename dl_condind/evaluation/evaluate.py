@@ -19,7 +19,19 @@ import tensorflow as tf
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import mig  # noqa: F401 (registers gin names, as those below)
+from dl_condind.evaluation import unified_scores  # noqa: F401 (for its gin names, as below)
+from dl_condind.evaluation import validation  # noqa: F401
+from dl_condind.evaluation.metrics import beta_vae  # noqa: F401
+from dl_condind.evaluation.metrics import dci  # noqa: F401
+from dl_condind.evaluation.metrics import downstream_task  # noqa: F401
+from dl_condind.evaluation.metrics import factor_vae  # noqa: F401
+from dl_condind.evaluation.metrics import fairness  # noqa: F401
+from dl_condind.evaluation.metrics import irs  # noqa: F401
+from dl_condind.evaluation.metrics import mig  # noqa: F401
+from dl_condind.evaluation.metrics import modularity_explicitness  # noqa: F401
+from dl_condind.evaluation.metrics import reduced_downstream_task  # noqa: F401
+from dl_condind.evaluation.metrics import sap_score  # noqa: F401
+from dl_condind.evaluation.metrics import strong_downstream_task  # noqa: F401
 from dl_condind.evaluation.metrics import total_correlation  # noqa: F401
 from dl_condind.evaluation.metrics import unsupervised_metrics  # noqa: F401
 from dl_condind.evaluation.metrics import vae_terms  # noqa: F401

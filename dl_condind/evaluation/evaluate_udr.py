@@ -1,0 +1,160 @@
+"""Unsupervised disentanglement ranking: from stored representations to one record of all."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+import glob
+import os
+import pathlib
+import time
+from typing import Any
+
+from absl import logging
+import gin
+import numpy as np
+
+from dl_condind.data.ground_truth import named_data
+from dl_condind.evaluation import evaluate
+from dl_condind.evaluation import udr  # noqa: F401 (registers `udr_sklearn`)
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.utils import results
+from dl_condind.utils import stages
+
+STEP = "udr"
+
+# What may differ between models that are compared.
+_OWN_SETTINGS = ("model.random_seed", "model.model_num", "model.name")
+
+
+def evaluate_with_gin(
+  input_dirs: Sequence[str],
+  output_dir: str | os.PathLike,
+  overwrite: bool = False,
+  gin_config_files: Sequence[str] = (),
+  gin_bindings: Sequence[str] = (),
+  trust_gin_imports: bool = False,
+) -> None:
+  """Ranks the models of several representations as gin files and bindings describe.
+
+  `dataset.name = "auto"` stands for the data set of the first representation.
+
+  Args:
+    input_dirs: Folders of representations, or patterns of them.
+    output_dir: Folder of the record.
+    overwrite: Whether to replace what is there.
+    gin_config_files: gin files that are read first.
+    gin_bindings: gin bindings that are read last.
+    trust_gin_imports: Whether gin files may import any module.
+
+  Raises:
+    DatasetError: If a representation is missing or damaged.
+    ConfigError: If there are fewer than two, or they come from trainings that differ in more than
+      their seed, or output_dir holds something made with other settings.
+  """
+  folders = [pathlib.Path(found) for name in input_dirs for found in sorted(glob.glob(name))]
+  folders = list(dict.fromkeys(folders))
+  if len(folders) < 2:
+    raise errors.ConfigError(
+      f"udr compares at least two models, {', '.join(input_dirs)} names {len(folders)} folders."
+    )
+  for folder in folders:
+    if not (folder / "saved_model" / files.MANIFEST).is_file():
+      raise errors.DatasetError(f"No complete representation at {folder}: finish it before.")
+  _check_same_training(folders)
+  digests = [files.manifest_digest(folder / "saved_model") for folder in folders]
+  stages.parse_with_dataset(
+    gin_config_files,
+    [*gin_bindings, f"udr.input_sha256 = {digests}"],
+    trust_gin_imports,
+    folders[0] / "results" / "gin" / "postprocess.gin",
+  )
+  try:
+    evaluate_models(folders, pathlib.Path(output_dir), overwrite)
+  finally:
+    gin.clear_config()
+
+
+def _check_same_training(folders: Sequence[pathlib.Path]) -> None:
+  """Checks that trainings differ in their seed only."""
+  first = _training(folders[0])
+  for folder in folders[1:]:
+    other = _training(folder)
+    different = sorted(
+      key for key in first.keys() | other.keys() if first.get(key) != other.get(key)
+    )
+    if different:
+      raise errors.ConfigError(
+        f"udr compares models trained with the same settings, {folder} differs from {folders[0]} "
+        f"in {', '.join(different)}: leave it out."
+      )
+
+
+def _training(folder: pathlib.Path) -> dict[str, object]:
+  record = results.read_aggregate(folder / "results" / "aggregate" / "postprocess.json")
+  prefix = "train_config."
+  settings = {key.removeprefix(prefix): record[key] for key in record if key.startswith(prefix)}
+  return {key: value for key, value in settings.items() if key not in _OWN_SETTINGS}
+
+
+@gin.configurable("udr", denylist=["input_dirs", "output_dir", "overwrite"])
+def evaluate_models(
+  input_dirs: Sequence[pathlib.Path],
+  output_dir: pathlib.Path,
+  overwrite: bool = False,
+  evaluation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED,
+  random_seed: int = gin.REQUIRED,
+  input_sha256: Sequence[str] = (),
+) -> None:
+  """Writes the ranking of models into output_dir, unless it is there already.
+
+  Args:
+    input_dirs: Folders of the representations.
+    output_dir: Folder of the record.
+    overwrite: Whether to replace what is there.
+    evaluation_fn: Function (data set, representation functions, random state) -> results.
+    random_seed: Seed of the observations.
+    input_sha256: Digest of each representation, which makes them part of the settings.
+
+  Raises:
+    ConfigError: If output_dir holds something made with other settings.
+  """
+  del input_sha256
+  if not 0 <= random_seed < 2**32:
+    raise errors.ConfigError(f"udr.random_seed must be in [0, 2**32), got {random_seed}.")
+  start_time = time.monotonic()
+  with stages.stage(output_dir, STEP, input_dirs[0] / "saved_model", overwrite) as stage:
+    if stage.is_complete:
+      return
+    dataset = named_data.get_named_ground_truth_data()
+    functions = [gaussian_function(folder / "saved_model") for folder in input_dirs]
+    values = evaluation_fn(dataset, functions, random_state=np.random.RandomState(random_seed))
+    stage.finish(
+      {
+        **values,
+        "input_dirs": [str(folder) for folder in input_dirs],
+        "elapsed_time": time.monotonic() - start_time,
+      },
+      results.provenance(dataset.provenance(), {"random_seed": random_seed}),
+      previous=input_dirs[0],
+    )
+  for folder, score in zip(input_dirs, values["model_scores"], strict=True):
+    logging.info("UDR of %s: %.4f", folder, score)
+
+
+def gaussian_function(path: pathlib.Path) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+  """Returns observations -> (means of q(z|x), KL of each latent averaged over observations).
+
+  The KL is that of the marginal of each latent, also where the posterior is correlated.
+
+  Args:
+    path: Folder of the SavedModel.
+  """
+  encode = evaluate.load_representation(path).gaussian_encoder
+
+  def function(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    posterior = encode(observations)
+    z_mean, z_logvar = posterior["mean"], posterior["logvar"]
+    kl = 0.5 * (z_mean**2 + np.exp(z_logvar) - z_logvar - 1)
+    return z_mean, kl.mean(axis=0)
+
+  return function

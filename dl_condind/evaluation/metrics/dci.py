@@ -1,0 +1,170 @@
+"""Disentanglement, completeness and informativeness of Eastwood and Williams (2018)."""
+
+from collections.abc import Callable
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+from typing import Any
+
+import gin
+import numpy as np
+from scipy import stats
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import representation
+from dl_condind.utils import predictors
+
+_SMALLEST = 1e-11  # disentanglement_lib's, for the logarithm of an importance of 0
+
+
+@gin.configurable(
+  "dci",
+  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+)
+def compute_dci(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  artifact_dir: str | None = None,
+  num_train: int = gin.REQUIRED,
+  num_test: int = gin.REQUIRED,
+  batch_size: int = 16,
+  predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
+) -> dict[str, Any]:
+  """Returns disentanglement, completeness and informativeness on sampled points.
+
+  Differs from disentanglement_lib in that the classifiers have a seed, which random_state
+  determines, and may be of another kind.
+
+  Args:
+    ground_truth_data: Data set to sample from.
+    representation_function: Observations -> representations.
+    random_state: State that every draw comes from.
+    artifact_dir: Not used.
+    num_train: Number of points to fit.
+    num_test: Number of points to test on, drawn after those.
+    batch_size: Number of points of one draw.
+    predictor_fn: Makes the classifiers. With `random_forest_classifier` it is
+      faster.
+
+  Returns:
+    The results of `dci_scores`.
+  """
+  del artifact_dir
+  seed = predictors.seed_from(random_state)
+  x_train, y_train = representation.generate_batch_factor_code(
+    ground_truth_data, representation_function, num_train, random_state, batch_size
+  )
+  x_test, y_test = representation.generate_batch_factor_code(
+    ground_truth_data, representation_function, num_test, random_state, batch_size
+  )
+  return dci_scores(x_train, y_train, x_test, y_test, predictor_fn=predictor_fn, seed=seed)
+
+
+def dci_scores(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
+  seed: int = 0,
+) -> dict[str, Any]:
+  """Returns disentanglement, completeness and informativeness of representations.
+
+  Implements Sec. 2 of Eastwood and Williams (2018), openreview.net/forum?id=By-7dz-AZ, as
+  disentanglement_lib does: with boosted trees, whose accuracies are the informativeness. A factor
+  that has one value in the train points is left out everywhere (disentanglement_lib fails).
+
+  Args:
+    x_train: Representations to fit, `[num_train, num_latent]`.
+    y_train: Their factors, whole numbers, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    predictor_fn: Makes the classifiers.
+    seed: Seed of the classifiers.
+
+  Returns:
+    `informativeness_train`, `informativeness_test`: mean accuracies, with `.factor_{i}`;
+    `disentanglement`, with `.code_{j}` of each latent, None if only one factor varies;
+    `completeness`, with `.factor_{i}`, None if there is only one latent; all in [0, 1];
+    `constant_factors`: indices of the factors left out; `importance_matrix`: importance of each
+    latent for each factor, `[num_latent][num_factors]`, 0 for those left out.
+
+  Raises:
+    ConfigError: If no factor varies, one is continuous, a representation is not finite, or there
+      are fewer than 5 train points.
+    ValueError: If the arrays do not fit together.
+  """
+  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
+  varies = predictors.varying_factors(y_train, "dci")
+  scores = predictors.score_factors(
+    predictor_fn, x_train, y_train[:, varies], x_test, y_test[:, varies], seed, with_importance=True
+  )
+  matrix = np.zeros((x_train.shape[1], y_train.shape[1]))
+  matrix[:, varies] = scores.importance
+  return {
+    "informativeness_train": float(np.mean(scores.train_accuracy)),
+    "informativeness_test": float(np.mean(scores.test_accuracy)),
+    **importance_scores(scores.importance, varies),
+    **_numbered("informativeness_train.factor", varies, scores.train_accuracy),
+    **_numbered("informativeness_test.factor", varies, scores.test_accuracy),
+    "constant_factors": np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist(),
+    "importance_matrix": matrix.tolist(),
+  }
+
+
+def importance_scores(importance: np.ndarray, factors: np.ndarray | None = None) -> dict[str, Any]:
+  """Returns disentanglement and completeness of an importance matrix.
+
+  Args:
+    importance: Not negative, `[num_latent, num_factors]`.
+    factors: The index by which to name each factor, `[num_factors]`; their order if None.
+
+  Returns:
+    `disentanglement`, `disentanglement.code_{j}`, `completeness`, `completeness.factor_{i}`, as
+    `dci_scores`. What has no meaning is None, without parts.
+  """
+  num_latent, num_factors = importance.shape
+  if factors is None:
+    factors = np.arange(num_factors)
+  results = {"disentanglement": None, "completeness": None}
+  if num_factors > 1:
+    per_code = disentanglement_per_code(importance)
+    results["disentanglement"] = _weighted_mean(per_code, importance.sum(axis=1))
+    results |= _numbered("disentanglement.code", np.arange(num_latent), per_code)
+  if num_latent > 1:
+    per_factor = completeness_per_factor(importance)
+    results["completeness"] = _weighted_mean(per_factor, importance.sum(axis=0))
+    results |= _numbered("completeness.factor", factors, per_factor)
+  return results
+
+
+def disentanglement_per_code(importance: np.ndarray) -> np.ndarray:
+  """Returns how far each latent is important for a single factor, `[num_latent]`, in [0, 1].
+
+  It is 1 less the entropy, to the base num_factors, of the latent's importances. A latent without
+  importance has 0.
+
+  Args:
+    importance: Not negative, `[num_latent, num_factors]`, with at least two factors.
+  """
+  entropy = stats.entropy(importance + _SMALLEST, base=importance.shape[1], axis=1)
+  return np.clip(1.0 - entropy, 0.0, 1.0)  # rounding can leave -1e-16
+
+
+def completeness_per_factor(importance: np.ndarray) -> np.ndarray:
+  """Returns how far a single latent is important for each factor, `[num_factors]`, in [0, 1].
+
+  Args:
+    importance: Not negative, `[num_latent, num_factors]`, with at least two latents.
+  """
+  return disentanglement_per_code(importance.T)
+
+
+def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> float:
+  """Returns the mean of values by weights, or the plain mean if there is no weight."""
+  if weights.sum() == 0:
+    weights = np.ones_like(weights)
+  return float(np.sum(values * weights) / np.sum(weights))
+
+
+def _numbered(name: str, indices: np.ndarray, values: np.ndarray) -> dict[str, float]:
+  return {f"{name}_{i}": float(value) for i, value in zip(indices, values, strict=True)}

@@ -1,0 +1,101 @@
+"""How well classifiers predict the factors from representations of few or many points."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+from typing import Any
+
+import gin
+import numpy as np
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import representation
+from dl_condind.utils import predictors
+
+
+@gin.configurable(
+  "downstream_task", denylist=["ground_truth_data", "representation_function", "random_state"]
+)
+def compute_downstream_task(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  num_train: Sequence[int] = gin.REQUIRED,
+  num_test: int = gin.REQUIRED,
+  batch_size: int = 16,
+) -> dict[str, Any]:
+  """Returns the accuracy of gin's `predictor` for several numbers of train points.
+
+  The downstream task of Sec. 5.5 of Locatello et al. (2019), arXiv:1811.12359. Differs from
+  disentanglement_lib in that the classifiers have a seed, which random_state determines.
+
+  Args:
+    ground_truth_data: Data set to sample from.
+    representation_function: Observations -> representations.
+    random_state: State that every draw comes from.
+    num_train: Numbers of points to fit. Each has points of its own.
+    num_test: Number of points to test on, drawn anew for each.
+    batch_size: Number of points of one draw.
+
+  Returns:
+    The results of `accuracies` of each number of train points, as `{num_train}:{key}`.
+  """
+  seed = predictors.seed_from(random_state)
+  results = {}
+  for size in num_train:
+    x_train, y_train = representation.generate_batch_factor_code(
+      ground_truth_data, representation_function, size, random_state, batch_size
+    )
+    x_test, y_test = representation.generate_batch_factor_code(
+      ground_truth_data, representation_function, num_test, random_state, batch_size
+    )
+    found = accuracies(
+      x_train, y_train, x_test, y_test, predictor_fn=predictors.make_predictor_fn(), seed=seed
+    )
+    results |= {f"{size}:{key}": value for key, value in found.items()}
+  return results
+
+
+def accuracies(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  predictor_fn: Callable[[], Any],
+  seed: int = 0,
+) -> dict[str, Any]:
+  """Returns the accuracy of a classifier of each factor.
+
+  A factor that has one value in the train points is left out (disentanglement_lib fails). A value
+  that only test points have counts as wrong.
+
+  Args:
+    x_train: Representations to fit, `[num_train, num_latent]`.
+    y_train: Their factors, whole numbers, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    predictor_fn: Makes the classifiers.
+    seed: Seed of the classifiers.
+
+  Returns:
+    `{mean, min}_{train, test}_accuracy` over the factors, `{train, test}_accuracy_factor_{i}` of
+    each, all in [0, 1], and `constant_factors`, the indices of those left out.
+
+  Raises:
+    ConfigError: If no factor varies, one is continuous, a representation is not finite, or there
+      are fewer than 5 train points.
+    ValueError: If the arrays do not fit together.
+  """
+  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
+  varies = predictors.varying_factors(y_train, "downstream_task")
+  scores = predictors.score_factors(
+    predictor_fn, x_train, y_train[:, varies], x_test, y_test[:, varies], seed
+  )
+  results = {}
+  for split, values in (("train", scores.train_accuracy), ("test", scores.test_accuracy)):
+    results[f"mean_{split}_accuracy"] = float(np.mean(values))
+    results[f"min_{split}_accuracy"] = float(np.min(values))
+    for i, value in zip(varies, values, strict=True):
+      results[f"{split}_accuracy_factor_{i}"] = float(value)
+  results["constant_factors"] = np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist()
+  return results

@@ -1,0 +1,216 @@
+"""Modularity and explicitness of Ridgeway and Mozer (2018), arXiv:1802.05312."""
+
+from collections.abc import Callable
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+from typing import Any
+import warnings
+
+import gin
+import numpy as np
+from scipy import stats
+from sklearn import exceptions
+from sklearn import linear_model
+import threadpoolctl
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import utils
+from dl_condind.utils import errors
+from dl_condind.utils import predictors
+
+
+@gin.configurable(
+  "modularity_explicitness",
+  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+)
+def compute_modularity_explicitness(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  artifact_dir: str | None = None,
+  num_train: int = gin.REQUIRED,
+  num_test: int = gin.REQUIRED,
+  batch_size: int = 16,
+) -> dict[str, Any]:
+  """Returns modularity and explicitness on sampled points, with gin's `discretizer`.
+
+  Args:
+    ground_truth_data: Data set to sample from.
+    representation_function: Observations -> representations.
+    random_state: State that every draw comes from.
+    artifact_dir: Not used.
+    num_train: Number of points to fit, which modularity is computed on.
+    num_test: Number of points to test on, drawn after those.
+    batch_size: Number of points of one draw.
+
+  Returns:
+    The results of `modularity_explicitness_scores`.
+  """
+  del artifact_dir
+  x_train, y_train = representation.generate_batch_factor_code(
+    ground_truth_data, representation_function, num_train, random_state, batch_size
+  )
+  x_test, y_test = representation.generate_batch_factor_code(
+    ground_truth_data, representation_function, num_test, random_state, batch_size
+  )
+  return scores_of_codes(utils.make_discretizer(x_train), x_train, y_train, x_test, y_test)
+
+
+def modularity_explicitness_scores(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  num_bins: int = 20,
+) -> dict[str, Any]:
+  """Returns modularity and explicitness, each latent cut in equal-width bins for modularity.
+
+  Args:
+    x_train: Representations to fit, `[num_train, num_latent]`.
+    y_train: Their factors, whole numbers, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    num_bins: Number of bins of each latent.
+
+  Returns:
+    The results of `scores_of_codes`.
+  """
+  codes = utils.histogram_discretizer(np.asarray(x_train), num_bins)
+  return scores_of_codes(codes, x_train, y_train, x_test, y_test)
+
+
+def scores_of_codes(
+  codes: np.ndarray,
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+) -> dict[str, Any]:
+  """Returns the modularity of discrete codes and the explicitness of representations.
+
+  Implements Sec. 3 of Ridgeway and Mozer (2018) as disentanglement_lib does. Explicitness is the
+  area under the ROC curve as it is, 0.5 at chance; the paper rescales it to 0 at chance. A factor
+  that has one value in the train points is left out everywhere (disentanglement_lib fails).
+
+  Args:
+    codes: Discretized representations of the train points, `[num_train, num_latent]`.
+    x_train: Representations to fit, `[num_train, num_latent]`.
+    y_train: Their factors, whole numbers, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+
+  Returns:
+    `modularity_score`, with `.code_{j}` of each latent, None if only one factor varies;
+    `explicitness_score_train` and `explicitness_score_test`, with `.factor_{i}`; all in [0, 1]. A
+    factor that has one value in the test points has no explicitness there and is left out of their
+    mean. `constant_factors`: indices of the factors left out everywhere.
+
+  Raises:
+    ConfigError: If no factor varies, in the train or in the test points; if one is continuous, a
+      representation is not finite, or there are fewer than 5 train points.
+    ValueError: If the arrays do not fit together.
+  """
+  _, y_train, _, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
+  varies = predictors.varying_factors(y_train, "modularity_explicitness")
+  results = {"modularity_score": None}
+  if len(varies) > 1:
+    per_code = modularity_per_code(utils.discrete_mutual_info(codes, y_train[:, varies]))
+    results["modularity_score"] = float(np.mean(per_code))
+    results |= {f"modularity_score.code_{j}": float(value) for j, value in enumerate(per_code)}
+  # Not as float64: the solver's last steps depend on the type that it works in.
+  x_train, x_test = standardize(np.asarray(x_train), np.asarray(x_test))
+  explicitness = {
+    i: explicitness_of_factor(x_train, y_train[:, i], x_test, y_test[:, i]) for i in varies
+  }
+  for k, name in enumerate(("explicitness_score_train", "explicitness_score_test")):
+    values = {i: pair[k] for i, pair in explicitness.items() if pair[k] is not None}
+    if not values:
+      raise errors.ConfigError(
+        "modularity_explicitness has no explicitness to test: each factor has a single value in "
+        f"the {len(y_test)} test points; raise modularity_explicitness.num_test."
+      )
+    results[name] = float(np.mean(list(values.values())))
+    results |= {f"{name}.factor_{i}": value for i, value in values.items()}
+  results["constant_factors"] = np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist()
+  return results
+
+
+def modularity_per_code(mutual_information: np.ndarray) -> np.ndarray:
+  """Returns how far each code informs about a single factor.
+
+  It is 1 less the mean squared information about the other factors, in units of the largest. A code
+  that informs about nothing has 0. Noise scores high, as any one of its small estimates of
+  information may be far larger than the others.
+
+  Args:
+    mutual_information: In nats, `[num_latent, num_factors]`, at least two factors.
+
+  Returns:
+    `[num_latent]`, in [0, 1].
+  """
+  squared = np.square(mutual_information)
+  largest = squared.max(axis=1)
+  others = squared.sum(axis=1) - largest
+  informs = largest > 0
+  scale = np.where(informs, largest * (squared.shape[1] - 1.0), 1.0)
+  return np.where(informs, np.clip(1.0 - others / scale, 0.0, 1.0), 0.0)
+
+
+def standardize(x_train: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Returns representations less their mean and divided by their deviation in the train points.
+
+  A latent that is constant there is only shifted (disentanglement_lib divides by 0).
+
+  Args:
+    x_train: `[num_train, num_latent]`.
+    x_test: `[num_test, num_latent]`.
+  """
+  constant = np.ptp(x_train, axis=0) == 0
+  mean = np.where(constant, x_train[0], np.mean(x_train, axis=0))
+  stddev = np.std(x_train, axis=0)
+  stddev = np.where(constant | (stddev == 0), np.ones_like(stddev), stddev)
+  return (x_train - mean) / stddev, (x_test - mean) / stddev
+
+
+def explicitness_of_factor(
+  x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> tuple[float, float | None]:
+  """Returns how well a linear classifier ranks the points of each value of a factor first.
+
+  The classifier is scikit-learn's logistic regression, which stops after 100 iterations, converged
+  or not, as in disentanglement_lib. It works in the floating point type of the representations. In
+  float32 the area depends on the processor and, in disentanglement_lib, on the number of threads,
+  by up to 1e-6; in float64 it does not.
+
+  Args:
+    x_train: Standardized representations to fit, `[num_train, num_latent]`.
+    y_train: A factor of at least two values, `[num_train]`.
+    x_test: Standardized representations to test on, `[num_test, num_latent]`.
+    y_test: Their factor, `[num_test]`.
+
+  Returns:
+    The mean area under the ROC curve of the values, for the train and for the test points, in
+    [0, 1]. Values that these points lack are left out (disentanglement_lib fails). A value that
+    only the test points have is ranked by chance: 0.5. None if the points have one value only.
+  """
+  # With several threads, sums of float32 would depend on their number.
+  with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1, user_api="blas"):
+    warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+    model = linear_model.LogisticRegression().fit(x_train, y_train)
+    train, test = (model.predict_proba(x) for x in (x_train, x_test))
+  return _mean_area(train, y_train, model.classes_), _mean_area(test, y_test, model.classes_)
+
+
+def _mean_area(probabilities: np.ndarray, y: np.ndarray, classes: np.ndarray) -> float | None:
+  """Returns the mean area under the ROC curve of the values that y has."""
+  values, counts = np.unique(y, return_counts=True)
+  if len(values) == 1:
+    return None
+  areas = np.full(len(values), 0.5)
+  known = np.isin(values, classes)
+  # The area is the share of pairs of a point with the value and one without that are in order.
+  ranks = stats.rankdata(probabilities[:, np.searchsorted(classes, values[known])], axis=0)
+  num = counts[known]
+  rank_sums = np.sum(ranks * (y[:, None] == values[known]), axis=0)
+  areas[known] = (rank_sums - num * (num + 1) / 2) / (num * (len(y) - num))
+  return float(np.mean(areas))

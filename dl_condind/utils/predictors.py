@@ -1,0 +1,275 @@
+"""Classifiers that predict factors from representations: seeded, and fitted in parallel.
+
+Arrays have one row per point. A `predictor_fn` is a function without arguments that returns a new
+classifier of scikit-learn's interface. gin binds it as `predictor.predictor_fn`.
+"""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+import warnings
+
+import gin
+import joblib
+import numpy as np
+from sklearn import dummy
+from sklearn import ensemble
+from sklearn import exceptions
+from sklearn import inspection
+from sklearn import linear_model
+from sklearn import model_selection
+
+from dl_condind.utils import errors
+
+MIN_POINTS = 5  # One for each fold of `logistic_regression_cv`.
+PARALLEL_POINTS = 1000  # With fewer points, starting processes takes longer than fitting.
+NUM_PERMUTATIONS = 5  # of each latent, for the importances of classifiers that have none
+
+
+class Scores(NamedTuple):
+  """How well each factor is predicted.
+
+  Attributes:
+    train_accuracy: `[num_factors]`, in [0, 1].
+    test_accuracy: `[num_factors]`, in [0, 1].
+    importance: Importance of each latent for each factor, `[num_latent, num_factors]`, or None if
+      it was not asked for. A column sums to 1, or to 0 if no latent helps.
+  """
+
+  train_accuracy: np.ndarray
+  test_accuracy: np.ndarray
+  importance: np.ndarray | None
+
+
+@gin.configurable("predictor")
+def make_predictor_fn(predictor_fn: Callable[[], Any] = gin.REQUIRED) -> Callable[[], Any]:
+  """Returns the predictor_fn that gin binds."""
+  return predictor_fn
+
+
+@gin.register("logistic_regression_cv")
+def logistic_regression_cv() -> linear_model.LogisticRegressionCV:
+  """Returns a logistic regression whose regularization is chosen by 5-fold cross-validation.
+
+  It stops after 100 iterations, converged or not, as in disentanglement_lib.
+  """
+  return linear_model.LogisticRegressionCV(
+    Cs=10, cv=model_selection.KFold(n_splits=5), scoring="accuracy"
+  )
+
+
+@gin.register("gradient_boosting_classifier")
+def gradient_boosting_classifier() -> ensemble.GradientBoostingClassifier:
+  """Returns gradient boosted trees with scikit-learn's defaults: 100 rounds, depth 3.
+
+  A round fits one tree to each class, so a factor of many values takes minutes.
+  """
+  return ensemble.GradientBoostingClassifier()
+
+
+@gin.register("random_forest_classifier")
+def random_forest_classifier() -> ensemble.RandomForestClassifier:
+  """Returns a random forest, the classifier of Eastwood and Williams (2018), which is faster.
+
+  Not one of disentanglement_lib's. A tree has all values of a factor, so the time does not grow
+  with their number; with 10 values it takes about a tenth of boosted trees' time. Accuracies are
+  close to theirs. So are importances, but scores computed with the two do not compare.
+  """
+  # All latents, so that one without a say is not split at; 20 points, or noise is.
+  return ensemble.RandomForestClassifier(max_features=None, min_samples_leaf=20)
+
+
+def seed_from(random_state: np.random.RandomState) -> int:
+  """Returns a seed for classifiers that depends on random_state and leaves it as it is.
+
+  disentanglement_lib leaves its classifiers unseeded. A seed drawn from random_state itself would
+  shift the points drawn after it away from those of disentanglement_lib.
+  """
+  copy = np.random.RandomState()
+  copy.set_state(random_state.get_state())
+  return int(copy.randint(2**31 - 1))
+
+
+def check_points(
+  representations: np.ndarray, factors: np.ndarray, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns representations as float64 and factors as int64 if classifiers can use them.
+
+  Args:
+    representations: `[num_points, num_latent]`.
+    factors: `[num_points, num_factors]`.
+    name: What the points are for, such as "train".
+
+  Raises:
+    ConfigError: If a value is not finite in float32, which trees compute in, or a factor is not a
+      whole number.
+    ValueError: If an array has the wrong shape or no entry, or their lengths differ.
+  """
+  representations, factors = np.asarray(representations, dtype=np.float64), np.asarray(factors)
+  for what, values in (("representations", representations), ("factors", factors)):
+    if values.ndim != 2 or values.size == 0:
+      raise ValueError(f"{name} {what} must be [num_points, num_columns], got {values.shape}.")
+  if len(representations) != len(factors):
+    raise ValueError(
+      f"{name} representations and factors must have a row for each point, got "
+      f"{len(representations)} and {len(factors)} rows."
+    )
+  with np.errstate(over="ignore"):
+    for what, values in (("representations", representations), ("factors", factors)):
+      num_bad = np.count_nonzero(~np.isfinite(values.astype(np.float32)))
+      if num_bad:
+        raise errors.ConfigError(
+          f"The {name} {what} have {num_bad} of {values.size} values that are not finite in "
+          "float32: the model has diverged or the data are damaged."
+        )
+  continuous = np.flatnonzero((np.floor(factors) != factors).any(axis=0))
+  if continuous.size:
+    raise errors.ConfigError(
+      f"A classifier predicts discrete factors, and factor {continuous[0]} of the {name} factors "
+      "is continuous: choose a metric that needs no classifier, such as mig."
+    )
+  return representations, factors.astype(np.int64)
+
+
+def check_splits(
+  x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+  """Returns the four arrays of `check_points`, for training and testing.
+
+  Raises:
+    ConfigError: As `check_points`; or if there are fewer than 5 points to train on.
+    ValueError: As `check_points`; or if the two splits differ in their number of columns.
+  """
+  x_train, y_train = check_points(x_train, y_train, "train")
+  x_test, y_test = check_points(x_test, y_test, "test")
+  for what, train, test in (("representations", x_train, x_test), ("factors", y_train, y_test)):
+    if train.shape[1] != test.shape[1]:
+      raise ValueError(
+        f"train and test {what} must have the same columns, got {train.shape[1]} and "
+        f"{test.shape[1]}."
+      )
+  if len(x_train) < MIN_POINTS:
+    raise errors.ConfigError(
+      f"Classifiers need at least {MIN_POINTS} points to train on, got {len(x_train)}: raise "
+      "num_train."
+    )
+  return x_train, y_train, x_test, y_test
+
+
+def varying_factors(y_train: np.ndarray, metric: str) -> np.ndarray:
+  """Returns the indices of the factors that have more than one value.
+
+  A factor of one value is predicted without a look at the representation: metrics leave it out.
+
+  Raises:
+    ConfigError: If there is none.
+  """
+  varies = np.flatnonzero(np.ptp(y_train, axis=0) > 0)
+  if not varies.size:
+    raise errors.ConfigError(
+      f"{metric} has nothing to score: none of the {y_train.shape[1]} factors varies in the "
+      f"{len(y_train)} train points; raise {metric}.num_train."
+    )
+  return varies
+
+
+def score_factors(
+  predictor_fn: Callable[[], Any],
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int,
+  with_importance: bool = False,
+) -> Scores:
+  """Fits a classifier to each factor and returns its accuracies.
+
+  The importance of a latent is that of the classifier (`feature_importances_`) or, if it has none,
+  how much permuting the latent lowers its accuracy on the train points, not below 0, divided by the
+  sum over latents. A value of a factor that only the test points have is never predicted and counts
+  as wrong. A factor of one value is always predicted and no latent matters to it.
+
+  Args:
+    predictor_fn: Makes a classifier.
+    x_train: Representations to fit, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    seed: Seed of every classifier, in [0, 2**31).
+    with_importance: Whether to compute importances.
+  """
+  tasks = [
+    (x_train, y_train[:, i], x_test, y_test[:, i], with_importance) for i in range(y_train.shape[1])
+  ]
+  return score_tasks(predictor_fn, tasks, seed)
+
+
+def score_tasks(predictor_fn: Callable[[], Any], tasks: Sequence[tuple], seed: int) -> Scores:
+  """Returns the scores of tasks, each with points of its own; otherwise as `score_factors`.
+
+  Args:
+    predictor_fn: Makes a classifier.
+    tasks: Tuples `(x_train, y_train, x_test, y_test, with_importance)`, in which a y is one factor,
+      `[num_points]`.
+    seed: Seed of every classifier.
+  """
+  calls = [(make_classifier(predictor_fn, seed), *task, seed) for task in tasks]
+  train, test, importance = zip(*_in_parallel(_fit_and_score, calls), strict=True)
+  has_importance = importance[0] is not None
+  return Scores(
+    np.array(train), np.array(test), np.stack(importance, axis=1) if has_importance else None
+  )
+
+
+def fit_factors(
+  predictor_fn: Callable[[], Any], representations: np.ndarray, factors: np.ndarray, seed: int
+) -> list[Any]:
+  """Returns a classifier fitted to each factor; arguments as `score_factors`."""
+  calls = [(make_classifier(predictor_fn, seed), representations, y) for y in factors.T]
+  return _in_parallel(_fit, calls)
+
+
+def make_classifier(predictor_fn: Callable[[], Any], seed: int) -> Any:
+  """Returns a new classifier of predictor_fn, with the seed if it takes one."""
+  classifier = predictor_fn()
+  if "random_state" in classifier.get_params():
+    classifier.set_params(random_state=seed)
+  return classifier
+
+
+def _in_parallel(function: Callable, calls: Sequence[tuple]) -> list[Any]:
+  """Returns what function returns for each tuple of arguments, in their order."""
+  num_points = len(calls[0][1])
+  num_jobs = min(len(calls), joblib.cpu_count()) if num_points >= PARALLEL_POINTS else 1
+  return joblib.Parallel(n_jobs=num_jobs)(joblib.delayed(function)(*call) for call in calls)
+
+
+def _fit(classifier: Any, x: np.ndarray, y: np.ndarray) -> Any:
+  if (y == y[0]).all():  # which classifiers refuse
+    return dummy.DummyClassifier(strategy="most_frequent").fit(x, y)
+  with warnings.catch_warnings():
+    # Stopping early is part of the metric; scikit-learn announces defaults that it will change.
+    warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+    warnings.simplefilter("ignore", FutureWarning)
+    return classifier.fit(x, y)
+
+
+def _fit_and_score(classifier, x_train, y_train, x_test, y_test, with_importance, seed):
+  model = _fit(classifier, x_train, y_train)
+  importance = _importance(model, x_train, y_train, seed) if with_importance else None
+  train = np.mean(model.predict(x_train) == y_train)
+  test = np.mean(model.predict(x_test) == y_test)
+  return train, test, importance
+
+
+def _importance(model: Any, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+  if isinstance(model, dummy.DummyClassifier):
+    return np.zeros(x.shape[1])
+  if hasattr(model, "feature_importances_"):
+    return np.abs(model.feature_importances_)
+  permuted = inspection.permutation_importance(
+    model, x, y, n_repeats=NUM_PERMUTATIONS, random_state=seed
+  )
+  drop = np.maximum(permuted.importances_mean, 0.0)
+  return drop / max(drop.sum(), np.finfo(np.float64).tiny)

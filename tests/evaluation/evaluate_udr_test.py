@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from dl_condind.evaluation import evaluate_udr
+from dl_condind.methods import train
+from dl_condind.postprocessing import postprocess
+from dl_condind.utils import errors
+from dl_condind.utils import results
+
+FEW = ["udr_sklearn.batch_size = 5", "udr_sklearn.num_data_points = 20"]
+CONFIG = ["udr/udr.gin"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, tiny_training):
+  """Returns a folder with the means of two models of different seeds and of another objective."""
+  folder = tmp_path_factory.mktemp("udr")
+  others = {"a": "model.random_seed = 1", "b": "model.random_seed = 2", "other": "vae.beta = 9.0"}
+  for name, binding in others.items():
+    gin_files = ["shared.gin", "methods/vae.gin"]
+    train.train_with_gin(folder / name / "model", False, gin_files, [*tiny_training, binding])
+    postprocess.postprocess_with_gin(
+      folder / name / "model", folder / name / "mean", False, ["postprocess/mean.gin"]
+    )
+  return folder
+
+
+def test_models_of_two_seeds_are_ranked(runs, tmp_path):
+  inputs = [str(runs / "[ab]" / "mean")]
+  evaluate_udr.evaluate_with_gin(inputs, tmp_path / "udr", False, CONFIG, FEW)
+  record = results.read_results(tmp_path / "udr", "udr")
+  assert record["input_dirs"] == [str(runs / "a" / "mean"), str(runs / "b" / "mean")]
+  assert np.shape(record["pairwise_disentanglement_scores"]) == (2, 2, 1)
+  assert np.shape(record["raw_correlations"]) == (2, 2, 4, 4)
+  assert len(record["model_scores"]) == 2
+  # Once more does nothing; again with other models is an error.
+  evaluate_udr.evaluate_with_gin(inputs, tmp_path / "udr", False, CONFIG, FEW)
+  assert results.read_results(tmp_path / "udr", "udr") == record
+  swapped = [str(runs / name / "mean") for name in "ba"]
+  with pytest.raises(errors.ConfigError, match="was made from another model"):
+    evaluate_udr.evaluate_with_gin(swapped, tmp_path / "udr", False, CONFIG, FEW)
+  evaluate_udr.evaluate_with_gin(swapped, tmp_path / "udr", True, CONFIG, FEW)
+  again = results.read_results(tmp_path / "udr", "udr")
+  assert again["model_scores"] == pytest.approx(record["model_scores"][::-1], abs=1e-6)
+
+
+def test_models_of_different_trainings_are_refused(runs, tmp_path):
+  with pytest.raises(errors.ConfigError, match=r"other/mean differs from .* in vae\.beta"):
+    evaluate_udr.evaluate_with_gin([str(runs / "*" / "mean")], tmp_path / "udr", False, CONFIG, FEW)
+
+
+def test_one_model_is_refused(runs, tmp_path):
+  with pytest.raises(errors.ConfigError, match="at least two models, .* names 1 folders"):
+    evaluate_udr.evaluate_with_gin([str(runs / "a" / "mean")], tmp_path / "udr", False, CONFIG, FEW)
+
+
+def test_model_without_representation_is_refused(runs, tmp_path):
+  inputs = [str(runs / "a" / "mean"), str(runs / "b")]
+  with pytest.raises(errors.DatasetError, match="No complete representation at .*/b"):
+    evaluate_udr.evaluate_with_gin(inputs, tmp_path / "udr", False, CONFIG, FEW)
+
+
+def test_kl_is_that_of_the_gaussian(runs):
+  x = np.random.RandomState(0).random_sample((6, 64, 64, 1)).astype(np.float32)
+  path = runs / "a" / "mean" / "saved_model"
+  z_mean, kl = evaluate_udr.gaussian_function(path)(x)
+  posterior = evaluate_udr.evaluate.load_representation(path).gaussian_encoder(x)
+  variance = np.exp(posterior["logvar"].astype(np.float64))
+  expected = 0.5 * np.mean(posterior["mean"] ** 2 + variance - np.log(variance) - 1, axis=0)
+  np.testing.assert_array_equal(z_mean, posterior["mean"])
+  np.testing.assert_allclose(kl, expected, atol=1e-6)

@@ -1,0 +1,113 @@
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+
+import gin
+import numpy as np
+import pytest
+
+from dl_condind.evaluation import unified_scores
+from dl_condind.evaluation import validation
+from dl_condind.evaluation.metrics import dci
+from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import sap_score
+from dl_condind.utils import errors
+
+
+@pytest.fixture(autouse=True)
+def configuration():
+  gin.parse_config(
+    "discretizer.num_bins = 10\ndiscretizer.discretizer_fn = @histogram_discretizer\n"
+    "dci_validation.train_percentage = 0.75\nsap_score_validation.train_percentage = 0.75\n"
+    "sap_score_validation.continuous_factors = False\n"
+    "unified_score_validation.train_percentage = 0.75\n"
+    "unified_score_validation.matrix_fns = [@mutual_information_matrix]"
+  )
+  yield
+  gin.clear_config()
+
+
+def labelled(num_points=101):
+  random_state = np.random.RandomState(0)
+  labels = np.stack([random_state.randint(n, size=num_points) for n in (2, 3, 4)], axis=1)
+  return labels + random_state.standard_normal((num_points, 3)), labels
+
+
+class Encoder:
+  """The identity, and the size of every batch."""
+
+  def __init__(self):
+    self.sizes = []
+
+  def __call__(self, observations):
+    self.sizes.append(len(observations))
+    return observations
+
+
+def splits():
+  observations, labels = labelled()
+  return observations[:76], labels[:76], observations[76:], labels[76:]  # 75.75 rounded up
+
+
+def test_mig_is_that_of_all_points():
+  observations, labels = labelled()
+  encoder = Encoder()
+  results = validation.compute_mig_on_fixed_data(observations, labels, encoder)
+  assert results == mig.mutual_information_gap(observations, labels, num_bins=10)
+  assert encoder.sizes == [100, 1]
+
+
+def test_dci_is_that_of_the_splits():
+  results = validation.compute_dci_on_fixed_data(*labelled(), Encoder(), seed=3)
+  assert results == dci.dci_scores(*splits(), seed=3)
+
+
+@pytest.mark.parametrize("continuous_factors", [True, False])
+def test_sap_is_that_of_the_splits(continuous_factors):
+  results = validation.compute_sap_on_fixed_data(
+    *labelled(), Encoder(), continuous_factors=continuous_factors
+  )
+  assert results == sap_score.sap_scores(*splits(), continuous_factors=continuous_factors)
+
+
+def test_unified_scores_are_those_of_the_splits():
+  results = validation.compute_unified_score_on_fixed_data(*labelled(), Encoder())
+  assert results == unified_scores.unified_scores(
+    *splits(), [unified_scores.mutual_information_matrix]
+  )
+
+
+def test_batch_size_is_that_of_the_encoder():
+  encoder = Encoder()
+  validation.compute_mig_on_fixed_data(*labelled(), encoder, batch_size=40)
+  assert encoder.sizes == [40, 40, 21]
+
+
+def test_labels_need_a_row_for_each_observation():
+  observations, labels = labelled()
+  for wrong in (labels.T, labels[:, 0], labels[1:], labels[:, :0]):
+    with pytest.raises(ValueError, match="labels must be .* each of the 101 observations"):
+      validation.compute_mig_on_fixed_data(observations, wrong, Encoder())
+
+
+@pytest.mark.parametrize("train_percentage", [0.0, 1.0, 0.999, -1, 90])
+def test_both_splits_need_points(train_percentage):
+  for metric in ("dci", "sap_score", "unified_score"):
+    compute = {
+      "dci": validation.compute_dci_on_fixed_data,
+      "sap_score": validation.compute_sap_on_fixed_data,
+      "unified_score": validation.compute_unified_score_on_fixed_data,
+    }[metric]
+    message = rf"{metric}_validation\.train_percentage must be a fraction"
+    with pytest.raises(errors.ConfigError, match=message):
+      compute(*labelled(), Encoder(), train_percentage=train_percentage)
+
+
+def test_non_finite_representation_is_refused():
+  observations, labels = labelled()
+  observations[3, 1] = np.nan
+  with pytest.raises(errors.ConfigError, match="not finite"):
+    validation.compute_mig_on_fixed_data(observations, labels, Encoder())
+
+
+def test_batch_size_is_checked():
+  with pytest.raises(errors.ConfigError, match="batch_size must be"):
+    validation.compute_mig_on_fixed_data(*labelled(), Encoder(), batch_size=0)
