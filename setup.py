@@ -39,6 +39,7 @@ setuptools.setup(
     "tensorflow>=2.21,<2.22",
     "tensorflow-probability>=0.25,<0.26",
     "tf_keras>=2.21,<2.22",  # TensorFlow Probability imports it; nothing here does.
+    "threadpoolctl>=3",
   ],
   extras_require={
     "report": REPORT,
