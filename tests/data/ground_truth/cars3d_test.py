@@ -191,3 +191,19 @@ def test_uncompressed_files_are_read_too(data_folder, _cars):
   expected = np.array(cars3d.Cars3D(3).read_table(data_folder)[0])
   write_car(data_folder / "cars", NAMES[0], _cars[NAMES[0]], do_compression=False)
   np.testing.assert_array_equal(cars3d.Cars3D(3).read_table(data_folder)[0], expected)
+
+
+@pytest.mark.parametrize(("number", "problem"), [(182, "1 missing"), (184, "1 too many")])
+def test_182_and_184_cars_are_not_183(tmp_path, number, problem):
+  for car in range(1, number + 1):
+    (tmp_path / f"car_{car:03}_mesh.mat").touch()
+  message = (
+    rf"holds {number} cars \(\*\.mat\) instead of 183, {problem}; the list\.txt of the archive"
+  )
+  with pytest.raises(errors.DatasetError, match=message):
+    cars3d.find_cars(tmp_path, cars3d.NUM_OBJECTS)
+  names = [f"car_{car:03}_mesh" for car in range(1, 184)]
+  (tmp_path / "list.txt").write_text("\n".join(names))
+  car, what = (183, "missing") if number == 182 else (184, "extra")
+  with pytest.raises(errors.DatasetError, match=rf"car_{car}_mesh\.mat is {what}"):
+    cars3d.find_cars(tmp_path, cars3d.NUM_OBJECTS)
