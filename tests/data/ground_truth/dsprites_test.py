@@ -349,6 +349,6 @@ print(data.provenance()["source"], hashlib.sha256(data.table).hexdigest(), peak)
   )
   shutil.rmtree(path.parent)
   *source, sha256, peak = done.stdout.split()
-  assert source == ["official", path.suffix[1:]]
+  assert source == ["unofficial", path.suffix[1:]]
   assert sha256 == dsprites_renderer.SHA256
   assert int(peak) < 400 * 1024  # KiB. One decompressed file alone is 3 GB.
