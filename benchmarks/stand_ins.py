@@ -32,7 +32,7 @@ def _blocks(num: int, size: int, channels: int) -> Iterator[np.ndarray]:
     yield patterns(min(_BLOCK, num - start), size, channels, seed=start)
 
 
-def _write_norb_matrix(path: pathlib.Path, magic: int, shape: tuple[int, ...], blocks) -> None:
+def _write_norb_matrix(path: str, magic: int, shape: tuple[int, ...], blocks) -> None:
   dims = [*shape, *[1] * (3 - len(shape))]
   with open(path, "wb") as file:
     file.write(struct.pack(f"<Ii{len(dims)}i", magic, len(shape), *dims))

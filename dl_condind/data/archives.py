@@ -22,6 +22,7 @@ from dl_condind.utils import errors
 from dl_condind.utils import files
 
 _STAGING = ".unpacking"
+_MAX_INDEX_BYTES = 1 << 20
 _BLOCK = 1 << 14  # bytes, read at once; nor is a longer header read, which has a few hundred
 
 # What damaged archives set off in the libraries that read them.
@@ -223,6 +224,8 @@ def listed(folder: pathlib.Path, members: sources.Members) -> list[str]:
   """
   index = folder / members.index
   with checksums.clear_read_errors(index):
+    if index.stat().st_size > _MAX_INDEX_BYTES:
+      raise errors.DatasetError(f"{index} is far too long for a list of files: fetch it again.")
     lines = index.read_text(encoding="utf-8", errors="replace").splitlines()
   return [f"{line.strip()}{members.suffix}" for line in lines if line.strip()]
 

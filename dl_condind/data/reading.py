@@ -6,6 +6,7 @@ Nothing here unpickles, and nothing allocates before the sizes a file declares a
 from collections.abc import Iterable
 from collections.abc import Iterator
 import contextlib
+import functools
 import gzip
 import hashlib
 import json
@@ -114,7 +115,8 @@ def sha256(path: pathlib.Path) -> str:
 def digest(path: pathlib.Path, algorithm: str, start: int = 0) -> str:
   """Returns a checksum of a file, read once for as long as its size and time do not change.
 
-  What is known is kept in `.checksums.json` beside the file, where that can be written.
+  What is known is kept in `.checksums.json` beside the file, where that can be written, and in this
+  process.
 
   Args:
     path: The file.
@@ -127,10 +129,16 @@ def digest(path: pathlib.Path, algorithm: str, start: int = 0) -> str:
   known = _read_notes(notes).get(key)
   if isinstance(known, list) and known[:-1] == state and isinstance(known[-1], str):
     return known[-1]
-  found = checksums.digest(path, algorithm, start)
+  found = _digest_of_state(path, algorithm, start, *state)
   with contextlib.suppress(errors.ConfigError, errors.TryAgainError):  # Only time is lost.
     files.write_json(notes, {**_read_notes(notes), key: [*state, found]})
   return found
+
+
+@functools.lru_cache
+def _digest_of_state(path: pathlib.Path, algorithm: str, start: int, *state: int) -> str:
+  del state
+  return checksums.digest(path, algorithm, start)
 
 
 def is_official(path: pathlib.Path) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import udr  # noqa: F401 (registers `udr_sklearn`)
+from dl_condind.evaluation.metrics import vae_terms
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
@@ -153,8 +154,6 @@ def gaussian_function(path: pathlib.Path) -> Callable[[np.ndarray], tuple[np.nda
 
   def function(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     posterior = encode(observations)
-    z_mean, z_logvar = posterior["mean"], posterior["logvar"]
-    kl = 0.5 * (z_mean**2 + np.exp(z_logvar) - z_logvar - 1)
-    return z_mean, kl.mean(axis=0)
+    return posterior["mean"], vae_terms.kl_per_latent(posterior["mean"], posterior["logvar"])
 
   return function

@@ -195,6 +195,24 @@ def generate_batch_factor_code(
   return representations, factors
 
 
+def generate_splits(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  num_train: int,
+  num_test: int,
+  random_state: np.random.RandomState,
+  batch_size: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+  """Returns representations and factors of points to fit and, drawn after those, to test on.
+
+  Arguments, shapes and errors as `generate_batch_factor_code`.
+  """
+  draws = (ground_truth_data, representation_function)
+  train = generate_batch_factor_code(*draws, num_train, random_state, batch_size)
+  test = generate_batch_factor_code(*draws, num_test, random_state, batch_size)
+  return *train, *test
+
+
 def _state_key(random_state: np.random.RandomState) -> tuple:
   name, keys, *rest = random_state.get_state()
   return (name, keys.tobytes(), *rest)

@@ -15,11 +15,13 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import matrix_scores
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.metrics import reduced_downstream_task
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 
 @gin.configurable(
@@ -55,13 +57,10 @@ def compute_unified_scores(
   """
   del artifact_dir
   seed = predictors.seed_from(random_state)
-  x_train, y_train = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
+  splits = representation.generate_splits(
+    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
   )
-  x_test, y_test = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_test, random_state, batch_size
-  )
-  return unified_scores(x_train, y_train, x_test, y_test, matrix_fns, seed=seed)
+  return unified_scores(*splits, matrix_fns, seed=seed)
 
 
 def unified_scores(
@@ -116,15 +115,12 @@ def unified_scores(
   return {**results, "constant_factors": constant.tolist()}
 
 
-def _check_points(representations, factors, name):
+def _check_points(
+  representations: np.ndarray, factors: np.ndarray, name: str
+) -> tuple[np.ndarray, np.ndarray]:
   """Checks shapes. Keeps the type of representations, on which the edges of bins depend."""
   representations, factors = np.asarray(representations), np.asarray(factors)
-  shapes_fit = representations.ndim == factors.ndim == 2 and len(representations) == len(factors)
-  if not (shapes_fit and representations.size and factors.size):
-    raise ValueError(
-      f"{name} representations and factors must be [num_points, num_latent] and [num_points, "
-      f"num_factors], got {representations.shape} and {factors.shape}."
-    )
+  set_factors.check_arrays(representations, factors, f"{name} ")
   representation.check_finite(f"The {name} representation", representations)
   return representations, factors
 
@@ -152,7 +148,7 @@ def importance_gbt_matrix(
     `[num_latent, num_factors]`.
   """
   splits = predictors.check_splits(x_train, y_train, x_test, y_test)
-  return predictors.score_factors(predictor_fn, *splits, seed, with_importance=True).importance
+  return reduced_downstream_task.factorwise_dci(*splits, seed=seed, predictor_fn=predictor_fn)
 
 
 @gin.register(

@@ -17,10 +17,10 @@ from dl_condind.evaluation import representation
 from dl_condind.evaluation import unified_scores
 from dl_condind.evaluation.metrics import dci
 from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 _DATA = ["observations", "labels", "representation_function"]
 

@@ -93,7 +93,7 @@ def visualize_dataset(
   factors, samples = dataset.sample(NUM_SAMPLES, np.random.RandomState(_SEED))
   with picture_folders.written(output_dir, settings) as folder:
     _save_samples(dataset, samples, folder / "samples.png")
-    if getattr(dataset, "has_complete_grid", True):
+    if dataset.has_complete_grid:
       _save_traversals(dataset, factors[:NUM_ROWS], folder / "traversals")
       if num_animations:
         starts = factors[:num_animations]

@@ -426,3 +426,11 @@ def test_check_of_damaged_lists(unpacked):
     ("car_199_mesh.mat", checksums.DAMAGED),
     ("list.txt", checksums.DAMAGED),
   ]
+
+
+def test_an_index_that_is_far_too_long_is_refused(tmp_path):
+  members = sources.Members(r".*", "list.txt", ".mat", 3)
+  with open(tmp_path / "list.txt", "wb") as file:
+    file.truncate(2**40)
+  with pytest.raises(errors.DatasetError, match=r"list\.txt is far too long for a list of files"):
+    archives.listed(tmp_path, members)

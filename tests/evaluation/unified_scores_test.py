@@ -176,9 +176,15 @@ def test_value_missing_from_a_split_is_allowed():
 @pytest.mark.parametrize(
   ("change", "message"),
   [
-    (lambda x, y: (x[1:], y), r"train representations and factors must be .* \(79, 4\)"),
-    (lambda x, y: (x, y[:, 0]), "train representations and factors must be"),
-    (lambda x, y: (x[:0], y[:0]), r"must be .* got \(0, 4\) and \(0, 3\)"),
+    (
+      lambda x, y: (x[1:], y),
+      "train representations and factors must have .* 79 and 80",
+    ),
+    (
+      lambda x, y: (x, y[:, 0]),
+      r"train factors must be .* got shape \(80,\)",
+    ),
+    (lambda x, y: (x[:0], y[:0]), r"train representations must be .* got shape \(0, 4\)"),
     (lambda x, y: (x[:, :3], y), "must have the same columns, got .3, 3, 4, 3."),
     (lambda x, y: (x, y[:, :2]), "must have the same columns, got .4, 2, 4, 3."),
     (lambda x, y: (np.full_like(x, np.nan), y), "The train representation has 320 of 320"),

@@ -10,20 +10,22 @@ from absl import logging
 import numpy as np
 import scipy.io
 
+from dl_condind.data import archives
 from dl_condind.data import checksums
 from dl_condind.data import reading
+from dl_condind.data import sources
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import resizing
 from dl_condind.data.ground_truth import table_cache
 from dl_condind.utils import errors
 
 FOLDER = "cars"
-NUM_ELEVATIONS, NUM_AZIMUTHS, NUM_OBJECTS = 4, 24, 183
+_MEMBERS = sources.DATA_SETS["cars3d"][0].members  # Of its archive.
+_LIST = _MEMBERS.index
+NUM_ELEVATIONS, NUM_AZIMUTHS, NUM_OBJECTS = 4, 24, _MEMBERS.count
 NUM_VIEWS = NUM_ELEVATIONS * NUM_AZIMUTHS
 IMAGE_SHAPE = (64, 64, 3)
 _SOURCE_SHAPE = (128, 128, 3, NUM_AZIMUTHS, NUM_ELEVATIONS)
-_LIST = "list.txt"
-_CHECKSUMS = "cars.sha256"  # Written where the files are unpacked from the verified archive.
 
 _MAX_FILE_BYTES = 16 * 2**20  # An uncompressed file has 6.
 _MAT_HEADER_BYTES = 128
@@ -79,6 +81,7 @@ class Cars3D(ground_truth_data.TableData):
     paths = find_cars(folder, num_objects)
     with _clear_errors(folder):
       digests = {path.name: reading.sha256(path) for path in paths}
+    source = _source(folder, digests)
     text = json.dumps([resizing.VERSION, digests], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
 
@@ -88,12 +91,28 @@ class Cars3D(ground_truth_data.TableData):
         if number % 50 == 0 or number == num_objects:
           logging.info("Resized %d of %d cars.", number, num_objects)
 
-    noted = checksums.read_note(folder / _CHECKSUMS) or {}
-    verified = all(noted.get(name) == found for name, found in digests.items())
-    source = "official archive" if verified else "unverified files (perhaps altered or synthetic)"
     cache = folder / f"images-{key[:16]}.npy"
     table = table_cache.cached(cache, make, (self.num_rows, *IMAGE_SHAPE))
     return table, {"source": source, "sha256": key}
+
+
+def _source(folder: pathlib.Path, digests: dict[str, str]) -> str:
+  """Returns whether the files are as they were unpacked from the official archive.
+
+  Raises:
+    DatasetError: If they were unpacked from it and one is not any more.
+  """
+  noted = checksums.read_note(archives.note_path(folder))
+  if noted is None:
+    return "unverified files (perhaps altered or synthetic)"
+  changed = sorted(name for name, found in digests.items() if noted.get(name) != found)
+  if changed:
+    raise errors.DatasetError(
+      f"{folder / changed[0]} is not as it was unpacked from the official archive: "
+      f"dl_condind_download_data --datasets=cars3d fetches it again; for other files, move "
+      f"{archives.note_path(folder).name} away."
+    )
+  return "official archive"
 
 
 def find_cars(folder: pathlib.Path, num_objects: int) -> list[pathlib.Path]:
@@ -106,7 +125,7 @@ def find_cars(folder: pathlib.Path, num_objects: int) -> list[pathlib.Path]:
     reading.find(folder, [_LIST], "cars3d")  # Says what is missing and where it belongs.
   with _clear_errors(folder):
     found = {path.name for path in folder.iterdir() if path.suffix == ".mat"}
-  listed = _read_list(folder / _LIST)
+  listed = set(archives.listed(folder, _MEMBERS)) if (folder / _LIST).is_file() else None
   if listed is not None:
     _check_none(folder, listed - found, f"missing, although {_LIST} names it")
     _check_none(folder, found - listed, f"extra: {_LIST} does not name it, move it away")
@@ -119,16 +138,6 @@ def find_cars(folder: pathlib.Path, num_objects: int) -> list[pathlib.Path]:
       "dl_condind_download_data --datasets=cars3d fetches them."
     )
   return [folder / name for name in sorted(found)]
-
-
-def _read_list(path: pathlib.Path) -> set[str] | None:
-  """Returns the names of the files that the archive's list names, or None without a list."""
-  if not path.is_file():
-    return None
-  with _clear_errors(path):
-    if path.stat().st_size > 2**20:
-      raise ValueError("it is far too long")
-    return {f"{line.strip()}.mat" for line in path.read_text("utf-8").splitlines() if line.strip()}
 
 
 def _check_none(folder: pathlib.Path, names: set[str], problem: str) -> None:

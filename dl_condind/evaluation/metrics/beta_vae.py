@@ -11,8 +11,8 @@ from sklearn import exceptions
 from sklearn import linear_model
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
-from dl_condind.data.ground_truth import set_factors
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import set_factors
 from dl_condind.utils import errors
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
-from dl_condind.utils import predictors
+from dl_condind.evaluation.metrics import predictors
 
 _SMALLEST = 1e-11  # disentanglement_lib's, for the logarithm of an importance of 0
 
@@ -50,13 +50,10 @@ def compute_dci(
   """
   del artifact_dir
   seed = predictors.seed_from(random_state)
-  x_train, y_train = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
+  splits = representation.generate_splits(
+    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
   )
-  x_test, y_test = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_test, random_state, batch_size
-  )
-  return dci_scores(x_train, y_train, x_test, y_test, predictor_fn=predictor_fn, seed=seed)
+  return dci_scores(*splits, predictor_fn=predictor_fn, seed=seed)
 
 
 def dci_scores(

@@ -10,7 +10,7 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
-from dl_condind.utils import predictors
+from dl_condind.evaluation.metrics import predictors
 
 
 @gin.configurable(
@@ -43,15 +43,10 @@ def compute_downstream_task(
   seed = predictors.seed_from(random_state)
   results = {}
   for size in num_train:
-    x_train, y_train = representation.generate_batch_factor_code(
-      ground_truth_data, representation_function, size, random_state, batch_size
+    splits = representation.generate_splits(
+      ground_truth_data, representation_function, size, num_test, random_state, batch_size
     )
-    x_test, y_test = representation.generate_batch_factor_code(
-      ground_truth_data, representation_function, num_test, random_state, batch_size
-    )
-    found = accuracies(
-      x_train, y_train, x_test, y_test, predictor_fn=predictors.make_predictor_fn(), seed=seed
-    )
+    found = accuracies(*splits, predictor_fn=predictors.make_predictor_fn(), seed=seed)
     results |= {f"{size}:{key}": value for key, value in found.items()}
   return results
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
-from dl_condind.utils import errors
-from dl_condind.utils import predictors
+from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import predictors
 
 
 @gin.configurable(
@@ -55,7 +55,7 @@ def compute_fairness(
       `predictors.check_points`.
   """
   del artifact_dir
-  _check_data(ground_truth_data)
+  set_factors.check_settable(ground_truth_data, "fairness")
   representation.check_count("fairness.num_train", num_train, predictors.MIN_POINTS)
   representation.check_count("fairness.num_test_points_per_class", num_test_points_per_class, 1)
   num_values = ground_truth_data.factors_num_values
@@ -86,19 +86,6 @@ def compute_fairness(
     **{f"mean_fairness:{key}": value for key, value in summarize(mean).items()},
     **{f"max_fairness:{key}": value for key, value in summarize(largest).items()},
   }
-
-
-def _check_data(ground_truth_data: ground_truth.GroundTruthData) -> None:
-  if not ground_truth_data.has_complete_grid:
-    raise errors.ConfigError(
-      f"fairness sets single factors, and {ground_truth_data.name} does not have an observation of "
-      "every combination of factors: leave this metric out."
-    )
-  if ground_truth_data.num_factors < 2:
-    raise errors.ConfigError(
-      f"fairness compares two factors, {ground_truth_data.name} has "
-      f"{ground_truth_data.num_factors}: leave this metric out."
-    )
 
 
 def group_distances(counts: np.ndarray) -> tuple[float, float]:

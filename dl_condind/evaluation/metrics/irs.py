@@ -8,8 +8,8 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
-from dl_condind.data.ground_truth import set_factors
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 

@@ -14,9 +14,9 @@ import threadpoolctl
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 
 @gin.configurable(
@@ -47,11 +47,8 @@ def compute_modularity_explicitness(
     The results of `modularity_explicitness_scores`.
   """
   del artifact_dir
-  x_train, y_train = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
-  )
-  x_test, y_test = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_test, random_state, batch_size
+  x_train, y_train, x_test, y_test = representation.generate_splits(
+    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
   )
   return scores_of_codes(utils.make_discretizer(x_train), x_train, y_train, x_test, y_test)
 

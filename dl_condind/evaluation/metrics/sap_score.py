@@ -11,10 +11,10 @@ from sklearn import exceptions
 from sklearn import svm
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
-from dl_condind.data.ground_truth import set_factors
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 _LARGEST_MATRIX = 10_000  # scores that a record lists
 _SMALLEST_VARIANCE = 1e-12  # disentanglement_lib's, below which a latent counts as constant
@@ -54,15 +54,10 @@ def compute_sap(
   """
   del artifact_dir
   seed = predictors.seed_from(random_state)
-  x_train, y_train = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
+  splits = representation.generate_splits(
+    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
   )
-  x_test, y_test = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_test, random_state, batch_size
-  )
-  return sap_scores(
-    x_train, y_train, x_test, y_test, continuous_factors=continuous_factors, seed=seed
-  )
+  return sap_scores(*splits, continuous_factors=continuous_factors, seed=seed)
 
 
 def sap_scores(

@@ -10,8 +10,9 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 
 @gin.configurable(
@@ -96,11 +97,7 @@ def compute_strong_downstream_task(
 
 
 def _check_data(ground_truth_data: ground_truth.GroundTruthData) -> None:
-  if not ground_truth_data.has_complete_grid:
-    raise errors.ConfigError(
-      f"strong_downstream_task sets single factors, and {ground_truth_data.name} does not have an "
-      "observation of every combination of factors: leave this metric out."
-    )
+  set_factors.check_settable(ground_truth_data, "strong_downstream_task")
   if np.count_nonzero(np.array(ground_truth_data.factors_num_values) > 1) < 2:
     raise errors.ConfigError(
       "strong_downstream_task predicts one factor while another changes, and "

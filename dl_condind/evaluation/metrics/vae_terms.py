@@ -88,7 +88,6 @@ def summarize(
     `conditional_total_correlation`, the mean total correlation of z given x, `kl_loss_full` minus
     `kl_loss`. And `active_units`, the number of active latents.
   """
-  kl_per_latent = 0.5 * np.mean(z_mean**2 + np.exp(z_logvar) - z_logvar - 1.0, axis=0)
   reconstruction, kl, kl_full = (
     float(np.mean(values)) for values in (reconstruction_loss, kl_loss, kl_loss_full)
   )
@@ -99,6 +98,21 @@ def summarize(
     "elbo": -(reconstruction + kl),
     "elbo_full": -(reconstruction + kl_full),
     "conditional_total_correlation": kl_full - kl,
-    "kl_loss_per_latent": kl_per_latent.tolist(),
+    "kl_loss_per_latent": kl_per_latent(z_mean, z_logvar).tolist(),
     "active_units": int(np.count_nonzero(np.var(z_mean, axis=0) > active_variance)),
   }
+
+
+def kl_per_latent(z_mean: np.ndarray, z_logvar: np.ndarray) -> np.ndarray:
+  """Returns KL(q(z_j|x) || N(0, 1)) of each latent, averaged over observations.
+
+  It is that of the latent's marginal, so the same whatever the noise correlation is.
+
+  Args:
+    z_mean: `[num_points, num_latent]`.
+    z_logvar: `[num_points, num_latent]`.
+
+  Returns:
+    Nats, `[num_latent]`.
+  """
+  return 0.5 * np.mean(z_mean**2 + np.exp(z_logvar) - z_logvar - 1.0, axis=0)

@@ -92,7 +92,9 @@ def test_files_as_they_were_unpacked_are_the_official_ones(data_folder):
   checksums.write_note(folder / "cars.sha256", digests)
   assert cars3d.Cars3D(3).read_table(data_folder)[1]["source"] == "official archive"
   write_car(folder, NAMES[0], views(9))
-  assert "unverified" in cars3d.Cars3D(3).read_table(data_folder)[1]["source"]
+  message = r"car_002_mesh\.mat is not as it was unpacked.*fetches it again.*move cars\.sha256 away"
+  with pytest.raises(errors.DatasetError, match=message):
+    cars3d.Cars3D(3).read_table(data_folder)
 
 
 def test_a_missing_car_is_named(data_folder):

@@ -9,8 +9,8 @@ from sklearn import tree
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import dci
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 FAST = predictors.random_forest_classifier
 FIVE = np.diag(5.0 * np.ones(5))

@@ -9,7 +9,7 @@ from sklearn import tree
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import downstream_task
-from dl_condind.utils import predictors
+from dl_condind.evaluation.metrics import predictors
 
 LOGISTIC = predictors.logistic_regression_cv
 TREES = predictors.gradient_boosting_classifier

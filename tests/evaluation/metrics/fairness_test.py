@@ -9,8 +9,8 @@ from sklearn import ensemble
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation.metrics import fairness
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 
 class SmallData(ground_truth_data.GroundTruthData):
@@ -158,8 +158,8 @@ def test_values_may_start_at_one():
 @pytest.mark.parametrize(
   ("data", "message"),
   [
-    (IncompleteData(3, 3), "small_data does not have an observation of every combination"),
-    (SmallData(3), "fairness compares two factors, small_data has 1"),
+    (IncompleteData(3, 3), "fairness sets single factors, so it needs a complete grid"),
+    (SmallData(3), "fairness tells factors apart, small_data has 1"),
   ],
 )
 def test_data_that_cannot_be_set_is_refused(data, message):

@@ -8,9 +8,9 @@ from sklearn import ensemble
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import strong_downstream_task
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 
 class SmallData(ground_truth_data.GroundTruthData):
@@ -144,8 +144,11 @@ def test_gap_without_a_right_prediction_is_none():
 @pytest.mark.parametrize(
   ("data", "message"),
   [
-    (IncompleteData(3, 3), "small_data does not have an observation of every combination"),
-    (SmallData(3), "small_data does not have two factors that vary"),
+    (
+      IncompleteData(3, 3),
+      "sets single factors, so it needs a complete grid",
+    ),
+    (SmallData(3), "strong_downstream_task tells factors apart, small_data has 1"),
     (SmallData(3, 1), "small_data does not have two factors that vary"),
   ],
 )

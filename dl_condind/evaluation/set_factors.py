@@ -131,18 +131,25 @@ class CodeTable(ground_truth.GroundTruthData):
     return self._codes[np.ravel_multi_index(tuple(factors.T), self._sizes)]
 
 
-def check_arrays(codes: np.ndarray, factors: np.ndarray) -> None:
+def check_arrays(codes: np.ndarray, factors: np.ndarray, split: str = "") -> None:
   """Checks that there are codes and factors of the same points.
+
+  Args:
+    codes: `[num_points, num_latent]`.
+    factors: `[num_points, num_factors]`.
+    split: What the points are for, such as "train ".
 
   Raises:
     ValueError: If an array has the wrong shape or no entry, or their lengths differ.
   """
   for name, values in (("representations", codes), ("factors", factors)):
     if values.ndim != 2 or values.size == 0:
-      raise ValueError(f"{name} must be [num_points, num_columns], got shape {values.shape}.")
+      raise ValueError(
+        f"{split}{name} must be [num_points, num_columns], got shape {values.shape}."
+      )
   if len(codes) != len(factors):
     raise ValueError(
-      "representations and factors must have a row for each point, got "
+      f"{split}representations and factors must have a row for each point, got "
       f"{len(codes)} and {len(factors)} rows."
     )
 

@@ -7,8 +7,8 @@ from sklearn import ensemble
 from sklearn import linear_model
 from sklearn import model_selection
 
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
-from dl_condind.utils import predictors
 
 
 def points(num_points=200, num_latent=3, num_values=(3, 4), seed=0):
@@ -196,8 +196,8 @@ def test_whole_numbers_in_floats_are_values():
     (np.ones((3, 2)), np.full((3, 2), 0.5), errors.ConfigError, "factor 0 of the train factors"),
     (np.ones((3, 2)), np.full((3, 1), np.nan), errors.ConfigError, "train factors have 3 of 3"),
     (np.ones((3, 2)), np.ones((4, 1)), ValueError, "got 3 and 4 rows"),
-    (np.ones(3), np.ones((3, 1)), ValueError, r"train representations must be .* got \(3,\)"),
-    (np.ones((3, 2)), np.ones((3, 0)), ValueError, r"train factors must be .* got \(3, 0\)"),
+    (np.ones(3), np.ones((3, 1)), ValueError, r"train representations must be .* shape \(3,\)"),
+    (np.ones((3, 2)), np.ones((3, 0)), ValueError, r"train factors must be .* shape \(3, 0\)"),
     (np.ones((0, 2)), np.ones((0, 1)), ValueError, "train representations must be"),
   ],
 )

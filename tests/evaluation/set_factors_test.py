@@ -3,7 +3,7 @@ import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
-from dl_condind.data.ground_truth import set_factors
+from dl_condind.evaluation import set_factors
 from dl_condind.utils import errors
 
 IMAGES = np.random.RandomState(0).randint(256, size=(24, 4, 5, 1), dtype=np.uint8)

@@ -20,6 +20,7 @@ from sklearn import inspection
 from sklearn import linear_model
 from sklearn import model_selection
 
+from dl_condind.evaluation import set_factors
 from dl_condind.utils import errors
 
 MIN_POINTS = 5  # One for each fold of `logistic_regression_cv`.
@@ -73,8 +74,7 @@ def random_forest_classifier() -> ensemble.RandomForestClassifier:
   """Returns a random forest, the classifier of Eastwood and Williams (2018), which is faster.
 
   Not one of disentanglement_lib's. A tree has all values of a factor, so the time does not grow
-  with their number; with 10 values it takes about a tenth of boosted trees' time. Accuracies are
-  close to theirs. So are importances, but scores computed with the two do not compare.
+  with their number as that of boosted trees does. Scores computed with the two do not compare.
   """
   # All latents, so that one without a say is not split at; 20 points, or noise is.
   return ensemble.RandomForestClassifier(max_features=None, min_samples_leaf=20)
@@ -107,14 +107,7 @@ def check_points(
     ValueError: If an array has the wrong shape or no entry, or their lengths differ.
   """
   representations, factors = np.asarray(representations, dtype=np.float64), np.asarray(factors)
-  for what, values in (("representations", representations), ("factors", factors)):
-    if values.ndim != 2 or values.size == 0:
-      raise ValueError(f"{name} {what} must be [num_points, num_columns], got {values.shape}.")
-  if len(representations) != len(factors):
-    raise ValueError(
-      f"{name} representations and factors must have a row for each point, got "
-      f"{len(representations)} and {len(factors)} rows."
-    )
+  set_factors.check_arrays(representations, factors, f"{name} ")
   with np.errstate(over="ignore"):
     for what, values in (("representations", representations), ("factors", factors)):
       num_bad = np.count_nonzero(~np.isfinite(values.astype(np.float32)))
