@@ -33,9 +33,7 @@ def tensorflow_writes(path: pathlib.Path) -> Iterator[None]:
   try:
     yield
   except tf.errors.ResourceExhaustedError as error:
-    raise errors.TryAgainError(
-      f"No space left to write {path}: free some and run the same command again."
-    ) from error
+    raise files.no_space(path) from error
   except (tf.errors.PermissionDeniedError, tf.errors.FailedPreconditionError) as error:
     raise errors.ConfigError(
       f"Cannot write {path}: choose a folder that can be written to."

@@ -1,23 +1,24 @@
 """A model with a Gaussian encoder, a decoder and a posterior family between them."""
 
-import abc
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from dl_condind.methods import architectures
+from dl_condind.methods import base_model
 from dl_condind.methods import losses
 from dl_condind.methods import posteriors
 
+_SEED = tf.TensorSpec([2], tf.int32, name="seed")
 
-class GaussianEncoderModel(abc.ABC):
+
+class GaussianEncoderModel(base_model.Model):
   """Networks and posterior of a latent variable model.
 
-  The constructor of a subclass takes hyperparameters only, so that gin can make the object while it
-  parses; `build` makes the networks.
-
   Attributes:
-    observation_shape: (height, width, channels).
     num_latent: Number of latents.
     encoder: Keras model, images -> means and log variances.
     decoder: Keras model, latents -> logits.
@@ -25,17 +26,10 @@ class GaussianEncoderModel(abc.ABC):
     global_step: Number of training steps done, int64.
   """
 
+  main_losses = ("loss", "reconstruction_loss")
+
   def build(self, observation_shape: tuple[int, ...], seed: int, num_slices: int = 1) -> None:
-    """Makes the networks, with weights that depend on the seed alone.
-
-    Args:
-      observation_shape: (height, width, channels).
-      seed: Seed of the initial weights.
-      num_slices: Number of slices of the batch that the networks may work on at the same time.
-
-    Raises:
-      ConfigError: If the configured networks or posterior do not fit.
-    """
+    """Makes the networks, with weights that depend on the seed alone."""
     encoder_seed, decoder_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
     self.observation_shape = tuple(observation_shape)
     self.encoder = architectures.make_encoder(self.observation_shape, encoder_seed)
@@ -72,19 +66,73 @@ class GaussianEncoderModel(abc.ABC):
       "kl_loss_full": self.posterior.full_kl(z_mean, z_logvar),
     }
 
-  @abc.abstractmethod
-  def compute_losses(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns scalars, averaged over the batch, among them `loss`.
+  def exported(self) -> tuple[tf.Module, Mapping[str, Any]]:
+    """Returns a module and its functions, which have disentanglement_lib's names.
 
-    Args:
-      observations: [batch, height, width, channels].
-      seed: Two integers that determine every random draw.
+    `gaussian_encoder(images)` returns mean, logvar and scale_tril of q(z|x);
+    `decoder(latent_vectors)` the logits `images`; `reconstructions(images)` the logits `images` of
+    a sampled z, anew in every call; `elbo_terms(images, seed)` reconstruction_loss, kl_loss and
+    kl_loss_full of each image; `decoder_jacobian(latent_vectors)` the derivatives `jacobian` of the
+    mean image, in [0, 1], with respect to each latent, [batch, num_latent, height, width,
+    channels].
     """
+    exported = _Exported(self)
+    return exported, exported.signatures()
 
-  @abc.abstractmethod
-  def train_step(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Updates the weights once and returns compute_losses of the weights before."""
 
-  @abc.abstractmethod
-  def state(self) -> dict[str, tf.__internal__.tracking.Trackable]:
-    """Returns everything that training changes, by name: what a checkpoint holds."""
+class _Exported(tf.Module):
+  """The signatures of a Gaussian encoder model."""
+
+  def __init__(self, model: GaussianEncoderModel):
+    super().__init__()
+    # Listed one by one, since TensorFlow Lite drops variables it only finds inside Keras models.
+    self.tracked_variables = [v.value for v in model.encoder.variables + model.decoder.variables]
+    self.draws = tf.Variable(0, trainable=False)
+    images = tf.TensorSpec([None, *model.observation_shape], tf.float32, name="images")
+    latent_vectors = tf.TensorSpec([None, model.num_latent], tf.float32, name="latent_vectors")
+
+    def gaussian_encoder(images):
+      z_mean, z_logvar = model.encode(images)
+      return {
+        "mean": z_mean,
+        "logvar": z_logvar,
+        "scale_tril": model.posterior.scale_tril(z_logvar),
+      }
+
+    def reconstructions(images):
+      seed = tf.stack([tf.constant(0), self.draws.assign_add(1)])
+      z = model.posterior.distribution(*model.encode(images)).sample(seed=seed)
+      return {"images": model.decode(z)}
+
+    self.gaussian_encoder = tf.function(gaussian_encoder, [images])
+    self.reconstructions = tf.function(reconstructions, [images])
+    self.decoder = tf.function(lambda z: {"images": model.decode(z)}, [latent_vectors])
+    self.elbo_terms = tf.function(model.elbo_terms, [images, _SEED])
+    self.decoder_jacobian = tf.function(
+      lambda z: {"jacobian": jacobian(lambda z: losses.make_images(model.decode(z)), z)},
+      [latent_vectors],
+    )
+
+  def signatures(self) -> dict[str, Any]:
+    """Returns the functions a caller can name."""
+    names = ("gaussian_encoder", "reconstructions", "decoder", "elbo_terms", "decoder_jacobian")
+    return {name: getattr(self, name) for name in names}
+
+
+def jacobian(function: Callable[[tf.Tensor], tf.Tensor], inputs: tf.Tensor) -> tf.Tensor:
+  """Returns the derivatives of a function of each row of its input, by forward mode.
+
+  Args:
+    function: `[batch, num_inputs]` -> `[batch, ...]`, whose rows do not depend on each other.
+    inputs: `[batch, num_inputs]`.
+
+  Returns:
+    `[batch, num_inputs, ...]`.
+  """
+  num_inputs = inputs.shape[1]
+  rows = tf.repeat(inputs, num_inputs, axis=0)
+  directions = tf.tile(tf.eye(num_inputs), [tf.shape(inputs)[0], 1])
+  with tf.autodiff.ForwardAccumulator(rows, directions) as accumulator:
+    outputs = function(rows)
+  derivatives = accumulator.jvp(outputs, tf.UnconnectedGradients.ZERO)
+  return tf.reshape(derivatives, [-1, num_inputs, *outputs.shape[1:]])

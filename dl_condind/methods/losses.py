@@ -73,9 +73,18 @@ def l2_loss(true_images: tf.Tensor, reconstructed_images: tf.Tensor, activation:
     reconstructed_images: The decoder's output, same shape.
     activation: "logits": images are its sigmoid; "tanh": they are its tanh moved to [0, 1].
   """
-  outputs = _flat(reconstructed_images)
-  images = tf.sigmoid(outputs) if activation == "logits" else tf.tanh(outputs) / 2 + 0.5
-  return tf.reduce_sum(tf.square(_flat(true_images) - images), axis=1)
+  images = images_of(reconstructed_images, activation)
+  return tf.reduce_sum(tf.square(_flat(true_images) - _flat(images)), axis=1)
+
+
+def images_of(outputs: tf.Tensor, activation: str) -> tf.Tensor:
+  """Returns the images in [0, 1] that a decoder's outputs stand for, of the same shape.
+
+  Args:
+    outputs: The decoder's output.
+    activation: As `l2_loss`.
+  """
+  return tf.sigmoid(outputs) if activation == "logits" else tf.tanh(outputs) / 2 + 0.5
 
 
 @gin.configurable("reconstruction_loss", denylist=["true_images", "reconstructed_images"])
@@ -95,3 +104,18 @@ def make_reconstruction_loss(
       f'reconstruction_loss.activation must be "logits" or "tanh", got {activation!r}.'
     )
   return loss_fn(true_images, reconstructed_images, activation)
+
+
+def make_images(outputs: tf.Tensor) -> tf.Tensor:
+  """Returns the images in [0, 1] that the configured reconstruction loss takes outputs to mean.
+
+  Raises:
+    ConfigError: As `make_reconstruction_loss`.
+  """
+
+  def images(true_images, outputs, activation):
+    del true_images
+    return images_of(outputs, activation)
+
+  # Through the configured function, as gin gives `reconstruction_loss.activation` to it alone.
+  return make_reconstruction_loss(outputs, outputs, loss_fn=images)

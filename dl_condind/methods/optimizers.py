@@ -199,5 +199,23 @@ def make_discriminator_optimizer(
   optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
   learning_rate: LearningRate | None = None,
 ) -> keras.optimizers.Optimizer:
-  """Returns FactorVAE's optimizer of the discriminator; arguments as make_vae_optimizer."""
+  """Returns the optimizer of the discriminator; arguments as make_vae_optimizer."""
+  return _make(optimizer_fn, learning_rate)
+
+
+@gin.configurable("generator_optimizer")
+def make_generator_optimizer(
+  optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
+  learning_rate: LearningRate | None = None,
+) -> keras.optimizers.Optimizer:
+  """Returns InfoGAN's optimizer of the generator; arguments as make_vae_optimizer."""
+  return _make(optimizer_fn, learning_rate)
+
+
+@gin.configurable("recognition_optimizer")
+def make_recognition_optimizer(
+  optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
+  learning_rate: LearningRate | None = None,
+) -> keras.optimizers.Optimizer:
+  """Returns InfoGAN's optimizer of the recognition head; arguments as make_vae_optimizer."""
   return _make(optimizer_fn, learning_rate)

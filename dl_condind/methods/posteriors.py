@@ -190,12 +190,15 @@ def make_posterior(
   return GaussianPosterior(matrix)
 
 
-def sample(z_mean: tf.Tensor, scale_tril: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-  """Returns a sample of each posterior a stored model returned, [batch, num_latent].
+def add_noise(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+  """Returns the sample of each posterior a stored model returned that some noise stands for.
 
   Args:
     z_mean: [batch, num_latent].
     scale_tril: [batch, num_latent, num_latent].
-    seed: Two integers that determine the noise.
+    noise: Standard normal and independent, [batch, num_latent].
+
+  Returns:
+    [batch, num_latent].
   """
-  return tfp.distributions.MultivariateNormalTriL(z_mean, scale_tril).sample(seed=seed)
+  return z_mean + tf.linalg.matvec(scale_tril, noise)

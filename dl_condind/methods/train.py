@@ -17,10 +17,11 @@ import tensorflow as tf
 from dl_condind.data import input_pipeline
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import annealed_vae  # noqa: F401 (registers gin names, as those below)
+from dl_condind.methods import base_model
 from dl_condind.methods import beta_tc_vae  # noqa: F401
 from dl_condind.methods import dip_vae  # noqa: F401
 from dl_condind.methods import factor_vae  # noqa: F401
-from dl_condind.methods import gaussian_encoder_model
+from dl_condind.methods import infogan  # noqa: F401
 from dl_condind.methods import run_directory
 from dl_condind.methods import runtime
 from dl_condind.methods import saved_models
@@ -58,7 +59,7 @@ def train(
   model_dir: str | os.PathLike,
   overwrite: bool = False,
   check_only: bool = False,
-  model: gaussian_encoder_model.GaussianEncoderModel = gin.REQUIRED,
+  model: base_model.Model = gin.REQUIRED,
   training_steps: int = gin.REQUIRED,
   random_seed: int = gin.REQUIRED,
   batch_size: int = gin.REQUIRED,
@@ -130,6 +131,7 @@ def train(
     saved_models.export(model, model_dir / "saved_model")
     batch_fn = input_pipeline.make_batch_fn(dataset, batch_size, seeds.evaluation_data)
     losses = evaluate_losses(model, batch_fn, seeds.evaluation_noise, eval_steps, interruption)
+    losses |= {name: problem is not None for name, problem in model.problems().items()}
     losses |= {"global_step": training_steps, "elapsed_time": time.monotonic() - start_time}
     extra = {"random_seed": random_seed, **{f"runtime.{k}": v for k, v in identity.items()}}
     results.write_results(model_dir, STEP, losses, results.provenance(provenance, extra))
@@ -142,7 +144,7 @@ def _check_at_least(lowest: int, **settings: float | None) -> None:
       raise errors.ConfigError(f"model.{name} must be at least {lowest}, got {value}.")
 
 
-def _trace_losses(model: gaussian_encoder_model.GaussianEncoderModel, batch_size: int) -> None:
+def _trace_losses(model: base_model.Model, batch_size: int) -> None:
   """Runs through the model's losses, so that a setting that does not fit is found at once."""
   observations = tf.TensorSpec([batch_size, *model.observation_shape], tf.float32)
   tf.function(model.compute_losses).get_concrete_function(
@@ -170,7 +172,7 @@ class Seeds:
 
 
 def evaluate_losses(
-  model: gaussian_encoder_model.GaussianEncoderModel,
+  model: base_model.Model,
   batch_fn: input_pipeline.BatchFn,
   noise_seed: int,
   eval_steps: int,

@@ -1,5 +1,6 @@
 """The loop over training steps: compiled, logged, checkpointed, interruptible."""
 
+from collections.abc import Sequence
 import contextlib
 import importlib.util
 import json
@@ -13,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from dl_condind.data import input_pipeline
+from dl_condind.methods import base_model
 from dl_condind.methods import checkpoints
-from dl_condind.methods import gaussian_encoder_model
 from dl_condind.utils import errors
 from dl_condind.utils import files
 
@@ -71,7 +72,7 @@ class TrainingLoop:
 
   def __init__(
     self,
-    model: gaussian_encoder_model.GaussianEncoderModel,
+    model: base_model.Model,
     batch_fn: input_pipeline.BatchFn,
     noise_seed: int,
     directory: pathlib.Path,
@@ -86,6 +87,7 @@ class TrainingLoop:
       directory: The run directory.
       jit_compile: Whether XLA compiles the step.
     """
+    self._model = model
     self._checkpoint = tf.train.Checkpoint(**model.state())
     self._checkpoint_folder = directory / "tf_checkpoint"
     self._log = directory / LOG
@@ -127,7 +129,8 @@ class TrainingLoop:
     """
     step = checkpoints.restore_newest(self._checkpoint, self._checkpoint_folder)
     saved_step, saved_time = step, time.monotonic()
-    progress = _Progress(step, training_steps)
+    progress = _Progress(step, training_steps, self._model.main_losses)
+    known_problems = set()
     if step:
       logging.info("Continuing %s at step %d of %d.", self._directory, step, training_steps)
     log = _Log(self._log, step, log_steps, self._directory / "tensorboard")
@@ -143,6 +146,10 @@ class TrainingLoop:
         log.write(step, scalars)
         step = end
         progress.show(step, scalars)
+        for name, problem in self._model.problems().items():
+          if problem and name not in known_problems:
+            logging.warning("%s: %s", self._directory, problem)
+            known_problems.add(name)
         due = checkpoint_steps and step % checkpoint_steps == 0
         if due or time.monotonic() - saved_time >= checkpoint_seconds:
           self._save(step, saved_step)
@@ -220,8 +227,9 @@ def _before(line: str, step: int) -> bool:
 class _Progress:
   """Says every few seconds how far the run is and how long it will take."""
 
-  def __init__(self, step: int, training_steps: int):
+  def __init__(self, step: int, training_steps: int, losses: Sequence[str]):
     self._training_steps = training_steps
+    self._losses = losses
     self._message_step, self._message_time = step, time.monotonic()
 
   def show(self, step: int, scalars: dict[str, np.ndarray]) -> None:
@@ -233,7 +241,7 @@ class _Progress:
     self._message_step, self._message_time = step, time.monotonic()
     left = (self._training_steps - step) / rate
     logging.info(
-      "step %d of %d, %.1f steps/s, %d:%02d min left, loss %.2f, reconstruction_loss %.2f",
+      "step %d of %d, %.1f steps/s, %d:%02d min left, %s",
       step, self._training_steps, rate, left // 60, left % 60,
-      scalars["loss"][-1], scalars["reconstruction_loss"][-1],
+      ", ".join(f"{name} {scalars[name][-1]:.2f}" for name in self._losses),
     )  # fmt: skip

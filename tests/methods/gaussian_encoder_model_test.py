@@ -9,7 +9,6 @@ from dl_condind.methods import beta_tc_vae
 from dl_condind.methods import dip_vae
 from dl_condind.methods import factor_vae
 from dl_condind.methods import gaussian_encoder_model
-from dl_condind.methods import posteriors
 from dl_condind.methods import vae
 from dl_condind.utils import errors
 
@@ -99,7 +98,7 @@ def test_number_of_slices_does_not_change_losses(make_model, build, observations
 def test_elbo_terms(build, observations):
   model = build(vae.BetaVAE(beta=4.0))
   z_mean, z_logvar = model.encode(observations)
-  z = posteriors.sample(z_mean, model.posterior.scale_tril(z_logvar), tf.constant(SEED))
+  z = model.posterior.distribution(z_mean, z_logvar).sample(seed=tf.constant(SEED))
   logits = model.decode(z).numpy().astype(np.float64)
   pixels = np.logaddexp(0, logits) - observations.numpy() * logits
   z_mean, z_logvar = z_mean.numpy(), z_logvar.numpy()

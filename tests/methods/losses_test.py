@@ -60,6 +60,17 @@ def test_l2_loss(activation):
   np.testing.assert_allclose(losses.l2_loss(IMAGES, OUTPUTS, activation), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("activation", ["logits", "tanh"])
+def test_images_are_those_of_the_configured_activation(activation):
+  configs.parse(
+    [],
+    ["reconstruction_loss.loss_fn = @l2_loss", f"reconstruction_loss.activation = '{activation}'"],
+  )
+  _, outputs = images_and_outputs()
+  expected = sigmoid(outputs) if activation == "logits" else np.tanh(outputs) / 2 + 0.5
+  np.testing.assert_allclose(losses.make_images(OUTPUTS), expected, rtol=1e-5, atol=1e-7)
+
+
 def gradients_of(function, logits, weights):
   logits = tf.constant(logits)
   with tf.GradientTape() as tape:

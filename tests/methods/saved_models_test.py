@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 
 from dl_condind.methods import architectures
+from dl_condind.methods import gaussian_encoder_model
+from dl_condind.methods import losses
 from dl_condind.methods import saved_models
 from dl_condind.methods import vae
 from dl_condind.utils import errors
@@ -108,13 +110,17 @@ def test_export_has_the_values_of_the_model_for_any_batch_size(kind, tmp_path, r
   saved_models.export(model, tmp_path / "saved_model")
   loaded = saved_models.load(tmp_path / "saved_model")
   signatures = loaded.signatures
-  assert set(signatures) == {"gaussian_encoder", "decoder", "reconstructions", "elbo_terms"}
+  names = {"gaussian_encoder", "decoder", "reconstructions", "elbo_terms", "decoder_jacobian"}
+  assert set(signatures) == names
   for num in (1, 5, 64):
     images, z = images_of(model, num), latents_of(model, num)
     expected = values_of(model, images, z)
     assert_same(signatures["gaussian_encoder"](images=images), expected["gaussian_encoder"])
     assert_same(signatures["decoder"](latent_vectors=z), expected["decoder"])
     assert_same(signatures["elbo_terms"](images=images, seed=SEED), expected["elbo_terms"])
+    jacobian = signatures["decoder_jacobian"](latent_vectors=z)
+    assert jacobian.keys() == {"jacobian"}
+    assert jacobian["jacobian"].shape == (num, model.num_latent, *model.observation_shape)
     reconstructions = signatures["reconstructions"](images=images)
     assert reconstructions.keys() == {"images"}
     assert reconstructions["images"].shape == images.shape
@@ -152,6 +158,54 @@ def test_gradients_of_an_export_are_those_of_the_model(conv_model, tmp_path):
     gradients.append(tape.gradient(outputs, z))
   np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-4, atol=1e-4)
   assert np.abs(gradients[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["small_model", "conv_model"])
+def test_jacobian_is_that_of_reverse_mode(kind, tmp_path, request):
+  model = request.getfixturevalue(kind)
+  saved_models.export(model, tmp_path / "saved_model")
+  signatures = saved_models.load(tmp_path / "saved_model").signatures
+  z = latents_of(model, 5)
+  jacobian = signatures["decoder_jacobian"](latent_vectors=z)["jacobian"].numpy()
+  # A pixel's derivatives need a pass of their own in reverse mode; so random sums of pixels.
+  for seed in range(3):
+    weights = np.random.default_rng(seed).normal(size=(5, *model.observation_shape))
+    with tf.GradientTape() as tape:
+      tape.watch(z)
+      images = tf.sigmoid(model.decoder(z))
+    expected = tape.gradient(images, z, output_gradients=tf.constant(weights, tf.float32))
+    np.testing.assert_allclose(
+      np.einsum("nlhwc,nhwc->nl", jacobian, weights), expected, rtol=1e-4, atol=1e-5
+    )
+    assert np.abs(expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("activation", ["logits", "tanh"])
+def test_jacobian_is_the_slope_of_the_mean_image(activation, bind_small_networks, tmp_path):
+  bind_small_networks()
+  # Differentiable everywhere, unlike the convolutional decoder's ReLUs.
+  gin.bind_parameter("decoder.decoder_fn", architectures.fc_decoder)
+  gin.bind_parameter("reconstruction_loss.activation", activation)
+  model = vae.BetaVAE(beta=1.0)
+  model.build((4, 4, 1), seed=1)
+  saved_models.export(model, tmp_path / "saved_model")
+  z = latents_of(model, 5)
+  signatures = saved_models.load(tmp_path / "saved_model").signatures
+  jacobian = signatures["decoder_jacobian"](latent_vectors=z)["jacobian"]
+  assert jacobian.shape == (5, 3, 4, 4, 1)
+  for latent in range(3):
+    step = 0.01 * np.eye(3, dtype=np.float32)[latent]
+    above, below = (losses.images_of(model.decode(z + sign * step), activation) for sign in (1, -1))
+    # Rounding of float32 images divided by the step, and the step's square: about 1e-5.
+    np.testing.assert_allclose(jacobian[:, latent], (above - below) / 0.02, atol=5e-5)
+  assert np.abs(jacobian).max() > 0.01
+
+
+def test_jacobian_of_a_function_that_ignores_its_input_is_0():
+  jacobian = gaussian_encoder_model.jacobian(
+    lambda z: tf.ones([tf.shape(z)[0], 2]), tf.ones([3, 4])
+  )
+  np.testing.assert_array_equal(jacobian, np.zeros((3, 4, 2)))
 
 
 def test_an_export_stands_alone_and_repeats_in_a_fresh_process(

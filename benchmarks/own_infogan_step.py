@@ -1,0 +1,73 @@
+"""Times the training step of this package's InfoGAN, configured and run as `dl_condind_train` does.
+
+The configuration files, the input pipeline on MNIST and the compiled loop over steps are the real
+ones; logs and checkpoints, which come every so many steps, are left out. MNIST is read from the
+folder that DISENTANGLEMENT_LIB_DATA names, `data` beside this folder if it is not set.
+
+Usage: python benchmarks/own_infogan_step.py --threads=2
+"""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+from absl import app
+import gin
+from peers import step_timing
+import tensorflow as tf
+
+from dl_condind.data import input_pipeline
+from dl_condind.data import reading
+from dl_condind.data.ground_truth import mnist
+from dl_condind.data.ground_truth import named_data
+from dl_condind.methods import runtime
+from dl_condind.methods import train
+from dl_condind.methods import training_loop
+from dl_condind.utils import configs
+
+DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
+
+
+def make_loop(num_threads: int) -> training_loop.TrainingLoop:
+  """Returns the loop of a training, its data loaded."""
+  configs.parse(["methods/infogan.gin", "posteriors/equicorrelated.gin"])
+  settings = gin.get_bindings(train.train)
+  runtime.configure(num_threads)
+  dataset = named_data.get_named_ground_truth_data()
+  dataset.load()
+  seeds = train.Seeds(settings["random_seed"])
+  model = settings["model"]
+  model.build(dataset.observation_shape, seeds.weights, num_slices=num_threads)
+  batch_fn = input_pipeline.make_batch_fn(dataset, settings["batch_size"], seeds.data)
+  unused = pathlib.Path("unused")  # Steps alone write nothing.
+  return training_loop.TrainingLoop(model, batch_fn, seeds.noise, unused)
+
+
+def main(argv: list[str]) -> None:
+  """Times the step and prints the result."""
+  if len(argv) > 1:
+    raise app.UsageError(f"Unexpected arguments: {argv[1:]}.")
+  folder = pathlib.Path(os.environ.setdefault(reading.DATA_FOLDER_VARIABLE, str(DATA)))
+  if not (folder / mnist.FOLDER).is_dir():
+    step_timing.unavailable(f"no MNIST in {folder}; dl_condind_download_data --datasets=mnist.")
+  loop = make_loop(step_timing.threads())
+  count = tf.constant(step_timing.STEPS_PER_CALL, tf.int64)
+
+  def run_call(start: int) -> float:
+    scalars = loop.run_steps(tf.constant(start, tf.int64), count)
+    return {name: values.numpy() for name, values in scalars.items()}["discriminator_loss"][-1]
+
+  milliseconds, loss = step_timing.time_calls(run_call)
+  step_timing.report(
+    peer="dl_condind",
+    model="infogan",
+    milliseconds=milliseconds,
+    loss=loss,
+    packages=["dl_condind", "tensorflow", "tensorflow-probability", "keras", "numpy"],
+  )
+
+
+if __name__ == "__main__":
+  app.run(main)
