@@ -31,6 +31,7 @@ from dl_condind.data import reading
 from dl_condind.data.ground_truth import dsprites
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.metrics import mig
 from dl_condind.methods import saved_models
 from dl_condind.postprocessing import postprocess
@@ -171,7 +172,7 @@ def evaluation_rows(model_dir: pathlib.Path) -> list[Row]:
 
   configs.parse(["metrics/mig.gin"], bindings)
   dataset = dsprites.DSprites()
-  represent = evaluate.load_representation(mean_dir / "saved_model")
+  represent = stored_representations.load_representation(mean_dir / "saved_model")
   encoder = saved_models.load(model_dir / "saved_model").signatures["gaussian_encoder"]
   warmup = dataset.observations_from_rows(np.arange(representation.ENCODE_CHUNK))
   represent(warmup)  # The first call of a function prepares the others.

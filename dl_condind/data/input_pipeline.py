@@ -31,8 +31,8 @@ def make_batch_fn(
   Raises:
     DatasetError: If the data set has fewer images than a batch.
   """
-  num_rows = getattr(dataset, "num_rows", batch_size)  # Synthetic images have no number.
-  if num_rows < batch_size:
+  num_rows = dataset.num_rows
+  if num_rows is not None and num_rows < batch_size:
     path = f" ({dataset.path})" if hasattr(dataset, "path") else ""
     raise errors.DatasetError(
       f"{dataset.name}{path} has {num_rows} images, fewer than a batch of {batch_size}: add images "

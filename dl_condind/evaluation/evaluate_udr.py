@@ -13,7 +13,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import named_data
-from dl_condind.evaluation import evaluate
+from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation import udr  # noqa: F401 (registers `udr_sklearn`)
 from dl_condind.evaluation.metrics import vae_terms
 from dl_condind.utils import errors
@@ -150,7 +150,7 @@ def gaussian_function(path: pathlib.Path) -> Callable[[np.ndarray], tuple[np.nda
   Args:
     path: Folder of the SavedModel.
   """
-  encode = evaluate.load_representation(path).gaussian_encoder
+  encode = stored_representations.load_representation(path).gaussian_encoder
 
   def function(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     posterior = encode(observations)

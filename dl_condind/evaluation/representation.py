@@ -2,12 +2,10 @@
 
 `Representation` wraps the functions of a stored model, whatever made them; TensorFlow is not needed
 here. `generate_batch_factor_code` draws the points of the metrics that compare representations with
-factors, `sample_observation_chunks` and `sample_posteriors` those of the metrics that need the
-model's own posterior.
+factors. Metrics that need the model's own posterior draw theirs with `posterior_samples`.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterator
 import numbers
 from typing import Any
 
@@ -23,14 +21,17 @@ class Representation:
   """A representation function together with what its model can tell about an observation.
 
   Called on observations `[batch, ...]` it returns representations `[batch, num_latent]`. It
-  remembers the points that `generate_batch_factor_code` drew and encoded with it, so metrics that
-  use the same points share them. Every function takes and returns NumPy arrays.
+  remembers the codes that `encode_rows` made with it, and the points that
+  `generate_batch_factor_code` drew where a data set has no rows, so that metrics share them. Every
+  function takes and returns NumPy arrays.
 
   Attributes:
     gaussian_encoder: Observations -> `{"mean": [batch, num_latent], "logvar": [batch, num_latent],
       "scale_tril": [batch, num_latent, num_latent]}` of q(z|x), or None.
     elbo_terms: Observations -> `{"reconstruction_loss", "kl_loss", "kl_loss_full"}`, each
       `[batch]`, in nats, or None.
+    decoder_jacobian: Latents `[batch, num_latent]` -> derivatives of the decoder's mean image,
+      `[batch, num_latent, height, width, channels]`, or None.
   """
 
   def __init__(
@@ -38,15 +39,38 @@ class Representation:
     representation_fn: Callable[[np.ndarray], np.ndarray],
     gaussian_encoder: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
     elbo_terms: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
+    row_representation_fn: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    decoder_jacobian: Callable[[np.ndarray], np.ndarray] | None = None,
   ):
+    """Takes the functions of a model.
+
+    Args:
+      representation_fn: Observations -> representations.
+      gaussian_encoder: See above.
+      elbo_terms: See above.
+      row_representation_fn: Observations and their rows in the data set -> representations, where
+        noise is a function of the row; None stands for representation_fn of the observations.
+      decoder_jacobian: See above.
+    """
+    self.decoder_jacobian = decoder_jacobian
     self.gaussian_encoder = gaussian_encoder
     self.elbo_terms = elbo_terms
     self._representation_fn = representation_fn
+    self._row_representation_fn = row_representation_fn
     self._sampled = {}
+    self._row_codes = {}
 
   def __call__(self, observations: np.ndarray) -> np.ndarray:
     """Returns the representations of observations, `[batch, num_latent]`."""
     return self._representation_fn(observations)
+
+  def row_codes(self, ground_truth_data: ground_truth.GroundTruthData) -> "RowCodes":
+    """Returns the codes of a data set's rows."""
+    known = self._row_codes.get(id(ground_truth_data))
+    if known is None:
+      known = RowCodes(ground_truth_data, self._representation_fn, self._row_representation_fn)
+      self._row_codes[id(ground_truth_data)] = known
+    return known
 
   def recall(self, key: tuple) -> tuple | None:
     """Returns what was remembered under key, or None."""
@@ -55,6 +79,42 @@ class Representation:
   def remember(self, key: tuple, value: tuple) -> None:
     """Stores value under key for as long as this object lives."""
     self._sampled[key] = value
+
+
+class RowCodes:
+  """Codes of the rows of a data set, each row encoded when it is first asked for."""
+
+  def __init__(
+    self,
+    ground_truth_data: ground_truth.GroundTruthData,
+    representation_fn: Callable[[np.ndarray], np.ndarray],
+    row_representation_fn: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+  ):
+    """Starts without any code; arguments as `Representation`."""
+    self._data = ground_truth_data
+    self._representation_fn = representation_fn
+    self._row_representation_fn = row_representation_fn
+    self._is_known = np.zeros(ground_truth_data.num_rows, bool)
+    self._codes = None
+
+  def __call__(self, rows: np.ndarray) -> np.ndarray:
+    """Returns the codes of rows, `[num, num_latent]`."""
+    distinct = np.unique(rows)
+    missing = distinct[~self._is_known[distinct]]
+    for start in range(0, len(missing), ENCODE_CHUNK):
+      chunk = missing[start : start + ENCODE_CHUNK]
+      codes = self._encode(chunk)
+      if self._codes is None:
+        self._codes = np.empty((len(self._is_known), codes.shape[1]), codes.dtype)
+      self._codes[chunk] = codes
+      self._is_known[chunk] = True
+    return self._codes[rows]
+
+  def _encode(self, rows: np.ndarray) -> np.ndarray:
+    observations = self._data.observations_from_rows(rows)
+    if self._row_representation_fn is None:
+      return encode(self._representation_fn, observations)
+    return encode(lambda chunk: self._row_representation_fn(chunk, rows), observations)
 
 
 def check_count(name: str, value: Any, minimum: int) -> None:
@@ -66,6 +126,19 @@ def check_count(name: str, value: Any, minimum: int) -> None:
   whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
   if not whole or value < minimum:
     raise errors.ConfigError(f"{name} must be a whole number of at least {minimum}, got {value!r}.")
+
+
+def check_has_factors(ground_truth_data: ground_truth.GroundTruthData) -> None:
+  """Checks that there are factors to compare representations with.
+
+  Raises:
+    ConfigError: If there are none.
+  """
+  if ground_truth_data.num_factors == 0:
+    raise errors.ConfigError(
+      f"{ground_truth_data.name} has no factors: add factors to the data set, or leave out the "
+      "metrics that compare representations with them."
+    )
 
 
 def model_function(representation_function: Callable, name: str, metric: str) -> Callable:
@@ -84,7 +157,7 @@ def model_function(representation_function: Callable, name: str, metric: str) ->
 
 
 def encode(representation_function: Callable, observations: np.ndarray) -> np.ndarray:
-  """Returns the representations of any number of observations, encoded in chunks.
+  """Returns the representations of any number of observations, encoded in equal chunks.
 
   Args:
     representation_function: Observations -> representations.
@@ -96,12 +169,8 @@ def encode(representation_function: Callable, observations: np.ndarray) -> np.nd
   Raises:
     ConfigError: If the function returns another shape or a value that is not finite.
   """
-  return np.concatenate(
-    [
-      _encode_chunk(representation_function, observations[start : start + ENCODE_CHUNK])
-      for start in range(0, len(observations), ENCODE_CHUNK)
-    ]
-  )
+  chunks = np.array_split(observations, max(1, -(-len(observations) // ENCODE_CHUNK)))
+  return np.concatenate([_encode_chunk(representation_function, chunk) for chunk in chunks])
 
 
 def _encode_chunk(representation_function: Callable, observations: np.ndarray) -> np.ndarray:
@@ -113,6 +182,53 @@ def _encode_chunk(representation_function: Callable, observations: np.ndarray) -
     )
   check_finite("The representation", representations)
   return representations
+
+
+def encode_rows(
+  representation_function: Callable,
+  ground_truth_data: ground_truth.GroundTruthData,
+  rows: np.ndarray,
+) -> np.ndarray:
+  """Returns the codes of rows of a data set, `[num, num_latent]`.
+
+  Each distinct row is encoded once, by a `Representation` once in its life.
+  So a sampled representation has one sample of each row.
+
+  Args:
+    representation_function: Observations -> representations.
+    ground_truth_data: Data set that has rows.
+    rows: int `[num]`, at least one.
+
+  Raises:
+    ConfigError: As `encode`.
+  """
+  if isinstance(representation_function, Representation):
+    return representation_function.row_codes(ground_truth_data)(rows)
+  return RowCodes(ground_truth_data, representation_function)(rows)
+
+
+def encode_factors(
+  representation_function: Callable,
+  ground_truth_data: ground_truth.GroundTruthData,
+  factors: np.ndarray,
+  random_state: np.random.RandomState,
+) -> np.ndarray:
+  """Returns the code of an observation of each row of factors, `[num, num_latent]`.
+
+  Args:
+    representation_function: Observations -> representations.
+    ground_truth_data: Data set.
+    factors: `[num, num_factors]`.
+    random_state: State that the draws of `sample_observations_from_factors` come from.
+
+  Raises:
+    ConfigError: As `encode`.
+  """
+  if ground_truth_data.num_rows is None:
+    observations = ground_truth_data.sample_observations_from_factors(factors, random_state)
+    return encode(representation_function, observations)
+  rows = ground_truth_data.sample_rows_from_factors(factors, random_state)
+  return encode_rows(representation_function, ground_truth_data, rows)
 
 
 def check_finite(what: str, values: np.ndarray) -> None:
@@ -143,7 +259,8 @@ def generate_batch_factor_code(
   them: the same random state gives the same points. Encoding goes in larger chunks. The arrays are
   its arrays transposed.
 
-  A `Representation` remembers the result. A later call with the same data set object, state of
+  Of a data set with rows, each row is encoded once; see `encode_rows`. Of any other, a
+  `Representation` remembers the result: a later call with the same data set object, state of
   random_state, num_points and batch_size neither samples nor encodes, and leaves random_state as
   sampling would have.
 
@@ -164,35 +281,21 @@ def generate_batch_factor_code(
     ConfigError: If a count is not positive, a representation is misshapen or not finite, or there
       are no factors.
   """
-  if needs_factors and ground_truth_data.num_factors == 0:
-    raise errors.ConfigError(
-      f"{ground_truth_data.name} has no factors: add factors to the data set, or leave out the "
-      "metrics that compare representations with them."
-    )
+  if needs_factors:
+    check_has_factors(ground_truth_data)
   check_count("The number of points to evaluate on", num_points, 1)
   check_count("batch_size", batch_size, 1)
-  shared = isinstance(representation_function, Representation)
-  if shared:
-    key = (id(ground_truth_data), num_points, batch_size, _state_key(random_state))
-    known = representation_function.recall(key)
-    if known is not None:
-      _, representations, factors, end_state = known
-      random_state.set_state(end_state)
-      return representations.copy(), factors.copy()
   sizes = [min(batch_size, num_points - start) for start in range(0, num_points, batch_size)]
-  if isinstance(ground_truth_data, ground_truth.TableData):
-    sample = _sample_table
+  if ground_truth_data.num_rows is not None:
+    drawn = [ground_truth_data.sample_rows(size, random_state) for size in sizes]
+    factors, rows = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    representations = encode_rows(representation_function, ground_truth_data, rows)
   else:
-    sample = _sample_batches
-  representations, factors = sample(ground_truth_data, representation_function, sizes, random_state)
-  factors = np.concatenate(factors)
+    representations, factors = _sample_and_encode(
+      ground_truth_data, representation_function, sizes, random_state
+    )
   is_continuous = np.issubdtype(factors.dtype, np.floating)
-  factors = factors.astype(np.float64 if is_continuous else np.int64)
-  if shared:
-    # The data set is kept, so that no other can take over its id.
-    value = (ground_truth_data, representations.copy(), factors.copy(), random_state.get_state())
-    representation_function.remember(key, value)
-  return representations, factors
+  return representations, factors.astype(np.float64 if is_continuous else np.int64)
 
 
 def generate_splits(
@@ -218,19 +321,15 @@ def _state_key(random_state: np.random.RandomState) -> tuple:
   return (name, keys.tobytes(), *rest)
 
 
-def _sample_table(data, representation_function, sizes, random_state):
-  """Samples rows first, so that only one chunk of observations exists at a time."""
-  factors, rows = zip(*(data.sample_rows(size, random_state) for size in sizes), strict=True)
-  rows = np.concatenate(rows)
-  representations = [
-    encode(representation_function, data.observations_from_rows(rows[start : start + ENCODE_CHUNK]))
-    for start in range(0, len(rows), ENCODE_CHUNK)
-  ]
-  return np.concatenate(representations), factors
-
-
-def _sample_batches(data, representation_function, sizes, random_state):
-  """Samples batch by batch and encodes whenever a chunk is full."""
+def _sample_and_encode(data, representation_function, sizes, random_state):
+  """Samples batch by batch and encodes full chunks, unless a Representation remembers them."""
+  key = (id(data), *sizes, _state_key(random_state))
+  if isinstance(representation_function, Representation):
+    known = representation_function.recall(key)
+    if known is not None:
+      _, representations, factors, end_state = known
+      random_state.set_state(end_state)
+      return representations.copy(), factors.copy()
   factors, representations, waiting, num_waiting = [], [], [], 0
   for size in sizes:
     batch_factors, observations = data.sample(size, random_state)
@@ -242,49 +341,9 @@ def _sample_batches(data, representation_function, sizes, random_state):
       waiting, num_waiting = [], 0
   if waiting:
     representations.append(encode(representation_function, np.concatenate(waiting)))
-  return np.concatenate(representations), factors
-
-
-def sample_observation_chunks(
-  ground_truth_data: ground_truth.GroundTruthData,
-  num_points: int,
-  random_state: np.random.RandomState,
-) -> Iterator[np.ndarray]:
-  """Yields num_points sampled observations in chunks of at most `ENCODE_CHUNK`."""
-  for start in range(0, num_points, ENCODE_CHUNK):
-    size = min(ENCODE_CHUNK, num_points - start)
-    yield ground_truth_data.sample_observations(size, random_state)
-
-
-def sample_posteriors(
-  ground_truth_data: ground_truth.GroundTruthData,
-  gaussian_encoder: Callable[[np.ndarray], dict[str, np.ndarray]],
-  num_points: int,
-  random_state: np.random.RandomState,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Samples observations and returns their Gaussian posteriors q(z|x) in float64.
-
-  Returns:
-    Means `[num_points, num_latent]`, standard deviations of each latent, of the same shape, and
-    lower triangular scales `[num_points, num_latent, num_latent]`.
-
-  Raises:
-    ConfigError: If a number is not finite or a standard deviation is 0.
-  """
-  posteriors = [
-    gaussian_encoder(observations)
-    for observations in sample_observation_chunks(ground_truth_data, num_points, random_state)
-  ]
-  mean, logvar, scale_tril = (
-    np.concatenate([posterior[name] for posterior in posteriors]).astype(np.float64)
-    for name in ("mean", "logvar", "scale_tril")
-  )
-  for name, values in (("mean", mean), ("logvar", logvar), ("scale_tril", scale_tril)):
-    check_finite(f"The posterior's {name}", values)
-  stddev = np.exp(0.5 * logvar)
-  if not (stddev.all() and np.diagonal(scale_tril, axis1=1, axis2=2).all()):
-    raise errors.ConfigError(
-      "The posterior has a standard deviation of 0, so q(z|x) has no density: the model has "
-      "diverged; train it again or choose another run."
-    )
-  return mean, stddev, scale_tril
+  representations, factors = np.concatenate(representations), np.concatenate(factors)
+  if isinstance(representation_function, Representation):
+    # The data set is kept, so that no other can take over its id.
+    value = (data, representations.copy(), factors.copy(), random_state.get_state())
+    representation_function.remember(key, value)
+  return representations, factors

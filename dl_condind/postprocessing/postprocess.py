@@ -23,16 +23,16 @@ STEP = "postprocess"
 
 
 @gin.register
-def mean_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def mean_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
   """Returns the mean of q(z|x), [batch, num_latent]."""
-  del scale_tril, seed
+  del scale_tril, noise
   return z_mean
 
 
 @gin.register
-def sampled_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def sampled_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
   """Returns a sample of q(z|x), with the correlation of its noise, [batch, num_latent]."""
-  return posteriors.sample(z_mean, scale_tril, seed)
+  return posteriors.add_noise(z_mean, scale_tril, noise)
 
 
 class _Postprocessed(tf.Module):
@@ -46,24 +46,25 @@ class _Postprocessed(tf.Module):
     encode = model.signatures["gaussian_encoder"]
     images = encode.structured_input_signature[1]["images"]
 
-    def representation(images, seed):
+    def from_noise(images, noise):
       encoded = encode(images=images)
-      return {"default": postprocess_fn(encoded["mean"], encoded["scale_tril"], seed)}
+      return {"default": postprocess_fn(encoded["mean"], encoded["scale_tril"], noise)}
 
-    def unseeded(images):
+    def representation(images):
       seed = tf.stack([tf.constant(word), self.draws.assign_add(1)])
-      return representation(images, seed)
+      return from_noise(images, tf.random.stateless_normal([tf.shape(images)[0], num_latent], seed))
 
-    seed = tf.TensorSpec([2], tf.int32, name="seed")
-    self.representation = tf.function(unseeded, [images])
-    self.seeded_representation = tf.function(representation, [images, seed])
+    num_latent = encode.structured_outputs["mean"].shape[-1]
+    noise = tf.TensorSpec([None, num_latent], tf.float32, name="noise")
+    self.representation = tf.function(representation, [images])
+    self.representation_from_noise = tf.function(from_noise, [images, noise])
 
   def signatures(self) -> dict[str, Any]:
     """Returns the functions a caller can name."""
     return {
       **self.model.signatures,
       "representation": self.representation,
-      "seeded_representation": self.seeded_representation,
+      "representation_from_noise": self.representation_from_noise,
     }
 
 
@@ -101,13 +102,14 @@ def postprocess(
   """Writes the representation of a trained model into output_dir, unless it is there already.
 
   The SavedModel has the model's signatures and `representation(images)`, whose samples depend on
-  random_seed and on how often it was called, and `seeded_representation(images, seed)`.
+  random_seed and on how often it was called, and `representation_from_noise(images, noise)`, whose
+  samples are what standard normal noise, [batch, num_latent], makes them.
 
   Args:
     model_dir: Folder of the trained model.
     output_dir: Folder of the representation.
     overwrite: Whether to replace what is there.
-    postprocess_fn: Function of z_mean, scale_tril and a seed.
+    postprocess_fn: Function of z_mean, scale_tril and standard normal noise, as those above.
     random_seed: Seed of the samples.
     name: Label for the record.
 

@@ -64,7 +64,7 @@ def test_kl_is_that_of_the_gaussian(runs):
   x = np.random.RandomState(0).random_sample((6, 64, 64, 1)).astype(np.float32)
   path = runs / "a" / "mean" / "saved_model"
   z_mean, kl = evaluate_udr.gaussian_function(path)(x)
-  posterior = evaluate_udr.evaluate.load_representation(path).gaussian_encoder(x)
+  posterior = evaluate_udr.stored_representations.load_representation(path).gaussian_encoder(x)
   variance = np.exp(posterior["logvar"].astype(np.float64))
   expected = 0.5 * np.mean(posterior["mean"] ** 2 + variance - np.log(variance) - 1, axis=0)
   np.testing.assert_array_equal(z_mean, posterior["mean"])

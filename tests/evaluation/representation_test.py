@@ -67,13 +67,16 @@ def test_points_are_those_drawn_batch_by_batch(data, num_points, batch_size):
   assert factors.dtype == np.int64
   assert representations.dtype == observations.dtype
   assert random_state.randint(2**31) == expected_state.randint(2**31)
-  assert sum(encoder.calls) == num_points
+  if data.num_rows is None:
+    assert sum(encoder.calls) == num_points
+  else:
+    assert sum(encoder.calls) == len(np.unique(observations, axis=0))
   assert max(encoder.calls) <= representation.ENCODE_CHUNK
   assert len(encoder.calls) <= 2 * -(-num_points // representation.ENCODE_CHUNK)
 
 
-def test_second_metric_on_the_same_points_neither_samples_nor_encodes():
-  data = SmallTable()
+@pytest.mark.parametrize("data", [SmallTable(), dummy_data.IdentityObservationsData()])
+def test_second_metric_on_the_same_points_does_not_encode(data):
   encoder = Flatten()
   shared = representation.Representation(encoder)
   first_state, second_state = np.random.RandomState(0), np.random.RandomState(0)
@@ -94,8 +97,10 @@ def test_second_metric_on_the_same_points_neither_samples_nor_encodes():
   "data, num_points, seed, batch_size",
   [(0, 99, 0, 16), (0, 100, 1, 16), (0, 100, 0, 8), (1, 100, 0, 16)],
 )
-def test_other_points_are_sampled_anew(data, num_points, seed, batch_size):
-  data_sets = [SmallTable(), SmallTable()]
+def test_other_points_of_a_data_set_without_rows_are_sampled_anew(
+  data, num_points, seed, batch_size
+):
+  data_sets = [dummy_data.IdentityObservationsData(), dummy_data.IdentityObservationsData()]
   encoder = Flatten()
   shared = representation.Representation(encoder)
   representation.generate_batch_factor_code(data_sets[0], shared, 100, np.random.RandomState(0), 16)
@@ -104,6 +109,50 @@ def test_other_points_are_sampled_anew(data, num_points, seed, batch_size):
     data_sets[data], shared, num_points, np.random.RandomState(seed), batch_size
   )
   assert len(encoder.calls) > num_calls
+
+
+def test_a_row_is_encoded_once_for_all_metrics():
+  encoder = Flatten()
+  shared = representation.Representation(encoder)
+  data = SmallTable()
+  rows = np.array([3, 50, 3, 7])
+  codes = representation.encode_rows(shared, data, rows)
+  np.testing.assert_array_equal(codes, data.observations_from_rows(rows).reshape(4, -1))
+  assert encoder.calls == [3]
+  representation.generate_batch_factor_code(data, shared, 3000, np.random.RandomState(0), 16)
+  factors = np.array([[0, 0], [2, 3]])
+  codes = representation.encode_factors(shared, data, factors, np.random.RandomState(5))
+  expected = data.sample_observations_from_factors(factors, np.random.RandomState(5))
+  np.testing.assert_array_equal(codes, expected.reshape(2, -1))
+  assert encoder.calls == [3, 57]
+  other = SmallTable()
+  representation.encode_rows(shared, other, rows)
+  assert encoder.calls == [3, 57, 3]
+
+
+def test_noise_of_a_row_does_not_depend_on_what_was_encoded_before():
+  def row_representation(observations, rows):
+    return observations.reshape(len(observations), -1) + rows[:, None]
+
+  data = SmallTable()
+  one, other = (
+    representation.Representation(Flatten(), row_representation_fn=row_representation)
+    for _ in range(2)
+  )
+  representation.encode_rows(one, data, np.arange(20))
+  rows = np.array([59, 5, 5, 20])
+  codes = representation.encode_rows(one, data, rows)
+  np.testing.assert_array_equal(codes, representation.encode_rows(other, data, rows))
+  np.testing.assert_array_equal(codes, row_representation(data.observations_from_rows(rows), rows))
+
+
+@pytest.mark.parametrize("make", [Flatten, lambda: representation.Representation(Flatten())])
+def test_codes_of_factors_without_rows_are_the_data_sets_draws(make):
+  data = dummy_data.IdentityObservationsData()
+  factors = data.sample_factors(5, np.random.RandomState(0))
+  codes = representation.encode_factors(make(), data, factors, np.random.RandomState(1))
+  expected = data.sample_observations_from_factors(factors, np.random.RandomState(1))
+  np.testing.assert_array_equal(codes, expected.reshape(5, -1))
 
 
 def test_advanced_random_state_gives_other_points():
@@ -175,7 +224,7 @@ def test_misshapen_representation_is_refused():
 def test_non_finite_representation_is_refused(value):
   observations = np.zeros((1500, 2))
   observations[1200, 1] = value
-  with pytest.raises(errors.ConfigError, match="1 of 1000 values that are not finite"):
+  with pytest.raises(errors.ConfigError, match="1 of 1500 values that are not finite"):
     representation.encode(lambda x: x, observations)
 
 
@@ -185,45 +234,4 @@ def test_plain_function_has_no_model():
   with pytest.raises(errors.ConfigError, match="vae_terms needs the model's elbo_terms"):
     representation.model_function(
       representation.Representation(Flatten()), "elbo_terms", "vae_terms"
-    )
-
-
-def test_observation_chunks_are_the_data_sets_own_draws():
-  data = SmallTable()
-  chunks = list(representation.sample_observation_chunks(data, 2300, np.random.RandomState(1)))
-  assert [len(chunk) for chunk in chunks] == [1000, 1000, 300]
-  random_state = np.random.RandomState(1)
-  for chunk in chunks:
-    np.testing.assert_array_equal(chunk, data.sample_observations(len(chunk), random_state))
-
-
-def make_encoder(logvar):
-  def gaussian_encoder(observations):
-    mean = observations.reshape(len(observations), -1)
-    full = np.full(mean.shape, logvar, np.float32)
-    return {"mean": mean, "logvar": full, "scale_tril": np.exp(full / 2)[:, :, None] * np.eye(4)}
-
-  return gaussian_encoder
-
-
-def test_posteriors_are_float64_and_match_their_observations():
-  data = SmallTable()
-  mean, stddev, scale_tril = representation.sample_posteriors(
-    data, make_encoder(np.log(4.0)), 1200, np.random.RandomState(2)
-  )
-  random_state = np.random.RandomState(2)
-  observations = [data.sample_observations(n, random_state) for n in (1000, 200)]
-  np.testing.assert_array_equal(mean, np.concatenate(observations).reshape(1200, 4))
-  np.testing.assert_allclose(stddev, 2.0, rtol=1e-6)  # the encoder's float32
-  np.testing.assert_allclose(scale_tril, 2.0 * np.broadcast_to(np.eye(4), (1200, 4, 4)), rtol=1e-6)
-  assert {array.dtype for array in (mean, stddev, scale_tril)} == {np.dtype(np.float64)}
-
-
-@pytest.mark.parametrize(
-  "logvar, message", [(np.nan, "logvar has 40 of 40 values"), (-2000.0, "standard deviation of 0")]
-)
-def test_posterior_without_density_is_refused(logvar, message):
-  with pytest.raises(errors.ConfigError, match=message):
-    representation.sample_posteriors(
-      SmallTable(), make_encoder(logvar), 10, np.random.RandomState(0)
     )

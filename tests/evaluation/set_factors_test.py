@@ -75,7 +75,7 @@ def test_a_row_of_a_table_is_encoded_once():
     return pixels(observations)
 
   draw(Table(), set_factors.DrawnCodes(Table(), encode))
-  assert calls == [24]
+  assert calls == [24]  # 2,111 were drawn
 
 
 def test_other_observations_are_encoded_in_chunks_of_whole_batches():
@@ -86,7 +86,7 @@ def test_other_observations_are_encoded_in_chunks_of_whole_batches():
     return pixels(observations)
 
   draw(Unknown(), set_factors.DrawnCodes(Unknown(), encode))
-  assert calls == [11 + 142 * 7, 143 * 7, 15 * 7]
+  assert calls == [503, 502, 501, 500, 15 * 7]  # of 11 + 142 * 7, 143 * 7 and 15 * 7
 
 
 def grid(num_copies=2, seed=0):

@@ -93,6 +93,7 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
         f"dataset.factor_distribution needs a complete grid, an image of every combination of "
         f"factors, which {data.name} does not have."
       )
+    self.num_rows = data.num_rows
     self._data = data
     self._described = distribution
     named = [name for pair in distribution.correlated_pairs for name in pair]
@@ -161,6 +162,16 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
   ) -> np.ndarray:
     """Returns an observation of each row of factors, float32 `[num, height, width, channels]`."""
     return self._data.sample_observations_from_factors(factors, random_state)
+
+  def sample_rows_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns an image's row for each row of factors, where the data set has rows."""
+    return self._data.sample_rows_from_factors(factors, random_state)
+
+  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
+    """Returns images as float32 `[num, height, width, channels]`, where the data set has rows."""
+    return self._data.observations_from_rows(rows)
 
   def correlations(self) -> dict[str, float]:
     """Returns the Pearson correlation of each pair of dependent factors, by `first~second`."""

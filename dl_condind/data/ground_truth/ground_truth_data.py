@@ -39,9 +39,13 @@ class GroundTruthData(abc.ABC):
     observation_shape: (height, width, channels).
     has_complete_grid: Whether there is an observation of every combination of factors, so that
       single factors can be set.
+    num_rows: Number of images of a data set that is a list of images. It has the methods
+      `sample_rows_from_factors` and `observations_from_rows`, too, as `TableData`. None where
+      observations are made anew.
   """
 
   has_complete_grid = True
+  num_rows: int | None = None
 
   def __init__(
     self,
@@ -78,6 +82,13 @@ class GroundTruthData(abc.ABC):
   def sample_observations(self, num: int, random_state: np.random.RandomState) -> np.ndarray:
     """Returns random observations."""
     return self.sample(num, random_state)[1]
+
+  def sample_rows(
+    self, num: int, random_state: np.random.RandomState
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns factors and rows with the same draws as `sample`, without touching an image."""
+    factors = self.sample_factors(num, random_state)
+    return factors, self.sample_rows_from_factors(factors, random_state)
 
   def provenance(self) -> dict[str, str]:
     """Returns where the observations come from: keys `dataset`, `source` and `sha256`."""
@@ -172,13 +183,6 @@ class TableData(GroundTruthData):
       ValueError: If factors has the wrong shape or type or a value out of range.
     """
     return self.rows_from_all_factors(self._state_space.sample_all_factors(factors, random_state))
-
-  def sample_rows(
-    self, num: int, random_state: np.random.RandomState
-  ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns factors and rows with the same draws as `sample`, without touching an image."""
-    factors = self.sample_factors(num, random_state)
-    return factors, self.sample_rows_from_factors(factors, random_state)
 
   def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
     """Returns rows of the table as float32 `[num, height, width, channels]` in [0, 1]."""

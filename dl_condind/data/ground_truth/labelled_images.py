@@ -100,15 +100,28 @@ class LabelledImages(ground_truth_data.GroundTruthData):
     """Returns the factors of random images, `[num, num_factors]`."""
     return self.factors[random_state.randint(self.num_rows, size=num)]
 
+  def sample_rows(
+    self, num: int, random_state: np.random.RandomState
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the factors and the rows of random images."""
+    rows = random_state.randint(self.num_rows, size=num)
+    return self.factors[rows], rows
+
   def sample(self, num: int, random_state: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
     """Returns the factors of random images and these images."""
-    rows = random_state.randint(self.num_rows, size=num)
-    return self.factors[rows], self.observations_from_rows(rows)
+    factors, rows = self.sample_rows(num, random_state)
+    return factors, self.observations_from_rows(rows)
 
   def sample_observations_from_factors(
     self, factors: np.ndarray, random_state: np.random.RandomState
   ) -> np.ndarray:
-    """Returns an image for each row of factors, drawn from those that have these factors.
+    """Returns an image for each row of factors; see `sample_rows_from_factors`."""
+    return self.observations_from_rows(self.sample_rows_from_factors(factors, random_state))
+
+  def sample_rows_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns an image's row for each row of factors, drawn from those that have these factors.
 
     Raises:
       ConfigError: If there is none.
@@ -127,7 +140,7 @@ class LabelledImages(ground_truth_data.GroundTruthData):
         f"{self.name} ({self.path}) has no image with {', '.join(self.factor_names)} = {missing}: "
         "what sets single factors needs a complete grid, an image of every combination of factors."
       )
-    return self.observations_from_rows(order[first + random_state.randint(count)])
+    return order[first + random_state.randint(count)]
 
   def _sorted_keys(self) -> tuple[np.ndarray, np.ndarray]:
     """Returns the rows in the order of their keys, and these keys."""

@@ -1,7 +1,6 @@
 """Disentanglement score of Higgins et al. (2017), openreview.net/forum?id=Sy2fzU9gl."""
 
 from collections.abc import Callable
-import functools
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 import warnings
 
@@ -32,7 +31,7 @@ def compute_beta_vae_sklearn(
   """Returns how well differences of codes tell which factor two observations share.
 
   The draws are disentanglement_lib's. It encodes every observation drawn, 1.92 million in its
-  study; here an image of a table is encoded once. A sampled representation has one sample for each
+  study; here each image is encoded once. A sampled representation has one sample for each
   image then.
 
   Args:
@@ -56,8 +55,7 @@ def compute_beta_vae_sklearn(
   counts = {"batch_size": batch_size, "num_train": num_train, "num_eval": num_eval}
   for name, count in counts.items():
     representation.check_count(f"beta_vae_sklearn.{name}", count, 1)
-  encode = functools.partial(representation.encode, representation_function)
-  drawn = set_factors.DrawnCodes(ground_truth_data, encode)
+  drawn = set_factors.DrawnCodes(ground_truth_data, representation_function)
   shared = np.zeros(num_train + num_eval, np.int64)
   for i in range(len(shared)):
     shared[i] = random_state.randint(ground_truth_data.num_factors)

@@ -1,7 +1,6 @@
 """Disentanglement score of Kim and Mnih (2018), arXiv:1802.05983."""
 
 from collections.abc import Callable
-import functools
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 
@@ -31,7 +31,7 @@ def compute_factor_vae(
   """Returns how well the latent that varies least tells which factor a batch shares.
 
   The draws are disentanglement_lib's. It encodes every observation drawn, 0.97 million in its
-  study; here an image of a table is encoded once. A sampled representation has one sample for each
+  study; here each image is encoded once. A sampled representation has one sample for each
   image then. Latents are pruned by gin's `prune_dims.threshold`.
 
   Args:
@@ -62,8 +62,7 @@ def compute_factor_vae(
   ):
     representation.check_count(f"factor_vae_score.{name}", count, minimum)
   threshold = prune_threshold()
-  encode = functools.partial(representation.encode, representation_function)
-  drawn = set_factors.DrawnCodes(ground_truth_data, encode)
+  drawn = set_factors.DrawnCodes(ground_truth_data, representation_function)
   drawn.sample(num_variance_estimate, random_state)
   fixed = np.zeros(num_train + num_eval, np.int64)
   for i in range(len(fixed)):
@@ -72,6 +71,7 @@ def compute_factor_vae(
     factors[:, fixed[i]] = factors[0, fixed[i]]
     drawn.draw(factors, random_state)
   codes = drawn.codes()
+  utils.check_powers("The representation", codes, power=2)
   latents, active = least_varying_latents(
     codes[:num_variance_estimate],
     codes[num_variance_estimate:].reshape(-1, batch_size, codes.shape[1]),

@@ -77,8 +77,9 @@ def compute_fairness(
       predictions = []
       for value in range(num_sensitive):
         factors[:, sensitive] = value
-        observations = ground_truth_data.sample_observations_from_factors(factors, random_state)
-        codes = representation.encode(representation_function, observations)
+        codes = representation.encode_factors(
+          representation_function, ground_truth_data, factors, random_state
+        )
         predictions.append(model.predict(codes.astype(np.float64)))
       counts = [np.sum(np.equal(predictions, label), axis=1) for label in model.classes_]
       mean[target, sensitive], largest[target, sensitive] = group_distances(np.array(counts))

@@ -66,8 +66,9 @@ def compute_strong_downstream_task(
   seed = predictors.seed_from(random_state)
 
   def draw(factors: np.ndarray) -> np.ndarray:
-    observations = ground_truth_data.sample_observations_from_factors(factors, random_state)
-    return representation.encode(representation_function, observations)
+    return representation.encode_factors(
+      representation_function, ground_truth_data, factors, random_state
+    )
 
   def task(y_train: np.ndarray, y_test: np.ndarray, i: int) -> tuple:
     x_train, y_train, x_test, y_test = predictors.check_splits(

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 
 _TERMS = ("reconstruction_loss", "kl_loss", "kl_loss_full")
@@ -49,7 +50,7 @@ def compute_vae_terms(
     representation_function, "gaussian_encoder", "vae_terms"
   )
   chunks = []
-  for observations in representation.sample_observation_chunks(
+  for observations in posterior_samples.sample_observation_chunks(
     ground_truth_data, num_points, random_state
   ):
     posterior = gaussian_encoder(observations)

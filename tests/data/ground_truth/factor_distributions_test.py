@@ -55,6 +55,27 @@ def test_the_other_factors_stay_uniform_and_independent():
   assert np.abs(correlations).max() < 0.015
 
 
+def test_rows_are_those_of_the_data_set():
+  class Table(ground_truth_data.TableData):
+    """Images whose pixel is their row."""
+
+    def __init__(self):
+      super().__init__("table", ["a", "b"], [3, 4], [0, 1], (1, 1, 1), packed=False)
+
+    def read_table(self, folder):
+      return np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1), {"source": "", "sha256": ""}
+
+  distribution = factor_distributions.FactorDistribution(correlated_pairs=[("a", "b")])
+  data = factor_distributions.RedistributedFactors(Table(), distribution)
+  assert data.num_rows == 12
+  factors, rows = data.sample_rows(20, np.random.RandomState(0))
+  np.testing.assert_array_equal(rows, 4 * factors[:, 0] + factors[:, 1])
+  np.testing.assert_array_equal(
+    data.observations_from_rows(rows), data.sample_observations(20, np.random.RandomState(0))
+  )
+  assert redistribute(held_out=[{"a": 0}]).num_rows is None
+
+
 def test_several_pairs_multiply():
   data = redistribute(correlated_pairs=[("a", "b"), ("b", "c")], strength=0.3)
   a, b, c = np.ogrid[:3, :4, :5]

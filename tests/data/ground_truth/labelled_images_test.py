@@ -55,6 +55,16 @@ def test_data_set_describes_itself_without_reading_images(complete, tmp_path):
   assert complete.num_reads == 0
 
 
+def test_rows_are_drawn_as_images_are(complete):
+  factors, rows = complete.sample_rows(50, np.random.RandomState(5))
+  expected_factors, observations = complete.sample(50, np.random.RandomState(5))
+  np.testing.assert_array_equal(factors, expected_factors)
+  np.testing.assert_array_equal(complete.observations_from_rows(rows), observations)
+  rows = complete.sample_rows_from_factors(factors, np.random.RandomState(6))
+  observations = complete.sample_observations_from_factors(factors, np.random.RandomState(6))
+  np.testing.assert_array_equal(complete.observations_from_rows(rows), observations)
+
+
 def test_images_and_their_factors_are_drawn_together(complete):
   rows = np.random.RandomState(5).randint(7, size=50)
   factors, observations = complete.sample(50, np.random.RandomState(5))

@@ -1,0 +1,91 @@
+"""Posteriors q(z|x) of sampled observations, or of all rows of a data set, in NumPy arrays."""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import numpy as np
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import representation
+from dl_condind.utils import errors
+
+CHUNK = representation.ENCODE_CHUNK  # observations
+
+
+def sample_observation_chunks(
+  ground_truth_data: ground_truth.GroundTruthData,
+  num_points: int,
+  random_state: np.random.RandomState,
+) -> Iterator[np.ndarray]:
+  """Yields num_points sampled observations in chunks of at most `CHUNK`."""
+  for start in range(0, num_points, CHUNK):
+    size = min(CHUNK, num_points - start)
+    yield ground_truth_data.sample_observations(size, random_state)
+
+
+def sample_posteriors(
+  ground_truth_data: ground_truth.GroundTruthData,
+  gaussian_encoder: Callable[[np.ndarray], dict[str, np.ndarray]],
+  num_points: int,
+  random_state: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Samples observations and returns their Gaussian posteriors q(z|x) in float64.
+
+  Returns:
+    Means `[num_points, num_latent]`, standard deviations of each latent, of the same shape, and
+    lower triangular scales `[num_points, num_latent, num_latent]`.
+
+  Raises:
+    ConfigError: If a number is not finite or a standard deviation is 0.
+  """
+  chunks = sample_observation_chunks(ground_truth_data, num_points, random_state)
+  mean, stddev, scale_tril = _encode_posteriors(chunks, gaussian_encoder, num_points)
+  return mean, stddev, scale_tril.astype(np.float64)
+
+
+def row_posteriors(
+  ground_truth_data: ground_truth.GroundTruthData,
+  gaussian_encoder: Callable[[np.ndarray], dict[str, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Returns the Gaussian posterior q(z|x) of every row of a data set, in the order of rows.
+
+  Returns:
+    As `sample_posteriors`, but scales in the floating point type of the encoder: in float64 those
+    of a large data set would not fit.
+
+  Raises:
+    ConfigError: If a number is not finite or a standard deviation is 0.
+  """
+  num_rows = ground_truth_data.num_rows
+  chunks = (
+    ground_truth_data.observations_from_rows(np.arange(first, min(first + CHUNK, num_rows)))
+    for first in range(0, num_rows, CHUNK)
+  )
+  return _encode_posteriors(chunks, gaussian_encoder, num_rows)
+
+
+def _encode_posteriors(chunks, gaussian_encoder, num_points):
+  """Returns mean and stddev in float64 and scale_tril of all chunks of observations together."""
+  stacked, start = None, 0
+  for observations in chunks:
+    posterior = _checked_posterior(gaussian_encoder(observations))
+    if stacked is None:
+      stacked = [np.empty((num_points, *part.shape[1:]), part.dtype) for part in posterior]
+    for whole, part in zip(stacked, posterior, strict=True):
+      whole[start : start + len(part)] = part
+    start += len(observations)
+  return tuple(stacked)
+
+
+def _checked_posterior(posterior):
+  mean, logvar = (np.asarray(posterior[name], dtype=np.float64) for name in ("mean", "logvar"))
+  scale_tril = np.asarray(posterior["scale_tril"])
+  for name, values in (("mean", mean), ("logvar", logvar), ("scale_tril", scale_tril)):
+    representation.check_finite(f"The posterior's {name}", values)
+  stddev = np.exp(0.5 * logvar)
+  if not (stddev.all() and np.diagonal(scale_tril, axis1=1, axis2=2).all()):
+    raise errors.ConfigError(
+      "The posterior has a standard deviation of 0, so q(z|x) has no density: the model has "
+      "diverged; train it again or choose another run."
+    )
+  return mean, stddev, scale_tril

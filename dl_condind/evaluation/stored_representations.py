@@ -1,0 +1,105 @@
+"""Representations that postprocessing stored, as functions of NumPy arrays."""
+
+import os
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from dl_condind.evaluation import representation
+from dl_condind.methods import saved_models
+from dl_condind.utils import errors
+
+_SIGNATURE = "representation_from_noise"
+_BATCH_SIZE = 250  # A divisor of what is encoded at a time.
+
+
+def load_representation(
+  path: str | os.PathLike, random_seed: int = 0
+) -> representation.Representation:
+  """Loads a representation written by postprocessing.
+
+  Noise is a function of random_seed and of the row of an observation or, where the data set has no
+  rows, of the observations passed together. So evaluations can be repeated and do not depend on
+  what was evaluated before.
+
+  Args:
+    path: Folder of the SavedModel.
+    random_seed: Seed of the noise.
+
+  Raises:
+    DatasetError: If it is missing or was changed.
+    ConfigError: If it is a model without a representation.
+  """
+  signatures = saved_models.load(path).signatures
+  if _SIGNATURE not in signatures:
+    raise errors.ConfigError(f"{path} holds a model but no representation: postprocess it first.")
+  inputs = signatures[_SIGNATURE].structured_input_signature[1]
+  shape, num_latent = inputs["images"].shape, inputs["noise"].shape[-1]
+  row_noise = _RowNoise(random_seed, num_latent)
+
+  def call(name: str, images: np.ndarray, **others: np.ndarray) -> dict[str, np.ndarray]:
+    if not shape.is_compatible_with(images.shape):
+      raise errors.ConfigError(
+        f"The model at {path} takes observations of shape {shape.as_list()}, got "
+        f"{list(images.shape)}: evaluate it on the data set it was trained on."
+      )
+    values = {"images": images.astype(np.float32, copy=False), **others}
+    found = signatures[name](**{key: tf.constant(value) for key, value in values.items()})
+    return {key: value.numpy() for key, value in found.items()}
+
+  def represent(images: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    return call(_SIGNATURE, images, noise=noise)["default"]
+
+  def represent_drawn(images: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng([random_seed, _checksum(images)])
+    return represent(images, rng.standard_normal((len(images), num_latent), np.float32))
+
+  def represent_rows(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    # In batches of one size: the last digits of a code depend on the size of its batch.
+    batches = []
+    for start in range(0, len(images), _BATCH_SIZE):
+      batch = images[start : start + _BATCH_SIZE]
+      padding = _BATCH_SIZE - len(batch)
+      noise = np.pad(row_noise(rows[start : start + _BATCH_SIZE]), [(0, padding), (0, 0)])
+      batch = np.pad(batch, [(0, padding), *[(0, 0)] * (batch.ndim - 1)])
+      batches.append(represent(batch, noise)[: _BATCH_SIZE - padding])
+    return np.concatenate(batches)
+
+  def elbo_terms(images: np.ndarray) -> dict[str, np.ndarray]:
+    words = np.array([random_seed, _checksum(images)], np.uint32)
+    return call("elbo_terms", images, seed=words.view(np.int32))  # TensorFlow's are signed.
+
+  def decoder_jacobian(z: np.ndarray) -> np.ndarray:
+    latent_vectors = tf.constant(z, tf.float32)
+    return signatures["decoder_jacobian"](latent_vectors=latent_vectors)["jacobian"].numpy()
+
+  return representation.Representation(
+    represent_drawn,
+    gaussian_encoder=lambda images: call("gaussian_encoder", images),
+    elbo_terms=elbo_terms,
+    # Models that were exported before the signature was added lack it.
+    decoder_jacobian=decoder_jacobian if "decoder_jacobian" in signatures else None,
+    row_representation_fn=represent_rows,
+  )
+
+
+def _checksum(images: np.ndarray) -> int:
+  return zlib.crc32(np.ascontiguousarray(images, np.float32))
+
+
+class _RowNoise:
+  """Standard normal noise that is a function of a seed and the row."""
+
+  def __init__(self, random_seed: int, num_latent: int):
+    self._random_seed = random_seed
+    self._table = np.zeros((0, num_latent), np.float32)
+
+  def __call__(self, rows: np.ndarray) -> np.ndarray:
+    """Returns the noise of rows, float32 `[num, num_latent]`."""
+    num_rows = np.max(rows) + 1
+    if num_rows > len(self._table):
+      rng = np.random.default_rng(self._random_seed)
+      shape = (max(num_rows, 2 * len(self._table)), self._table.shape[1])
+      self._table = rng.standard_normal(shape, np.float32)  # A longer table starts the same.
+    return self._table[rows]

@@ -1,0 +1,82 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.evaluation import posterior_samples
+from dl_condind.utils import errors
+
+
+class SmallTable(ground_truth_data.TableData):
+  """3 x 4 images of 2 x 2 pixels; the factor of 5 values is drawn for every observation."""
+
+  def __init__(self):
+    super().__init__(
+      name="small_table",
+      factor_names=["a", "hidden", "b"],
+      factor_sizes=[3, 5, 4],
+      latent_factor_indices=[0, 2],
+      observation_shape=(2, 2, 1),
+      packed=False,
+    )
+
+  def read_table(self, folder: pathlib.Path):
+    table = np.arange(60 * 4, dtype=np.uint8).reshape(60, 2, 2, 1)
+    return table, {"source": "synthetic", "sha256": "none"}
+
+
+def test_observation_chunks_are_the_data_sets_own_draws():
+  data = SmallTable()
+  chunks = list(posterior_samples.sample_observation_chunks(data, 2300, np.random.RandomState(1)))
+  assert [len(chunk) for chunk in chunks] == [1000, 1000, 300]
+  random_state = np.random.RandomState(1)
+  for chunk in chunks:
+    np.testing.assert_array_equal(chunk, data.sample_observations(len(chunk), random_state))
+
+
+def make_encoder(logvar):
+  def gaussian_encoder(observations):
+    mean = observations.reshape(len(observations), -1)
+    full = np.full(mean.shape, logvar, np.float32)
+    return {"mean": mean, "logvar": full, "scale_tril": np.exp(full / 2)[:, :, None] * np.eye(4)}
+
+  return gaussian_encoder
+
+
+def test_posteriors_are_float64_and_match_their_observations():
+  data = SmallTable()
+  mean, stddev, scale_tril = posterior_samples.sample_posteriors(
+    data, make_encoder(np.log(4.0)), 1200, np.random.RandomState(2)
+  )
+  random_state = np.random.RandomState(2)
+  observations = [data.sample_observations(n, random_state) for n in (1000, 200)]
+  np.testing.assert_array_equal(mean, np.concatenate(observations).reshape(1200, 4))
+  np.testing.assert_allclose(stddev, 2.0, rtol=1e-6)  # the encoder's float32
+  np.testing.assert_allclose(scale_tril, 2.0 * np.broadcast_to(np.eye(4), (1200, 4, 4)), rtol=1e-6)
+  assert {array.dtype for array in (mean, stddev, scale_tril)} == {np.dtype(np.float64)}
+
+
+def test_posteriors_of_all_rows_are_in_their_order(monkeypatch):
+  monkeypatch.setattr(posterior_samples, "CHUNK", 7)
+  data = SmallTable()
+  mean, stddev, scale_tril = posterior_samples.row_posteriors(data, make_encoder(np.log(4.0)))
+  np.testing.assert_array_equal(mean, data.observations_from_rows(np.arange(60)).reshape(60, 4))
+  np.testing.assert_allclose(stddev, 2.0, rtol=1e-6)  # the encoder's float32
+  np.testing.assert_allclose(scale_tril, 2.0 * np.broadcast_to(np.eye(4), (60, 4, 4)), rtol=1e-6)
+  assert mean.dtype == stddev.dtype == np.float64
+
+
+def test_posteriors_of_all_rows_are_checked():
+  with pytest.raises(errors.ConfigError, match="standard deviation of 0"):
+    posterior_samples.row_posteriors(SmallTable(), make_encoder(-2000.0))
+
+
+@pytest.mark.parametrize(
+  "logvar, message", [(np.nan, "logvar has 40 of 40 values"), (-2000.0, "standard deviation of 0")]
+)
+def test_posterior_without_density_is_refused(logvar, message):
+  with pytest.raises(errors.ConfigError, match=message):
+    posterior_samples.sample_posteriors(
+      SmallTable(), make_encoder(logvar), 10, np.random.RandomState(0)
+    )
