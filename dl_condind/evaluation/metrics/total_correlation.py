@@ -12,11 +12,10 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import mixtures
 from dl_condind.utils import errors
-
-DENSITIES = ("factorized", "full")
-_CHUNK_VALUES = 2**16  # float64 log densities held at once; fit a processor's cache
 
 
 @gin.configurable(
@@ -65,13 +64,13 @@ def compute_total_correlation(
   representation.check_count("total_correlation.num_posteriors", num_posteriors, 2)
   representation.check_count("total_correlation.num_samples", num_samples, 1)
   representation.check_count("total_correlation.num_repeats", num_repeats, 1)
-  _check_density(density)
+  mixtures.check_density("total_correlation.density", density)
   gaussian_encoder = representation.model_function(
     representation_function, "gaussian_encoder", metric="total_correlation"
   )
   batches = []
   for _ in range(num_repeats):
-    posteriors = representation.sample_posteriors(
+    posteriors = posterior_samples.sample_posteriors(
       ground_truth_data, gaussian_encoder, num_posteriors, random_state
     )
     batches.append(_estimate_batch(*posteriors, num_samples, density, random_state))
@@ -84,21 +83,14 @@ def compute_total_correlation(
   return results
 
 
-def _check_density(density: str) -> None:
-  if density not in DENSITIES:
-    raise errors.ConfigError(
-      f"total_correlation.density must be one of {', '.join(DENSITIES)}, got {density!r}."
-    )
-
-
 def _estimate_batch(mean, stddev, scale_tril, num_samples, density, random_state):
   """Returns the estimates of one batch of posteriors by name."""
   num_posteriors, num_latent = mean.shape
-  z = sample_mixture(mean, scale_tril, num_samples, random_state)
+  z = mixtures.sample_mixture(mean, scale_tril, num_samples, random_state)
   components = np.repeat(np.arange(num_posteriors), num_samples)
-  null_mean, null_stddev = shuffle_latents(mean, stddev, random_state)
+  null_mean, null_stddev = mixtures.shuffle_latents(mean, stddev, random_state)
   null_scale = null_stddev[:, :, None] * np.eye(num_latent)
-  null_z = sample_mixture(null_mean, null_scale, num_samples, random_state)
+  null_z = mixtures.sample_mixture(null_mean, null_scale, num_samples, random_state)
   bound = (num_latent - 1) * np.log(num_posteriors)
   if density == "full":
     bound += np.mean(_conditional_total_correlation(stddev, scale_tril))
@@ -114,46 +106,6 @@ def _estimate_batch(mean, stddev, scale_tril, num_samples, density, random_state
   }
 
 
-def sample_mixture(
-  mean: np.ndarray,
-  scale_tril: np.ndarray,
-  num_samples: int,
-  random_state: np.random.RandomState,
-) -> np.ndarray:
-  """Returns num_samples draws of each posterior, those of one posterior together.
-
-  Args:
-    mean: `[num_posteriors, num_latent]`.
-    scale_tril: `[num_posteriors, num_latent, num_latent]`.
-    num_samples: Number of draws of each posterior.
-    random_state: State that the noise comes from.
-
-  Returns:
-    `[num_posteriors * num_samples, num_latent]`.
-  """
-  num_posteriors, num_latent = mean.shape
-  noise = random_state.standard_normal((num_posteriors, num_samples, num_latent))
-  z = mean[:, None, :] + noise @ np.swapaxes(scale_tril, 1, 2)
-  return z.reshape(-1, num_latent)
-
-
-def shuffle_latents(
-  mean: np.ndarray, stddev: np.ndarray, random_state: np.random.RandomState
-) -> tuple[np.ndarray, np.ndarray]:
-  """Shuffles each latent's (mean, stddev) pairs over the observations, independently.
-
-  The result describes an encoder with the same marginals q(z_j) whose latents do not depend on each
-  other: with independent noise, its true total correlation is 0.
-
-  Args:
-    mean: `[num_posteriors, num_latent]`.
-    stddev: `[num_posteriors, num_latent]`.
-    random_state: State that the permutations come from.
-  """
-  order = np.stack([random_state.permutation(len(mean)) for _ in range(mean.shape[1])], axis=1)
-  return np.take_along_axis(mean, order, axis=0), np.take_along_axis(stddev, order, axis=0)
-
-
 def mixture_total_correlation(
   z: np.ndarray,
   mean: np.ndarray,
@@ -166,7 +118,6 @@ def mixture_total_correlation(
 
   `q(z) = mean_i N(z; mean_i, S_i)`, where S_i is `diag(stddev_i**2)` for the factorized density and
   `scale_tril_i @ scale_tril_i.T` for the full one. The marginals q(z_j) are the same for both.
-  Memory does not grow with the number of z.
 
   Args:
     z: Points, drawn from the mixture, `[num_points, num_latent]`.
@@ -185,65 +136,14 @@ def mixture_total_correlation(
   Raises:
     ConfigError: If density is unknown, or is `full` without scale_tril.
   """
-  _check_density(density)
+  mixtures.check_density("density", density)
   if density == "full" and scale_tril is None:
     raise errors.ConfigError("density 'full' needs scale_tril, the scales of the posteriors.")
-  z, mean, stddev = (np.asarray(x, dtype=np.float64) for x in (z, mean, stddev))
-  scale_tril = np.asarray(scale_tril, dtype=np.float64) if density == "full" else None
-  num_rows = max(1, _CHUNK_VALUES // len(mean))
-  total = 0.0
-  for start in range(0, len(z), num_rows):
-    rows = slice(start, start + num_rows)
-    left_out = None if leave_out is None else leave_out[rows]
-    total += np.sum(_log_ratio(z[rows], mean, stddev, scale_tril, left_out))
-  return float(total / len(z))
-
-
-def _log_ratio(z, mean, stddev, scale_tril, leave_out):
-  """Returns log q(z) - sum_j log q(z_j) of each z, `[num_points]`."""
-  log_joint = np.zeros((len(z), len(mean)))  # [num_points, num_posteriors]
-  log_ratio = np.zeros(len(z))
-  for j in range(z.shape[1]):
-    log_density = -0.5 * ((z[:, j, None] - mean[:, j]) / stddev[:, j]) ** 2 - np.log(stddev[:, j])
-    if scale_tril is None:
-      log_joint += log_density
-    log_ratio -= _log_mean_exp(log_density, leave_out)
-  if scale_tril is not None:
-    log_joint = _log_density_full(z, mean, scale_tril)
-  # Every log density lacks -0.5 * log(2 * pi) per latent, which cancels.
-  return log_ratio + _log_mean_exp(log_joint, leave_out)
-
-
-def _log_density_full(z, mean, scale_tril):
-  """Returns log N(z; mean_i, scale_tril_i @ scale_tril_i.T) up to a constant.
-
-  Solves for the noise that gives z under each posterior by forward substitution.
-  """
-  log_density = np.zeros((len(z), len(mean)))
-  noises = []
-  for j in range(z.shape[1]):
-    noise = z[:, j, None] - mean[:, j]  # [num_points, num_posteriors]
-    for k, earlier_noise in enumerate(noises):
-      noise -= scale_tril[:, j, k] * earlier_noise
-    noise /= scale_tril[:, j, j]
-    noises.append(noise)
-    log_density -= 0.5 * noise**2 + np.log(scale_tril[:, j, j])
-  return log_density
-
-
-def _log_mean_exp(log_values, leave_out):
-  """Returns log(mean(exp(log_values))) over the last axis, without one entry of each row if asked.
-
-  log_values is overwritten.
-  """
-  num_values = log_values.shape[1]
-  if leave_out is not None:
-    log_values[np.arange(len(log_values)), leave_out] = -np.inf
-    num_values -= 1
-  largest = np.max(log_values, axis=1)
-  log_values -= largest[:, None]
-  np.exp(log_values, out=log_values)
-  return np.log(np.sum(log_values, axis=1)) + largest - np.log(num_values)
+  scale_tril = scale_tril if density == "full" else None
+  latents = range(z.shape[1])
+  subsets = [tuple(latents), *((j,) for j in latents)]
+  joint, *marginals = mixtures.log_mixture_density(z, mean, stddev, scale_tril, subsets, leave_out)
+  return float(np.mean(joint - np.sum(marginals, axis=0)))
 
 
 def _conditional_total_correlation(stddev, scale_tril):

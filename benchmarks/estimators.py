@@ -1,0 +1,227 @@
+"""Compares estimators of total correlation and mutual information where the truth is known.
+
+Writes docs/estimators.md: what each estimator says about Gaussian encoders with a closed form.
+Every number follows from fixed seeds. With --scale it prints instead how long the mixtures of as
+many posteriors as dSprites has images take and what memory the process needs.
+
+Usage: python benchmarks/estimators.py --output=docs/estimators.md
+       python benchmarks/estimators.py --scale
+"""
+
+import pathlib
+import resource
+import sys
+import time
+
+from absl import app
+from absl import flags
+import numpy as np
+
+from dl_condind.evaluation.metrics import estimators
+from dl_condind.evaluation.metrics import marginals
+from dl_condind.evaluation.metrics import mixtures
+
+NUM_POSTERIORS = 10_000
+DSPRITES_ROWS = 737_280
+
+# num_latent, stddev, correlation of the noise, correlation of the means.
+MODELS = [
+  *((j, s, c, 0.0) for j in (2, 10) for s in (0.1, 0.3, 0.6) for c in (0.0, 0.9)),
+  *((10, s, c, 0.5) for s in (0.3, 0.6) for c in (0.0, 0.9)),
+]
+
+_OUTPUT = flags.DEFINE_string("output", None, "File to write; standard output without it.")
+_SCALE = flags.DEFINE_boolean("scale", False, "Measure the mixtures of 737,280 posteriors.")
+_NUM_POINTS = flags.DEFINE_integer("num_points", 2000, "Samples of z, with --scale.")
+
+Model = tuple[int, float, float, float]
+
+HEAD = """# Estimators of total correlation and mutual information
+
+Written by `python benchmarks/estimators.py --output=docs/estimators.md`; every number follows
+from its seeds. All values are in nats.
+
+The encoders are linear-Gaussian, so the truth is a closed form: x ~ N(0, I), mean = W x, fixed
+`stddev`, noise correlation R = (1 - c) I + c 1 1^T, hence z ~ N(0, W W^T + stddev^2 R). W is
+chosen so that every z_j has variance 1 and the means of any two latents have correlation
+`means`. J is the number of latents. {num_posteriors:,} observations of x stand for the data set.
+The settings are the defaults of `information_estimators`: 2,000 z for the mixtures and the
+Gaussian, 10,000 for the classifier, 30 minibatches of B = 64 observations with 30 z each.
+
+## The estimators
+
+Total correlation (TC) is the mean of log q(z) - sum_j log q(z_j) over z, mutual information (MI)
+that of log q(z|x) - log q(z). The estimators differ in q(z). N is the number of posteriors.
+
+- `all_data`: the mixture of all N posteriors. Exact if they are all there are. If they are a
+  sample of a larger population, TC is too high and MI a lower bound, at most log N.
+- `leave_one_out`: the same without the posterior that z was drawn from. TC is too low, MI an
+  upper bound.
+- `minibatch`: the mixture of the minibatch (Appendix D of Yang et al., 2020). TC is too high and
+  at most about (J - 1) log B + TC(z given x), MI at most log B.
+- `minibatch_weighted`: its logarithm minus log N (Eq. 6 of Chen et al., 2018). TC is (J - 1) log
+  N above `minibatch`, MI log N.
+- `minibatch_stratified`: weights whose expectation is q(z) (appendix C.2 there); the logarithm
+  is not unbiased. TC is too high or too low, MI at most log N.
+- `gaussian`: the Gaussian with the moments of z. TC is that of the correlations only, MI an
+  upper bound.
+- `density_ratio`: no q(z) but the held-out log odds of a classifier with quadratic features. TC
+  is what these see, MI too low beyond the logarithm of the number of points.
+
+## Which to trust when
+
+1. **`all_data` and `leave_one_out` agree**, to within their intervals: trust either. So it is
+   where posteriors are wide or latents few.
+2. **They disagree**: the posteriors are too narrow for N. If they are a sample, the truth is
+   between the two (for MI on average a theorem, for TC what these tables show); raise N, if that
+   can help: the narrower and the more latents, the less it does. If they are those of every row
+   of a data set (`all_rows` in the record), `all_data` is exact for that data set, but any N
+   narrow posteriors have much of it, as the null tells: compare models at one N only.
+3. **`gaussian` and `density_ratio` have null values of 0** whatever the width, so they tell
+   small dependence from none where the mixtures cannot. They see dependence of second order
+   only: an interval above 0 shows dependence, one around 0 does not show independence. In these
+   tables they are right because q(z) is Gaussian, which an encoder's need not be.
+4. **MI near its bound**, log N for `all_data` and `minibatch_stratified`, log B for `minibatch`,
+   says "at least this" and nothing else. `leave_one_out` is the other end and can be far off.
+5. **`minibatch` is for comparison with the paper**, with its null beside it.
+   `minibatch_weighted` is a penalty to train with: its constants are no part of the truth.
+6. **Density.** z is drawn with the encoder's noise; `factorized` takes q(z|x) for its diagonal,
+   as the paper does. At c > 0 the value is neither the truth of this encoder nor that of one
+   with independent noise, and hardly sees c. Use `full`.
+7. **The null of TC has independent noise.** Correlated noise fills less volume, so its mixtures
+   are biased more than their null shows. At c > 0 look at how far `all_data` and `leave_one_out`
+   differ.
+8. **The null of MI** pairs each z with the x of another observation. The classifier learns that
+   x says nothing: 0. The others believe the density of the wrong posterior and are below 0, but
+   for the constant of `minibatch_weighted`.
+9. **Intervals are of sampling variation, not of bias.** A narrow one far from the truth is
+   common.
+"""
+
+
+def main(argv: list[str]) -> None:
+  """Writes the tables or measures."""
+  if len(argv) > 1:
+    raise app.UsageError("Unexpected arguments.")
+  if _SCALE.value:
+    measure_scale(_NUM_POINTS.value)
+    return
+  text = "\n".join([HEAD.format(num_posteriors=NUM_POSTERIORS), *sections()])
+  if _OUTPUT.value:
+    pathlib.Path(_OUTPUT.value).write_text(text, encoding="utf-8")
+  else:
+    print(text)
+
+
+def gaussian_encoder(
+  model: Model, num_posteriors: int, seed: int
+) -> tuple[list[np.ndarray], dict[str, float]]:
+  """Returns posteriors (mean, stddev, scale_tril) of a linear-Gaussian encoder and the truth."""
+  num_latent, stddev, correlation, of_means = model
+  equal = np.ones((num_latent, num_latent))
+  noise = stddev**2 * ((1 - correlation) * np.eye(num_latent) + correlation * equal)
+  signal = (1 - stddev**2) * ((1 - of_means) * np.eye(num_latent) + of_means * equal)
+  x = np.random.RandomState(seed).standard_normal((num_posteriors, num_latent))
+  mean = x @ np.linalg.cholesky(signal).T
+  scale_tril = np.broadcast_to(np.linalg.cholesky(noise), (num_posteriors, *noise.shape))
+  log_det = np.linalg.slogdet(signal + noise)[1]  # The variances are 1.
+  truth = {
+    "total_correlation": -0.5 * log_det,
+    "mutual_information": 0.5 * (log_det - np.linalg.slogdet(noise)[1]),
+  }
+  return [mean, np.full(mean.shape, stddev), scale_tril], truth
+
+
+def sections() -> list[str]:
+  """Returns the tables: one overview of each quantity, then one of each model."""
+  overview = {quantity: [] for quantity in estimators.QUANTITIES}
+  details = []
+  for number, model in enumerate(MODELS):
+    start = time.perf_counter()
+    posteriors, truth = gaussian_encoder(model, NUM_POSTERIORS, seed=number)
+    results = {
+      density: estimators.estimate(*posteriors, np.random.RandomState(number), density=density)
+      for density in (("full",) if model[2] == 0 else ("full", "factorized"))
+    }
+    for quantity, lines in overview.items():
+      values = [
+        truth[quantity],
+        *(results["full"][f"{quantity}.{n}"] for n in estimators.ESTIMATORS),
+      ]
+      lines.append(row([*(f"{x:g}" for x in model), *(f"{x:z.2f}" for x in values)]))
+    details += details_of(model, truth, results)
+    print(f"{model}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+  columns = ["J", "stddev", "c", "means", "truth", *(f"`{n}`" for n in estimators.ESTIMATORS)]
+  lines = []
+  for quantity, rows in overview.items():
+    title = quantity.replace("_", " ").capitalize()
+    lines += [f"## {title}, full density", "", *table_head(columns), *rows, ""]
+  return [*lines, "## Every model with null values and intervals", "", *details]
+
+
+def details_of(model: Model, truth: dict[str, float], results: dict[str, dict]) -> list[str]:
+  """Returns the table of one model."""
+  num_latent, stddev, correlation, of_means = model
+  columns = ["estimator", "density", "TC", "null", "95 %", "MI", "null", "95 %"]
+  lines = [
+    f"### J = {num_latent}, stddev = {stddev:g}, c = {correlation:g}, means = {of_means:g}",
+    "",
+    f"Truth: total correlation {truth['total_correlation']:z.3f}, mutual information "
+    f"{truth['mutual_information']:.3f}.",
+    "",
+    *table_head(columns),
+  ]
+  for density, found in results.items():
+    for name in estimators.ESTIMATORS:
+      cells = [f"`{name}`", density]
+      for quantity in estimators.QUANTITIES:
+        value, null, low, high = (
+          found[f"{quantity}.{name}{e}"] for e in ("", "_null", "_low", "_high")
+        )
+        cells += [f"{value:z.3f}", f"{null:z.3f}", f"{low:z.3f} to {high:z.3f}"]
+      lines.append(row(cells))
+  return [*lines, ""]
+
+
+def row(cells: list[str]) -> str:
+  """Returns a row of a Markdown table."""
+  return f"| {' | '.join(cells)} |"
+
+
+def table_head(columns: list[str]) -> list[str]:
+  """Returns the first two lines of a Markdown table."""
+  return [row(columns), row(["---"] * len(columns))]
+
+
+def measure_scale(num_points: int) -> None:
+  """Prints time and peak memory of the mixtures of as many posteriors as dSprites has images.
+
+  The posteriors have every latent a width of its own and correlated noise, float32 scales as an
+  encoder's. Both mixtures, of all posteriors and without the own one, come from one pass.
+  """
+  random_state = np.random.RandomState(0)
+  num_latent = 10
+  mean = random_state.standard_normal((DSPRITES_ROWS, num_latent))
+  stddev = np.exp(0.5 * random_state.standard_normal(mean.shape) - 1)
+  root = np.linalg.cholesky(0.1 * np.eye(num_latent) + 0.9).astype(np.float32)
+  scale_tril = stddev.astype(np.float32)[:, :, None] * root
+  own = random_state.permutation(DSPRITES_ROWS)[:num_points]
+  z = mixtures.sample_mixture(mean[own], scale_tril[own], 1, random_state)
+  for density in mixtures.DENSITIES:
+    start = (time.perf_counter(), time.process_time())
+    log_q = marginals.of_all_data(z, own, mean, stddev, scale_tril if density == "full" else None)
+    elapsed, processor = time.perf_counter() - start[0], time.process_time() - start[1]
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB.
+    total_correlation = {
+      name: round(float(np.mean(values[0] - values[1:].sum(axis=0))), 3)
+      for name, values in log_q.items()
+    }
+    print(
+      f"{DSPRITES_ROWS:,} posteriors of {num_latent} latents, {num_points:,} z, {density}: "
+      f"{elapsed:.0f} s ({processor:.0f} s of processor time), process peak {megabytes:.0f} MB so "
+      f"far; {total_correlation}"
+    )
+
+
+if __name__ == "__main__":
+  app.run(main)

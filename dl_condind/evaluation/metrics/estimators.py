@@ -1,0 +1,248 @@
+"""Every estimator of the total correlation and the mutual information, from arrays.
+
+What each of them is: `marginals` and `density_ratio`. Beside each value stand what it says where
+the truth is 0 and an interval; which to trust when: docs/estimators.md.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import density_ratio
+from dl_condind.evaluation.metrics import marginals
+from dl_condind.evaluation.metrics import mixtures
+from dl_condind.utils import errors
+
+ESTIMATORS = (
+  "all_data",
+  "leave_one_out",
+  "minibatch",
+  "minibatch_weighted",
+  "minibatch_stratified",
+  "gaussian",
+  "density_ratio",
+)
+QUANTITIES = ("total_correlation", "mutual_information")
+
+
+def estimate(
+  mean: np.ndarray,
+  stddev: np.ndarray,
+  scale_tril: np.ndarray,
+  random_state: np.random.RandomState,
+  num_points: int = 2000,
+  num_ratio_points: int = 10000,
+  minibatch_size: int = 64,
+  num_samples: int = 30,
+  num_minibatches: int = 30,
+  density: str = "full",
+  num_resamples: int = 1000,
+) -> dict[str, Any]:
+  """Returns every estimate from the posteriors of a data set.
+
+  Every z is drawn from its own posterior, correlated noise included, whatever the density.
+
+  The null value is what an estimator says where the truth is 0. Of the total correlation: the
+  latents of the posteriors are shuffled over the observations, each by itself, and the noise is
+  independent. Of the mutual information: each z is paired with the x of another observation. The
+  classifier learns that x says nothing; the other estimators believe the density of the wrong
+  posterior and fall far below 0.
+
+  The interval is that of the 2.5 and 97.5 percent quantiles of a bootstrap over the observations
+  that z was drawn from or, for minibatches, over these. It covers sampling variation, not bias. The
+  mixture, the Gaussian or the classifier stays as it is: to first order a mixture's change of
+  components changes nothing, since q(z|x) / q(z) is 1 on average over q(z), whatever x is.
+
+  Args:
+    mean: `[num_posteriors, num_latent]`.
+    stddev: `[num_posteriors, num_latent]`.
+    scale_tril: `[num_posteriors, num_latent, num_latent]`.
+    random_state: State that every draw comes from.
+    num_points: Number of z, each of another observation, for `all_data`, `leave_one_out` and
+      `gaussian`; at most num_posteriors are drawn.
+    num_ratio_points: The same for `density_ratio`.
+    minibatch_size: Observations in a minibatch (B in Yang et al.), from 2 to num_posteriors.
+    num_samples: Number of z of each observation of a minibatch (B' there).
+    num_minibatches: Number of minibatches, at least 2.
+    density: q(z|x) in the estimates: `full`, the density that z was drawn from, or `factorized`,
+      its diagonal. `gaussian` and `density_ratio` have none in the total correlation.
+    num_resamples: Number of bootstrap samples.
+
+  Returns:
+    In nats, for each of `QUANTITIES` and `ESTIMATORS`: `{quantity}.{estimator}` and the same with
+    `_null`, `_low` and `_high`, the ends of the interval. `gaussian` is None with too few points.
+    `mutual_information.all_data_bound` and `mutual_information.minibatch_bound`: log num_posteriors
+    and log minibatch_size, which these estimates cannot exceed. And `density`, `num_posteriors`.
+
+  Raises:
+    ConfigError: If a setting is out of range.
+  """
+  counts = {
+    "num_points": (num_points, 2),
+    "num_ratio_points": (num_ratio_points, 2),
+    "minibatch_size": (minibatch_size, 2),
+    "num_samples": (num_samples, 1),
+    "num_minibatches": (num_minibatches, 2),
+    "num_resamples": (num_resamples, 1),
+  }
+  for name, (value, minimum) in counts.items():
+    representation.check_count(f"information_estimators.{name}", value, minimum)
+  mixtures.check_density("information_estimators.density", density)
+  if minibatch_size > len(mean):
+    raise errors.ConfigError(
+      f"information_estimators.minibatch_size must be at most {len(mean)}, the number of "
+      f"posteriors, got {minibatch_size}."
+    )
+  sizes = (num_points, minibatch_size, num_samples, num_minibatches)
+  encoder = (mean, stddev, scale_tril)
+  null_encoder = (*mixtures.shuffle_latents(mean, stddev, random_state), None)
+  draws = _draw_all(encoder, density, *sizes, random_state)
+  null_draws = _draw_all(null_encoder, "factorized", *sizes, random_state)
+  estimates = {
+    "total_correlation": _total_correlation(draws),
+    "total_correlation_null": _total_correlation(null_draws),
+    "mutual_information": _mutual_information(draws, encoder, density, paired=True),
+    "mutual_information_null": _mutual_information(draws, encoder, density, paired=False),
+  }
+  _add_density_ratios(estimates, encoder, null_encoder, density, num_ratio_points, random_state)
+  return {
+    "density": density,
+    "num_posteriors": len(mean),
+    "mutual_information.all_data_bound": float(np.log(len(mean))),
+    "mutual_information.minibatch_bound": float(np.log(minibatch_size)),
+    **_summarize(estimates, num_resamples, random_state),
+  }
+
+
+class _Draw(NamedTuple):
+  """Points with estimates of log q(z) at them.
+
+  `own` is the index of the posterior each point was drawn from and `other` that of another one;
+  `log_q` has `[1 + num_latent, num_points]`, as in `marginals`, by estimator.
+  """
+
+  z: np.ndarray
+  own: np.ndarray
+  other: np.ndarray
+  log_q: dict[str, np.ndarray | None]
+  num_clusters: int  # Points of one cluster are together, and depend on each other.
+
+
+def _draw_all(
+  encoder, density, num_points, minibatch_size, num_samples, num_minibatches, random_state
+):
+  """Returns the draw that the estimators of the whole data set share, and that of minibatches."""
+  own, z = _draw_points(encoder, num_points, random_state)
+  log_q = marginals.of_all_data(z, own, *_density_of(encoder, density))
+  log_q["gaussian"] = marginals.of_gaussian(z)
+  batches = [
+    _draw_minibatch(encoder, density, minibatch_size, num_samples, random_state)
+    for _ in range(num_minibatches)
+  ]
+  minibatches = _Draw(
+    *(np.concatenate([batch[i] for batch in batches]) for i in range(3)),
+    log_q={
+      name: np.concatenate([batch.log_q[name] for batch in batches], axis=1)
+      for name in batches[0].log_q
+    },
+    num_clusters=num_minibatches,
+  )
+  return _Draw(z, own, np.roll(own, 1), log_q, num_clusters=len(z)), minibatches
+
+
+def _draw_minibatch(encoder, density, minibatch_size, num_samples, random_state):
+  rows, z = _draw_points(encoder, minibatch_size, random_state, num_samples)
+  position = np.repeat(np.arange(len(rows)), num_samples)
+  batch = (None if x is None else x[rows] for x in _density_of(encoder, density))
+  log_q = marginals.of_minibatch(z, position, len(encoder[0]), *batch)
+  own = rows[position]
+  return _Draw(z, own, np.roll(own, num_samples), log_q, num_clusters=1)
+
+
+def _draw_points(encoder, num_rows, random_state, num_samples=1):
+  """Returns random rows, none of them twice, and num_samples draws of z of each."""
+  mean, stddev, scale_tril = encoder
+  rows = random_state.permutation(len(mean))[:num_rows]
+  if scale_tril is None:
+    scales = stddev[rows, :, None] * np.eye(stddev.shape[1])
+  else:
+    scales = scale_tril[rows]
+  return rows, mixtures.sample_mixture(mean[rows], scales, num_samples, random_state)
+
+
+def _density_of(encoder, density):
+  mean, stddev, scale_tril = encoder
+  return mean, stddev, scale_tril if density == "full" else None
+
+
+def _total_correlation(draws):
+  """Returns the average over each cluster by estimator, `[num_clusters]` or None."""
+  estimates = {}
+  for draw in draws:
+    for name, log_q in draw.log_q.items():
+      log_ratio = None if log_q is None else log_q[0] - np.sum(log_q[1:], axis=0)
+      estimates[name] = _cluster_means(log_ratio, draw.num_clusters)
+  return estimates
+
+
+def _mutual_information(draws, encoder, density, paired):
+  """Returns the average over each cluster by estimator, `[num_clusters]` or None."""
+  estimates = {}
+  for draw in draws:
+    rows = draw.own if paired else draw.other
+    posteriors = (None if x is None else x[rows] for x in _density_of(encoder, density))
+    log_density = mixtures.log_posterior_density(draw.z, *posteriors)[0]
+    for name, log_q in draw.log_q.items():
+      log_ratio = None if log_q is None else log_density - log_q[0]
+      estimates[name] = _cluster_means(log_ratio, draw.num_clusters)
+  return estimates
+
+
+def _cluster_means(values, num_clusters):
+  return None if values is None else np.mean(values.reshape(num_clusters, -1), axis=1)
+
+
+def _add_density_ratios(estimates, encoder, null_encoder, density, num_points, random_state):
+  """Adds the estimates of the classifier, one for each point."""
+  rows, z = _draw_points(encoder, num_points, random_state)
+  _, null_z = _draw_points(null_encoder, num_points, random_state)
+  odds = {
+    "total_correlation": density_ratio.total_correlation_log_odds(z, random_state),
+    "total_correlation_null": density_ratio.total_correlation_log_odds(null_z, random_state),
+  }
+  pairings = {"mutual_information": rows, "mutual_information_null": np.roll(rows, 1)}
+  for name, paired in pairings.items():
+    posteriors = (None if x is None else x[paired] for x in _density_of(encoder, density))
+    odds[name] = density_ratio.mutual_information_log_odds(z, *posteriors)
+  for name, log_odds in odds.items():
+    estimates[name]["density_ratio"] = log_odds
+
+
+def _summarize(estimates, num_resamples, random_state):
+  """Returns value, null value and interval of every estimate by its key."""
+  results = {}
+  for quantity in QUANTITIES:
+    for name in ESTIMATORS:
+      values, nulls = estimates[quantity][name], estimates[f"{quantity}_null"][name]
+      low, high = bootstrap_interval(values, num_resamples, random_state)
+      results[f"{quantity}.{name}"] = None if values is None else float(np.mean(values))
+      results[f"{quantity}.{name}_null"] = None if nulls is None else float(np.mean(nulls))
+      results[f"{quantity}.{name}_low"] = low
+      results[f"{quantity}.{name}_high"] = high
+  return results
+
+
+def bootstrap_interval(
+  values: np.ndarray | None, num_resamples: int, random_state: np.random.RandomState
+) -> tuple[float | None, float | None]:
+  """Returns the 95 percent percentile interval of the mean of values, None and None of None."""
+  if values is None:
+    return None, None
+  means = [
+    np.mean(values[random_state.randint(len(values), size=len(values))])
+    for _ in range(num_resamples)
+  ]
+  low, high = np.percentile(means, [2.5, 97.5])
+  return float(low), float(high)
