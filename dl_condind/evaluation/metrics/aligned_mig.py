@@ -1,0 +1,204 @@
+"""Mutual information gap along other axes than the latents: is the information gone, or rotated?
+
+Correlated noise turns the axes of the posterior away from the latents. A code that is rotated with
+them has lost nothing, but its mutual information gap is near 0.
+"""
+
+from collections.abc import Callable
+import functools
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+from typing import Any
+
+import gin
+import numpy as np
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import posterior_samples
+from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import rotations
+from dl_condind.evaluation.metrics import utils
+from dl_condind.utils import errors
+
+BASES = ("noise_eigenbasis", "pca", "ica")
+_HISTOGRAM = functools.partial(utils.histogram_discretizer, num_bins=20)
+_DETAILS = ("mig", "mutual_information_matrix", "variance_share", "latent_share")
+
+
+@gin.configurable(
+  "aligned_mig",
+  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+)
+def compute_aligned_mig(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  artifact_dir: str | None = None,
+  num_train: int = gin.REQUIRED,
+  batch_size: int = 16,
+  num_nulls: int = 10,
+) -> dict[str, Any]:
+  """Returns the gap along rotated axes on sampled points, with gin's `discretizer`.
+
+  The points are those that `mig` draws with the same settings. The noise covariance is the mean
+  over as many further observations.
+
+  Args:
+    ground_truth_data: Data set to sample from.
+    representation_function: Observations -> representations; a `Representation` with a
+      `gaussian_encoder`, or any function, which has no noise eigenbasis.
+    random_state: State that every draw comes from.
+    artifact_dir: Not used.
+    num_train: Number of points.
+    batch_size: Number of points of one draw.
+    num_nulls: Number of null values.
+
+  Returns:
+    The results of `aligned_mutual_information_gap`.
+  """
+  del artifact_dir
+  representations, factors = representation.generate_batch_factor_code(
+    ground_truth_data, representation_function, num_train, random_state, batch_size
+  )
+  gaussian_encoder = getattr(representation_function, "gaussian_encoder", None)
+  noise_covariance = None
+  if gaussian_encoder is not None:
+    _, _, scale_tril = posterior_samples.sample_posteriors(
+      ground_truth_data, gaussian_encoder, num_train, random_state
+    )
+    noise_covariance = np.mean(scale_tril @ np.swapaxes(scale_tril, 1, 2), axis=0)
+  return aligned_mutual_information_gap(
+    representations,
+    mig.discretize_factors(factors),
+    noise_covariance,
+    random_state,
+    utils.make_discretizer,
+    num_nulls,
+  )
+
+
+def aligned_mutual_information_gap(
+  representations: np.ndarray,
+  factors: np.ndarray,
+  noise_covariance: np.ndarray | None = None,
+  random_state: np.random.RandomState | None = None,
+  discretize: Callable[[np.ndarray], np.ndarray] = _HISTOGRAM,
+  num_nulls: int = 10,
+) -> dict[str, Any]:
+  """Returns the mutual information gap along the latents and along three other bases.
+
+  - `noise_eigenbasis`: the eigenvectors of the noise covariance, averaged over observations, which
+    are the axes of the noise in the space the code lives in. (Those of the noise correlation are
+    its axes only after each latent was divided by its stddev.)
+  - `pca`: the principal axes of the code.
+  - `ica`: independent components of the code; see `rotations.independent_axes`.
+
+  The best of several is never below the gap along the latents, so it comes with a null: the best
+  of the latents and as many random rotations as there are other bases, averaged over num_nulls
+  draws. An axis with less than 1e-12 of the largest variance is rounding, and set to 0.
+
+  Args:
+    representations: `[num_points, num_latent]`.
+    factors: Discrete ground truth, `[num_points, num_factors]`.
+    noise_covariance: Covariance of z given x, averaged over observations, `[num_latent,
+      num_latent]`, or None, which leaves out the noise eigenbasis.
+    random_state: State of the start of ICA and of the random rotations; None stands for seed 0.
+    discretize: Function of an array that returns the bins of each column; 20 of equal width
+      unless it is given.
+    num_nulls: Number of null values.
+
+  Returns:
+    The results of `mig.gap_of_codes` along the latents, `discrete_mig` among them. `aligned_mig`,
+    the largest gap along the latents or a basis, and `aligned_mig_basis`, its name or "latents".
+    `aligned_mig_null`, and `aligned_mig_null_std` over its draws; `random_rotation_mig`, the mean
+    gap along a random rotation. `ica_converged`. `variance_share`, the share of each latent in the
+    variance of the code, `[num_latent]`, sum 1 (0 if the code is constant). For each basis, or
+    None: `{basis}.mig`; `{basis}.mutual_information_matrix`, `[num_axes][num_factors]`, nats;
+    `{basis}.variance_share`, the same of each axis; `{basis}.latent_share`,
+    `[num_axes][num_latent]`, squared weights of the latents in each axis, each times the latent's
+    variance, rows with sum 1 (0 for an axis without variance).
+
+  Raises:
+    ConfigError: If there are fewer than two latents, no factor varies, a value is not finite or so
+      large that a variance overflows, num_nulls is not positive or noise_covariance is not of the
+      size of the representation.
+  """
+  representation.check_count("aligned_mig.num_nulls", num_nulls, 1)
+  random_state = np.random.RandomState(0) if random_state is None else random_state
+  results = mig.gap_of_codes(discretize(representations), factors)
+  utils.check_powers("The representation", np.asarray(representations, np.float64), power=4)
+  code = np.asarray(representations, np.float64) - np.mean(representations, 0, np.float64)
+  bases, converged = _bases(code, noise_covariance, random_state.randint(2**31 - 1))
+  details, gaps = {}, {"latents": results["discrete_mig"]}
+  for name in BASES:
+    description = dict.fromkeys(_DETAILS)
+    if name in bases:
+      description = _describe(code, bases[name], factors, discretize)
+      gaps[name] = description["mig"]
+    details |= {f"{name}.{key}": value for key, value in description.items()}
+  random_gaps = np.empty((num_nulls, len(bases)))
+  for index in np.ndindex(random_gaps.shape):
+    axes = rotations.random_axes(code.shape[1], random_state)
+    random_gaps[index] = _gap(_coordinates(code, axes), factors, discretize)["discrete_mig"]
+  nulls = np.maximum(random_gaps.max(axis=1), gaps["latents"])
+  best = max(gaps, key=gaps.get)
+  return {
+    **results,
+    "aligned_mig": gaps[best],
+    "aligned_mig_basis": best,
+    "aligned_mig_null": float(np.mean(nulls)),
+    "aligned_mig_null_std": float(np.std(nulls)),
+    "random_rotation_mig": float(np.mean(random_gaps)),
+    "ica_converged": converged,
+    "variance_share": _shares(np.var(code, axis=0)).tolist(),
+    **details,
+  }
+
+
+def _describe(code, axes, factors, discretize):
+  """Returns `_DETAILS` of the code along axes."""
+  coordinates = _coordinates(code, axes)
+  variances = np.var(coordinates, axis=0)
+  gap = _gap(coordinates, factors, discretize)
+  weights = np.where(variances > 0, axes, 0.0)
+  return {
+    "mig": gap["discrete_mig"],
+    "mutual_information_matrix": gap["mutual_information_matrix"],
+    "variance_share": _shares(variances).tolist(),
+    "latent_share": _shares(weights.T**2 * np.var(code, axis=0)).tolist(),
+  }
+
+
+def _gap(coordinates, factors, discretize):
+  return mig.gap_of_codes(discretize(coordinates), factors)
+
+
+def _bases(code, noise_covariance, seed):
+  """Returns the axes of each basis by name, and whether ICA converged."""
+  covariance = np.cov(code, rowvar=False, ddof=0)
+  bases = {}
+  if noise_covariance is not None:
+    noise_covariance = np.asarray(noise_covariance, np.float64)
+    if noise_covariance.shape != covariance.shape:
+      raise errors.ConfigError(
+        f"noise_covariance must be {list(covariance.shape)}, as the representation has "
+        f"{len(covariance)} latents, got {list(noise_covariance.shape)}."
+      )
+    representation.check_finite("noise_covariance", noise_covariance)
+    bases["noise_eigenbasis"] = rotations.noise_eigenbasis(noise_covariance, covariance)
+  bases["pca"] = rotations.principal_axes(covariance)
+  bases["ica"], converged = rotations.independent_axes(code, seed)
+  return bases, converged
+
+
+def _coordinates(code: np.ndarray, axes: np.ndarray) -> np.ndarray:
+  """Returns the code along axes, those with nothing but rounding set to 0."""
+  coordinates = code @ axes
+  variances = np.var(coordinates, axis=0)
+  return coordinates * (variances > rotations.NEGLIGIBLE_VARIANCE * variances.max())
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
+  """Returns values that are not negative over their sum along the last axis, 0 where that is 0."""
+  total = np.sum(values, axis=-1, keepdims=True)
+  return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
