@@ -6,9 +6,10 @@ import setuptools
 
 ROOT = pathlib.Path(__file__).parent
 
+RAY = ["ray>=2.60,<3"]
 REPORT = ["matplotlib>=3.8"]
 TENSORBOARD = ["tensorboard>=2.20,<3"]
-TEST = ["pytest>=8", "pytest-cov>=5", "pandas>=2.2", *REPORT, *TENSORBOARD]
+TEST = ["pytest>=8", "pytest-cov>=5", "hypothesis>=6.100", "pandas>=2.2", *REPORT, *TENSORBOARD]
 
 setuptools.setup(
   name="dl_condind",
@@ -42,6 +43,7 @@ setuptools.setup(
     "threadpoolctl>=3",
   ],
   extras_require={
+    "ray": RAY,
     "report": REPORT,
     "tensorboard": TENSORBOARD,
     "test": TEST,

@@ -19,6 +19,7 @@ from sklearn import preprocessing
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 LASSO_ALPHA = 0.1  # disentanglement_lib's
@@ -149,14 +150,19 @@ def _check_models(representations: Sequence[np.ndarray], kl: Sequence[np.ndarray
       "udr compares models with the same number of latents, got "
       f"{', '.join(str(shape[-1]) for shape in shapes)}."
     )
-  if len(set(shapes)) > 1 or [np.shape(values) for values in kl] != [s[1:] for s in shapes]:
+  kl_shapes = [np.shape(values) for values in kl]
+  fits = len(set(shapes)) == 1 and len(shapes[0]) == 2 and kl_shapes == [s[1:] for s in shapes]
+  if not fits or 0 in shapes[0]:
     raise ValueError(
       f"representations must be [num_points, num_latent] and kl [num_latent] of each model, got "
-      f"{shapes} and {[np.shape(values) for values in kl]}."
+      f"{shapes} and {kl_shapes}."
     )
   for number, (values, nats) in enumerate(zip(representations, kl, strict=True)):
     representation.check_finite(f"The representation of model {number}", np.asarray(values))
     representation.check_finite(f"The KL of model {number}", np.asarray(nats))
+    utils.check_powers(
+      f"The representation of model {number}", np.asarray(values, dtype=np.float64), power=2
+    )
 
 
 def lasso_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -122,6 +122,7 @@ def _check_points(
   representations, factors = np.asarray(representations), np.asarray(factors)
   set_factors.check_arrays(representations, factors, f"{name} ")
   representation.check_finite(f"The {name} representation", representations)
+  representation.check_finite(f"The array of {name} factors", factors)
   return representations, factors
 
 
@@ -177,6 +178,32 @@ def mutual_information_matrix(
   return utils.discrete_mutual_info(
     utils.make_discretizer(x_train), mig.discretize_factors(y_train)
   )
+
+
+@gin.register(
+  "nearest_neighbor_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"]
+)
+def nearest_neighbor_matrix(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int = 0,
+) -> np.ndarray:
+  """Returns the mutual information of each latent and factor without bins, as `mig` can.
+
+  Args:
+    x_train: Representations, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Not used.
+    y_test: Not used.
+    seed: Seed of the estimator.
+
+  Returns:
+    In nats, `[num_latent, num_factors]`.
+  """
+  del x_test, y_test
+  return utils.nearest_neighbor_mutual_info(x_train, y_train, seed)
 
 
 @gin.register("accuracy_svm_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"])

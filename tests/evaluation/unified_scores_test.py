@@ -157,6 +157,16 @@ def test_continuous_factor_is_cut_in_bins_as_mig_does():
     unified_scores.unified_scores(x_train, y_train, x_test, y_test, TREES)
 
 
+def test_nearest_neighbors_are_a_matrix_too():
+  x_train, y_train, x_test, y_test = splits()
+  y_train = y_train + np.array([0.0, 0.0, 0.25])
+  matrix_fns = [unified_scores.nearest_neighbor_matrix]
+  results = unified_scores.unified_scores(x_train, y_train, x_test, y_test, matrix_fns, seed=3)
+  expected = mig.mutual_information_gap(x_train, y_train, estimator="nearest_neighbors", seed=3)
+  assert results["nearest_neighbor_matrix.mig"] == expected["nearest_neighbor_mig"]
+  assert results["nearest_neighbor_matrix.matrix"] == expected["mutual_information_matrix"]
+
+
 def test_one_factor_and_other_numbers_of_latents():
   for num_latent in (2, 6):
     one = splits(num_values=(3,), num_latent=num_latent)
@@ -188,6 +198,7 @@ def test_value_missing_from_a_split_is_allowed():
     (lambda x, y: (x[:, :3], y), "must have the same columns, got .3, 3, 4, 3."),
     (lambda x, y: (x, y[:, :2]), "must have the same columns, got .4, 2, 4, 3."),
     (lambda x, y: (np.full_like(x, np.nan), y), "The train representation has 320 of 320"),
+    (lambda x, y: (x, y * [1, np.nan, 1]), "The array of train factors has 80 of 240 values"),
     (lambda x, y: (x, np.zeros_like(y)), "unified_scores has nothing to score"),
   ],
 )

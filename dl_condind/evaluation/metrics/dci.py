@@ -11,6 +11,7 @@ from scipy import stats
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.metrics import utils
 
 _SMALLEST = 1e-11  # disentanglement_lib's, for the logarithm of an importance of 0
 
@@ -101,8 +102,8 @@ def dci_scores(
     "informativeness_train": float(np.mean(scores.train_accuracy)),
     "informativeness_test": float(np.mean(scores.test_accuracy)),
     **importance_scores(scores.importance, varies),
-    **_numbered("informativeness_train.factor", varies, scores.train_accuracy),
-    **_numbered("informativeness_test.factor", varies, scores.test_accuracy),
+    **utils.numbered("informativeness_train.factor", varies, scores.train_accuracy),
+    **utils.numbered("informativeness_test.factor", varies, scores.test_accuracy),
     "constant_factors": np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist(),
     "importance_matrix": matrix.tolist(),
   }
@@ -126,11 +127,11 @@ def importance_scores(importance: np.ndarray, factors: np.ndarray | None = None)
   if num_factors > 1:
     per_code = disentanglement_per_code(importance)
     results["disentanglement"] = _weighted_mean(per_code, importance.sum(axis=1))
-    results |= _numbered("disentanglement.code", np.arange(num_latent), per_code)
+    results |= utils.numbered("disentanglement.code", np.arange(num_latent), per_code)
   if num_latent > 1:
     per_factor = completeness_per_factor(importance)
     results["completeness"] = _weighted_mean(per_factor, importance.sum(axis=0))
-    results |= _numbered("completeness.factor", factors, per_factor)
+    results |= utils.numbered("completeness.factor", factors, per_factor)
   return results
 
 
@@ -161,7 +162,3 @@ def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> float:
   if weights.sum() == 0:
     weights = np.ones_like(weights)
   return float(np.sum(values * weights) / np.sum(weights))
-
-
-def _numbered(name: str, indices: np.ndarray, values: np.ndarray) -> dict[str, float]:
-  return {f"{name}_{i}": float(value) for i, value in zip(indices, values, strict=True)}

@@ -10,6 +10,8 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
@@ -25,6 +27,7 @@ def compute_mig(
   artifact_dir: str | None = None,
   num_train: int = gin.REQUIRED,
   batch_size: int = 16,
+  estimator: str = "discretized",
 ) -> dict[str, Any]:
   """Returns the mutual information gap on sampled points, with gin's `discretizer`.
 
@@ -38,16 +41,25 @@ def compute_mig(
     artifact_dir: Not used.
     num_train: Number of points.
     batch_size: Number of points of one draw.
+    estimator: `discretized`, as in disentanglement_lib, or `nearest_neighbors`, which cuts no
+      latent in bins and a continuous factor only for its entropy.
 
   Returns:
-    The results of `gap_of_codes`.
+    The results of `gap_of_codes` or of `gap_of_neighbors`.
+
+  Raises:
+    ConfigError: If the estimator is unknown, or as these.
   """
   del artifact_dir
+  utils.check_estimator("mig.estimator", estimator)
+  seed = predictors.seed_from(random_state)
   representations, factors = representation.generate_batch_factor_code(
     ground_truth_data, representation_function, num_train, random_state, batch_size
   )
-  factors = _discretize_continuous(factors, utils.make_discretizer)
-  return gap_of_codes(utils.make_discretizer(representations), factors)
+  cut_factors = discretize_factors(factors)
+  if estimator == "nearest_neighbors":
+    return gap_of_neighbors(representations, factors, cut_factors, seed)
+  return gap_of_codes(utils.make_discretizer(representations), cut_factors)
 
 
 def discretize_factors(factors: np.ndarray) -> np.ndarray:
@@ -56,37 +68,40 @@ def discretize_factors(factors: np.ndarray) -> np.ndarray:
   Args:
     factors: `[num_points, num_factors]`.
   """
-  return _discretize_continuous(factors, utils.make_discretizer)
+  return utils.discretize_continuous(factors, utils.make_discretizer)
 
 
 def mutual_information_gap(
-  representations: np.ndarray, factors: np.ndarray, num_bins: int = 20
+  representations: np.ndarray,
+  factors: np.ndarray,
+  num_bins: int = 20,
+  estimator: str = "discretized",
+  seed: int = 0,
 ) -> dict[str, Any]:
-  """Returns the mutual information gap of representations, each latent cut in equal-width bins.
+  """Returns the mutual information gap of representations.
 
   Args:
     representations: `[num_points, num_latent]`.
-    factors: Ground truth, `[num_points, num_factors]`. A column that is not a whole number
-      everywhere is cut in bins too.
-    num_bins: Number of bins of each column.
+    factors: Ground truth, `[num_points, num_factors]`.
+    num_bins: Number of bins of equal width, of each latent if it is discretized and of each column
+      of factors that is not a whole number everywhere.
+    estimator: `discretized` or `nearest_neighbors`.
+    seed: Seed of the nearest neighbours.
 
   Returns:
-    The results of `gap_of_codes`.
+    The results of `gap_of_codes` or of `gap_of_neighbors`.
+
+  Raises:
+    ConfigError: If the estimator is unknown or a number is not finite, or as these.
+    ValueError: If the arrays do not fit together.
   """
+  utils.check_estimator("estimator", estimator)
+  representations, factors = np.asarray(representations), np.asarray(factors)
   discretize = functools.partial(utils.histogram_discretizer, num_bins=num_bins)
-  return gap_of_codes(discretize(representations), _discretize_continuous(factors, discretize))
-
-
-def _discretize_continuous(
-  factors: np.ndarray, discretize: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-  """Returns factors in which columns that are not whole numbers everywhere are discretized."""
-  factors = np.asarray(factors)
-  continuous = (np.floor(factors) != factors).any(axis=0)
-  if continuous.any():
-    factors = factors.copy()
-    factors[:, continuous] = discretize(factors[:, continuous])
-  return factors
+  cut_factors = utils.discretize_continuous(factors, discretize)
+  if estimator == "nearest_neighbors":
+    return gap_of_neighbors(representations, factors, cut_factors, seed)
+  return gap_of_codes(discretize(representations), cut_factors)
 
 
 def gap_of_codes(codes: np.ndarray, factors: np.ndarray) -> dict[str, Any]:
@@ -108,26 +123,68 @@ def gap_of_codes(codes: np.ndarray, factors: np.ndarray) -> dict[str, Any]:
 
   Raises:
     ConfigError: If there are fewer than two latents, or no factor varies.
+    ValueError: If the arrays do not fit together.
   """
   codes, factors = np.asarray(codes), np.asarray(factors)
+  _check_points(codes, factors)
+  return _gaps(utils.discrete_mutual_info(codes, factors), factors, "discrete_mig")
+
+
+def gap_of_neighbors(
+  representations: np.ndarray, factors: np.ndarray, cut_factors: np.ndarray, seed: int = 0
+) -> dict[str, Any]:
+  """Returns the mutual information gap of latents that are not cut in bins.
+
+  The gap is that of `gap_of_codes`, with the information of `utils.nearest_neighbor_mutual_info`.
+  What a continuous factor's gap is divided by is the entropy of the cut factor, which is the same
+  as for discrete codes and does not depend on the number of points. A continuous factor's own
+  (differential) entropy may be negative and changes with the unit of the factor, and what it shares
+  with itself is infinite. The gap is then above 1 if a latent tells apart values of one bin.
+
+  Args:
+    representations: `[num_points, num_latent]`.
+    factors: Ground truth, `[num_points, num_factors]`.
+    cut_factors: The same, with the continuous ones cut in bins.
+    seed: Seed of the estimator.
+
+  Returns:
+    `nearest_neighbor_mig`, at least 0 and at most 1 if all factors are whole numbers; the other
+    keys of `gap_of_codes`.
+
+  Raises:
+    ConfigError: If there are fewer than two latents, no factor varies, or there are too few points.
+    ValueError: If the arrays do not fit together.
+  """
+  representations, cut_factors = np.asarray(representations), np.asarray(cut_factors)
+  _check_points(representations, cut_factors)
+  information = utils.nearest_neighbor_mutual_info(representations, factors, seed)
+  return _gaps(information, cut_factors, "nearest_neighbor_mig")
+
+
+def _check_points(codes: np.ndarray, factors: np.ndarray) -> None:
+  set_factors.check_arrays(codes, factors)
+  representation.check_finite("The array of factors", factors)
   if codes.shape[1] < 2:
     raise errors.ConfigError(
       f"mig compares the two best latents of each factor, the representation has {codes.shape[1]}: "
       "set encoder.num_latent to at least 2."
     )
-  varies = np.ptp(factors, axis=0) > 0
-  if not varies.any():
+  if not np.ptp(factors, axis=0).any():
     raise errors.ConfigError(
-      f"mig has nothing to score: none of the {len(varies)} factors varies in the "
+      f"mig has nothing to score: none of the {factors.shape[1]} factors varies in the "
       f"{len(factors)} points; raise mig.num_train."
     )
-  mutual_information = utils.discrete_mutual_info(codes, factors)
+
+
+def _gaps(mutual_information: np.ndarray, factors: np.ndarray, key: str) -> dict[str, Any]:
+  """Returns the results, the mean gap under a key; factors are discrete."""
+  varies = np.ptp(factors, axis=0) > 0
   entropy = utils.discrete_entropy(factors)
   ordered = np.sort(mutual_information, axis=0)  # [num_latent, num_factors], largest last
   gaps = (ordered[-1] - ordered[-2])[varies] / entropy[varies]
   indices = np.flatnonzero(varies)
   return {
-    "discrete_mig": float(np.mean(gaps)),
+    key: float(np.mean(gaps)),
     **{f"mig.factor_{i}": float(gap) for i, gap in zip(indices, gaps, strict=True)},
     "constant_factors": np.flatnonzero(~varies).tolist(),
     "factor_entropy": entropy.tolist(),

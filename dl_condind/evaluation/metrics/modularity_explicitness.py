@@ -1,6 +1,7 @@
 """Modularity and explicitness of Ridgeway and Mozer (2018), arXiv:1802.05312."""
 
 from collections.abc import Callable
+import functools
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 import warnings
@@ -14,6 +15,7 @@ import threadpoolctl
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
@@ -31,8 +33,12 @@ def compute_modularity_explicitness(
   num_train: int = gin.REQUIRED,
   num_test: int = gin.REQUIRED,
   batch_size: int = 16,
+  estimator: str = "discretized",
 ) -> dict[str, Any]:
   """Returns modularity and explicitness on sampled points, with gin's `discretizer`.
+
+  A factor that is not a whole number everywhere is continuous: it is discretized too, as a latent
+  is, unless the estimator is nearest neighbours.
 
   Args:
     ground_truth_data: Data set to sample from.
@@ -42,15 +48,22 @@ def compute_modularity_explicitness(
     num_train: Number of points to fit, which modularity is computed on.
     num_test: Number of points to test on, drawn after those.
     batch_size: Number of points of one draw.
+    estimator: Of mutual information: `discretized`, as in disentanglement_lib, or
+      `nearest_neighbors`, which cuts nothing in bins.
 
   Returns:
-    The results of `modularity_explicitness_scores`.
+    The results of `scores_of_information`.
+
+  Raises:
+    ConfigError: If the estimator is unknown, or as these.
   """
   del artifact_dir
-  x_train, y_train, x_test, y_test = representation.generate_splits(
+  utils.check_estimator("modularity_explicitness.estimator", estimator)
+  seed = predictors.seed_from(random_state)
+  splits = representation.generate_splits(
     ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
   )
-  return scores_of_codes(utils.make_discretizer(x_train), x_train, y_train, x_test, y_test)
+  return _scores(splits, utils.make_discretizer, estimator, seed)
 
 
 def modularity_explicitness_scores(
@@ -59,77 +72,131 @@ def modularity_explicitness_scores(
   x_test: np.ndarray,
   y_test: np.ndarray,
   num_bins: int = 20,
+  estimator: str = "discretized",
+  seed: int = 0,
 ) -> dict[str, Any]:
-  """Returns modularity and explicitness, each latent cut in equal-width bins for modularity.
+  """Returns modularity and explicitness of representations.
 
   Args:
     x_train: Representations to fit, `[num_train, num_latent]`.
-    y_train: Their factors, whole numbers, `[num_train, num_factors]`.
+    y_train: Their factors, `[num_train, num_factors]`.
     x_test: Representations to test on, `[num_test, num_latent]`.
     y_test: Their factors, `[num_test, num_factors]`.
-    num_bins: Number of bins of each latent.
+    num_bins: Number of bins of equal width, of each latent and of each column of factors that is
+      not a whole number everywhere. Nearest neighbours need none.
+    estimator: Of mutual information: `discretized` or `nearest_neighbors`.
+    seed: Seed of the nearest neighbours.
 
   Returns:
-    The results of `scores_of_codes`.
+    The results of `scores_of_information`.
+
+  Raises:
+    ConfigError: If the estimator is unknown, or as `scores_of_information`.
+    ValueError: If the arrays do not fit together.
   """
-  codes = utils.histogram_discretizer(np.asarray(x_train), num_bins)
-  return scores_of_codes(codes, x_train, y_train, x_test, y_test)
+  utils.check_estimator("estimator", estimator)
+  splits = tuple(np.asarray(values) for values in (x_train, y_train, x_test, y_test))
+  discretize = functools.partial(utils.histogram_discretizer, num_bins=num_bins)
+  return _scores(splits, discretize, estimator, seed)
 
 
-def scores_of_codes(
-  codes: np.ndarray,
+def _scores(
+  splits: tuple, discretize: Callable[[np.ndarray], np.ndarray], estimator: str, seed: int
+) -> dict[str, Any]:
+  """Returns the results, with information of the train points by an estimator."""
+  x_train, y_train, x_test, y_test = splits
+  check_splits(*splits)
+  if estimator == "nearest_neighbors":
+    information = utils.nearest_neighbor_mutual_info(x_train, y_train, seed)
+  else:
+    information = utils.discrete_mutual_info(
+      discretize(x_train), utils.discretize_continuous(y_train, discretize)
+    )
+  return scores_of_information(information, x_train, y_train, x_test, y_test)
+
+
+def scores_of_information(
+  mutual_information: np.ndarray,
   x_train: np.ndarray,
   y_train: np.ndarray,
   x_test: np.ndarray,
   y_test: np.ndarray,
 ) -> dict[str, Any]:
-  """Returns the modularity of discrete codes and the explicitness of representations.
+  """Returns the modularity of mutual information and the explicitness of representations.
 
   Implements Sec. 3 of Ridgeway and Mozer (2018) as disentanglement_lib does. Explicitness is the
   area under the ROC curve as it is, 0.5 at chance; the paper rescales it to 0 at chance. A factor
-  that has one value in the train points is left out everywhere (disentanglement_lib fails).
+  that has one value in the train points is left out everywhere (disentanglement_lib fails). A
+  continuous factor has modularity but no classes, so no explicitness.
 
   Args:
-    codes: Discretized representations of the train points, `[num_train, num_latent]`.
+    mutual_information: Of each latent with each factor in the train points, in nats,
+      `[num_latent, num_factors]`.
     x_train: Representations to fit, `[num_train, num_latent]`.
-    y_train: Their factors, whole numbers, `[num_train, num_factors]`.
+    y_train: Their factors, `[num_train, num_factors]`.
     x_test: Representations to test on, `[num_test, num_latent]`.
     y_test: Their factors, `[num_test, num_factors]`.
 
   Returns:
     `modularity_score`, with `.code_{j}` of each latent, None if only one factor varies;
-    `explicitness_score_train` and `explicitness_score_test`, with `.factor_{i}`; all in [0, 1]. A
-    factor that has one value in the test points has no explicitness there and is left out of their
-    mean. `constant_factors`: indices of the factors left out everywhere.
+    `explicitness_score_train` and `explicitness_score_test`, with `.factor_{i}`, None if all
+    factors are continuous; all in [0, 1]. A factor that has one value in the test points has no
+    explicitness there and is left out of their mean. `constant_factors`: indices of the factors
+    left out everywhere.
 
   Raises:
-    ConfigError: If no factor varies, in the train or in the test points; if one is continuous, a
-      representation is not finite, or there are fewer than 5 train points.
+    ConfigError: If no factor varies, in the train or in the test points; if a number is not finite,
+      or there are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  _, y_train, _, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
+  y_train, y_test, discrete = check_splits(x_train, y_train, x_test, y_test)
   varies = predictors.varying_factors(y_train, "modularity_explicitness")
   results = {"modularity_score": None}
   if len(varies) > 1:
-    per_code = modularity_per_code(utils.discrete_mutual_info(codes, y_train[:, varies]))
+    # `take` leaves rows contiguous, on which the last digit of their sums depends.
+    per_code = modularity_per_code(np.take(mutual_information, varies, axis=1))
     results["modularity_score"] = float(np.mean(per_code))
     results |= {f"modularity_score.code_{j}": float(value) for j, value in enumerate(per_code)}
   # Not as float64: the solver's last steps depend on the type that it works in.
   x_train, x_test = standardize(np.asarray(x_train), np.asarray(x_test))
+  scored = [i for i in varies if discrete[i]]
   explicitness = {
-    i: explicitness_of_factor(x_train, y_train[:, i], x_test, y_test[:, i]) for i in varies
+    i: explicitness_of_factor(
+      x_train, y_train[:, i].astype(np.int64), x_test, y_test[:, i].astype(np.int64)
+    )
+    for i in scored
   }
   for k, name in enumerate(("explicitness_score_train", "explicitness_score_test")):
     values = {i: pair[k] for i, pair in explicitness.items() if pair[k] is not None}
-    if not values:
+    if scored and not values:
       raise errors.ConfigError(
         "modularity_explicitness has no explicitness to test: each factor has a single value in "
         f"the {len(y_test)} test points; raise modularity_explicitness.num_test."
       )
-    results[name] = float(np.mean(list(values.values())))
+    results[name] = float(np.mean(list(values.values()))) if scored else None
     results |= {f"{name}.factor_{i}": value for i, value in values.items()}
   results["constant_factors"] = np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist()
   return results
+
+
+def check_splits(
+  x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Returns the factors, and which of them are whole numbers everywhere, if all can be scored.
+
+  Raises:
+    ConfigError: If a number is not finite, or there are fewer than 5 train points.
+    ValueError: If the arrays do not fit together.
+  """
+  whole = []
+  y_train, y_test = np.asarray(y_train), np.asarray(y_test)
+  for name, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
+    set_factors.check_arrays(np.asarray(x), y, f"{name} ")
+    representation.check_finite(f"The array of {name} factors", y)
+    whole.append(np.where(utils.is_continuous(y), 0, y))
+  predictors.check_splits(x_train, whole[0], x_test, whole[1])
+  utils.check_powers("The train representation", np.asarray(x_train), power=2)
+  return y_train, y_test, ~(utils.is_continuous(y_train) | utils.is_continuous(y_test))
 
 
 def modularity_per_code(mutual_information: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 _LARGEST_MATRIX = 10_000  # scores that a record lists
@@ -99,6 +100,8 @@ def sap_scores(
     set_factors.check_arrays(x_train, y_train)
     representation.check_finite("The representation", x_train)
     representation.check_finite("The array of factors", y_train)
+    utils.check_powers("The representation", x_train.astype(np.float64), power=2)
+    utils.check_powers("The array of factors", y_train.astype(np.float64), power=2)
   else:
     x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
   if x_train.shape[1] < 2:

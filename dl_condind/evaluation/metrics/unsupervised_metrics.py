@@ -70,9 +70,21 @@ def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[st
     pairs; `num_constant_latents`.
 
   Raises:
-    ConfigError: If there are fewer than two latents.
+    ConfigError: If there are fewer than two latents or points, or a number is not finite.
+    ValueError: If the arrays do not fit together.
   """
-  representations = np.asarray(representations)
+  representations, codes = np.asarray(representations), np.asarray(codes)
+  if representations.ndim != 2 or codes.shape != representations.shape:
+    raise ValueError(
+      "representations and codes must both be [num_points, num_latent], got shapes "
+      f"{representations.shape} and {codes.shape}."
+    )
+  representation.check_count(
+    "The number of points of unsupervised_metrics", len(representations), 2
+  )
+  representation.check_finite("The representation", representations)
+  # In float64, as the covariance.
+  utils.check_powers("The representation", representations.astype(np.float64), power=4)
   num_latent = representations.shape[1]
   if num_latent < 2:
     raise errors.ConfigError(

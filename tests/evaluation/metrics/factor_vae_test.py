@@ -255,6 +255,11 @@ def test_non_finite_representation_is_an_error(value):
     score(lambda x: np.full(x.shape, value))
 
 
+def test_codes_whose_variance_overflows_are_an_error():
+  with pytest.raises(errors.ConfigError, match="above .* are not finite in float32"):
+    score(lambda x: np.float32(1e25) * x.astype(np.float32))
+
+
 @pytest.mark.parametrize(
   "name, minimum",
   [("batch_size", 2), ("num_train", 1), ("num_eval", 1), ("num_variance_estimate", 2)],

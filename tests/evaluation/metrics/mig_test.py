@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
@@ -197,6 +198,91 @@ def test_gin_binds_the_number_of_points():
 
   mig.compute_mig(dummy_data.IdentityObservationsData(), encode, np.random.RandomState(0))
   assert sum(sizes) == 50
+
+
+def correlated_points(num_points=1500):
+  """Two continuous factors and one of 4 values, known by latents 0, 1 and 2; latent 3 is noise."""
+  random_state = np.random.RandomState(0)
+  factors = random_state.standard_normal((num_points, 3))
+  factors[:, 2] = random_state.randint(4, size=num_points)
+  noise = random_state.standard_normal((num_points, 4))
+  latents = [
+    0.8 * factors[:, 0] + 0.6 * noise[:, 0],
+    0.6 * factors[:, 1] + 0.8 * noise[:, 1],
+    factors[:, 2] + 0.1 * noise[:, 2],
+    noise[:, 3],
+  ]
+  return np.stack(latents, axis=1), factors
+
+
+def test_nearest_neighbors_know_the_gap_of_gaussians():
+  representations, factors = correlated_points(4000)
+  results = mig.mutual_information_gap(representations, factors, estimator="nearest_neighbors")
+  cut = np.stack([np.digitize(v, np.histogram(v, 20)[1][:-1]) for v in factors[:, :2].T])
+  entropy = [metrics.mutual_info_score(v, v) for v in (*cut, factors[:, 2])]
+  assert results["factor_entropy"] == pytest.approx(entropy, abs=1e-12)
+  known = [-0.5 * np.log(1 - 0.8**2), -0.5 * np.log(1 - 0.6**2), np.log(4)]
+  gaps = [results[f"mig.factor_{i}"] for i in range(3)]
+  # The standard deviation of an estimate is 0.02 nats, and entropies are at least 1.3 nats.
+  assert gaps == pytest.approx(np.divide(known, entropy), abs=0.05)
+  assert results["nearest_neighbor_mig"] == pytest.approx(np.mean(gaps), abs=1e-12)
+  assert "discrete_mig" not in results
+  information = utils.nearest_neighbor_mutual_info(representations, factors)
+  assert results["mutual_information_matrix"] == information.tolist()
+  json.dumps(results, allow_nan=False)
+
+
+def test_nearest_neighbors_of_a_latent_finer_than_bins_score_above_one():
+  factors = np.random.RandomState(0).uniform(size=(1000, 2))
+  results = mig.mutual_information_gap(2 * factors, factors, estimator="nearest_neighbors")
+  assert results["nearest_neighbor_mig"] > 1
+  assert max(results["factor_entropy"]) <= np.log(20)
+
+
+def test_nearest_neighbors_do_not_depend_on_outliers():
+  representations, factors = correlated_points()
+  representations[0] = 1000.0
+  robust = mig.mutual_information_gap(representations, factors, estimator="nearest_neighbors")
+  assert robust["mig.factor_2"] > 0.9
+  assert mig.mutual_information_gap(representations, factors)["discrete_mig"] < 0.01
+
+
+def test_gin_chooses_the_estimator():
+  gin.parse_config("mig.estimator = 'nearest_neighbors'\nnearest_neighbors.num_neighbors = 2")
+  data = dummy_data.IdentityObservationsData()
+  state = np.random.RandomState(1)
+  results = mig.compute_mig(data, lambda x: x / 7, state, num_train=300)
+
+  same_state = np.random.RandomState(1)
+  batches = [data.sample_factors(min(16, 300 - i), same_state) for i in range(0, 300, 16)]
+  factors = np.concatenate(batches)
+  expected = mig.gap_of_neighbors(
+    factors / 7, factors, factors, seed=predictors.seed_from(np.random.RandomState(1))
+  )
+  assert results == expected
+  assert 0.9 < results["nearest_neighbor_mig"] <= 1
+  assert state.randint(2**31) == same_state.randint(2**31)
+
+
+@pytest.mark.parametrize("compute", [mig.mutual_information_gap, mig.compute_mig])
+def test_unknown_estimator_is_an_error(compute):
+  data = (np.eye(3), np.eye(3)) if compute is mig.mutual_information_gap else (None, None, None)
+  with pytest.raises(errors.ConfigError, match="estimator must be one of discretized, nearest_nei"):
+    compute(*data, estimator="bins", **({} if len(data) == 2 else {"num_train": 3}))
+
+
+def test_too_few_points_for_nearest_neighbors_are_an_error():
+  points = np.random.RandomState(0).uniform(size=(3, 2))
+  with pytest.raises(errors.ConfigError, match="less than the number of distinct points"):
+    mig.mutual_information_gap(points, points, estimator="nearest_neighbors")
+
+
+@pytest.mark.parametrize("estimator", utils.ESTIMATORS)
+def test_arrays_that_do_not_fit_are_an_error(estimator):
+  with pytest.raises(ValueError, match="got 4 and 5 rows"):
+    mig.mutual_information_gap(np.eye(4), np.eye(5), estimator=estimator)
+  with pytest.raises(errors.ConfigError, match="The array of factors has 1 of 9 values"):
+    mig.mutual_information_gap(np.eye(3), np.diag([0, 1, np.nan]), estimator=estimator)
 
 
 @needs_oracle

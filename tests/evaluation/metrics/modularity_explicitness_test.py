@@ -18,6 +18,8 @@ from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import modularity_explicitness as me
+from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
@@ -230,10 +232,76 @@ def test_no_factor_to_score_is_an_error():
     me.modularity_explicitness_scores(x, y, x, y)
 
 
-def test_continuous_factor_is_an_error():
+@pytest.mark.parametrize("estimator", ["discretized", "nearest_neighbors"])
+def test_continuous_factor_has_modularity_only(estimator):
   x_train, y_train, x_test, y_test = splits()
-  with pytest.raises(errors.ConfigError, match="factor 0 of the train factors is continuous"):
-    me.modularity_explicitness_scores(x_train, y_train + 0.5, x_test, y_test)
+  y_train, y_test = (y + np.array([0, 0.5, 0]) for y in (y_train, y_test))
+  results = me.modularity_explicitness_scores(
+    x_train, y_train, x_test, y_test, num_bins=9, estimator=estimator
+  )
+  if estimator == "discretized":
+    cut = [np.digitize(v, np.histogram(v, 9)[1][:-1]) for v in (*x_train.T, y_train[:, 1])]
+    columns = [y_train[:, 0], cut[4], y_train[:, 2]]
+    expected = [[metrics.mutual_info_score(x, y) for y in columns] for x in cut[:4]]
+  else:
+    expected = utils.nearest_neighbor_mutual_info(x_train, y_train)
+  per_code = me.modularity_per_code(np.array(expected))
+  assert results["modularity_score"] == pytest.approx(np.mean(per_code), abs=1e-12)
+  whole = me.modularity_explicitness_scores(x_train, y_train[:, ::2], x_test, y_test[:, ::2])
+  for split in ("train", "test"):
+    assert results[f"explicitness_score_{split}"] == whole[f"explicitness_score_{split}"]
+    assert f"explicitness_score_{split}.factor_1" not in results
+  assert results["constant_factors"] == []
+
+
+def test_continuous_factors_alone_have_no_explicitness():
+  x_train, y_train, x_test, y_test = splits()
+  results = me.modularity_explicitness_scores(x_train, y_train + 0.5, x_test, y_test + 0.5)
+  assert results["explicitness_score_train"] is results["explicitness_score_test"] is None
+  assert 0 <= results["modularity_score"] <= 1
+  json.dumps(results, allow_nan=False)
+
+
+def test_gin_chooses_the_estimator():
+  gin.parse_config("modularity_explicitness.estimator = 'nearest_neighbors'")
+  data = dummy_data.IdentityObservationsData()
+  state, same_state = np.random.RandomState(1), np.random.RandomState(1)
+  results = me.compute_modularity_explicitness(
+    data, lambda x: x[:, :4] / 7, state, num_train=300, num_test=100
+  )
+  drawn = []
+  for num in (300, 100):
+    batches = [data.sample_factors(min(16, num - i), same_state) for i in range(0, num, 16)]
+    drawn += [np.concatenate(batches)[:, :4] / 7, np.concatenate(batches)]
+  seed = predictors.seed_from(np.random.RandomState(1))
+  expected = me.modularity_explicitness_scores(*drawn, estimator="nearest_neighbors", seed=seed)
+  assert results == expected
+  assert results["modularity_score"] > 0.9
+
+
+def test_unknown_estimator_is_an_error():
+  with pytest.raises(errors.ConfigError, match="estimator must be one of discretized, nearest_nei"):
+    me.modularity_explicitness_scores(*splits(), estimator="bins")
+  with pytest.raises(errors.ConfigError, match="modularity_explicitness.estimator must be one of"):
+    me.compute_modularity_explicitness(None, None, None, num_train=1, num_test=1, estimator="bins")
+
+
+def test_codes_whose_variance_overflows_are_an_error():
+  x_train, y_train, x_test, y_test = splits()
+  with pytest.raises(errors.ConfigError, match="above .* are not finite in float32"):
+    me.modularity_explicitness_scores(
+      np.float32(1e22) * x_train.astype(np.float32), y_train, x_test, y_test
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_factor_that_is_not_finite_is_an_error(value, split):
+  x_train, y_train, x_test, y_test = splits()
+  bad = np.where(np.arange(len(y_test))[:, None] == 3, value, y_test)
+  arrays = (x_test, bad, x_test, y_test) if split == "train" else (x_train, y_train, x_test, bad)
+  with pytest.raises(errors.ConfigError, match=f"The array of {split} factors has 3 of"):
+    me.modularity_explicitness_scores(*arrays)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -215,6 +215,13 @@ def test_non_finite_representation_is_an_error(continuous, value):
     sap_score.sap_scores(x_train, y_train, x_test, y_test, continuous)
 
 
+def test_values_whose_variance_overflows_are_an_error():
+  x_train, y_train, x_test, y_test = splits()
+  for x, y in ((x_train * 1e200, y_train), (x_train, y_train * 1e200)):
+    with pytest.raises(errors.ConfigError, match="values are not finite in float64"):
+      sap_score.sap_scores(x, y, x_test, y_test, continuous_factors=True)
+
+
 @pytest.mark.parametrize("continuous", [True, False])
 def test_arrays_that_do_not_fit_are_an_error(continuous):
   x_train, y_train, x_test, y_test = splits()

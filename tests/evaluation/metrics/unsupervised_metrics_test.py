@@ -135,6 +135,25 @@ def test_one_point_is_an_error():
     )
 
 
+@pytest.mark.parametrize(
+  ("representations", "codes", "message"),
+  [
+    (
+      np.ones((1, 2)),
+      np.ones((1, 2)),
+      "points of unsupervised_metrics must be .* at least 2, got 1",
+    ),
+    (np.ones(3), np.ones(3), r"must both be \[num_points, num_latent\], got shapes \(3,\)"),
+    (np.ones((3, 2)), np.ones((2, 2)), r"got shapes \(3, 2\) and \(2, 2\)"),
+    (np.full((3, 2), np.nan), np.ones((3, 2)), "The representation has 6 of 6 values"),
+    (np.full((3, 2), 1e100), np.ones((3, 2)), r"values up to 1e\+100, and above"),
+  ],
+)
+def test_points_that_cannot_be_measured_are_refused(representations, codes, message):
+  with pytest.raises(ValueError, match=message):
+    unsupervised_metrics.latent_dependence(representations, codes)
+
+
 def test_evaluator_measures_the_sampled_points():
   gin.parse_config("discretizer.discretizer_fn = @histogram_discretizer\ndiscretizer.num_bins = 10")
   results = unsupervised_metrics.compute_unsupervised_metrics(

@@ -1,0 +1,238 @@
+"""InfoM, InfoC and InfoE (InfoMEC) of Hsu et al. (2023), arXiv:2305.18378.
+
+Modularity and compactness are ratios within the matrix of normalized mutual information of latents
+and factors, explicitness is the information that a linear classifier can use.
+"""
+
+from collections.abc import Callable
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+from typing import Any
+import warnings
+
+import gin
+import numpy as np
+from sklearn import exceptions
+from sklearn import linear_model
+from sklearn import metrics
+from sklearn import preprocessing
+import threadpoolctl
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.metrics import utils
+from dl_condind.utils import errors
+
+ESTIMATORS = ("nearest_neighbors", "histogram", "discrete")
+NUM_NEIGHBORS = 10  # as in the authors' code
+NUM_BINS = 20  # as in the authors' code, and disentanglement_lib's for every metric
+
+
+@gin.configurable(
+  "info_mec",
+  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+)
+def compute_info_mec(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  artifact_dir: str | None = None,
+  num_train: int = gin.REQUIRED,
+  batch_size: int = 16,
+  estimator: str = "nearest_neighbors",
+  min_relative_range: float = 0.05,
+) -> dict[str, Any]:
+  """Returns InfoM, InfoC and InfoE on sampled points.
+
+  Args:
+    ground_truth_data: Data set to sample from.
+    representation_function: Observations -> representations.
+    random_state: State that every draw comes from, and the seed of the estimator.
+    artifact_dir: Not used.
+    num_train: Number of points.
+    batch_size: Number of points of one draw.
+    estimator: As `info_mec_scores`.
+    min_relative_range: As `info_mec_scores`.
+
+  Returns:
+    The results of `info_mec_scores`.
+  """
+  del artifact_dir
+  seed = predictors.seed_from(random_state)
+  points = representation.generate_batch_factor_code(
+    ground_truth_data, representation_function, num_train, random_state, batch_size
+  )
+  return info_mec_scores(*points, estimator, min_relative_range, seed)
+
+
+def info_mec_scores(
+  representations: np.ndarray,
+  factors: np.ndarray,
+  estimator: str = "nearest_neighbors",
+  min_relative_range: float = 0.05,
+  seed: int = 0,
+) -> dict[str, Any]:
+  """Returns InfoM, InfoC and InfoE of representations.
+
+  Implements InfoMEC of Hsu et al. (2023), arXiv:2305.18378, as their code does. A factor with one
+  value is left out everywhere.
+
+  Where implementations differ: the information of a latent and a factor is divided by the factor's
+  entropy, as in the paper; other normalizers weight factors differently. The authors' two files
+  prune latents whose range is at most 1/20 or 1/8 of the largest, Tripod (Hsu et al., 2024,
+  arXiv:2404.10282) those whose interquartile range is at most a tenth of the largest. Here a latent
+  without information counts as 0, where the authors divide 0 by 0, and copies of a point have no
+  part in nearest neighbors (see `utils.nearest_neighbor_mutual_info`). For InfoE see
+  `linear_information`.
+
+  Ratios of information that is nearly 0 are arbitrary: of active latents of pure noise `info_m` is
+  far from 0. Read it beside `info_e`.
+
+  Args:
+    representations: `[num_points, num_latent]`.
+    factors: Their factors, whole numbers, `[num_points, num_factors]`.
+    estimator: How mutual information is estimated. "nearest_neighbors": from the 10 nearest
+      neighbors in one latent (Ross, 2014), the paper's for continuous latents. "histogram": each
+      latent cut in 20 bins of equal width, biased upwards. "discrete": each distinct value of a
+      latent is a symbol, also for InfoE.
+    min_relative_range: A latent is active if it varies over more than this part of the largest
+      range of a latent, in [0, 1). The authors take 0 for discrete latents.
+    seed: Seed of the noise that breaks ties between neighbors.
+
+  Returns:
+    `info_m`, with `.code_{j}` of each active latent, None if only one factor varies; `info_c`, with
+    `.factor_{i}`, None if only one latent is active; `info_e`, with `.factor_{i}`; all in [0, 1].
+    `info_m` and `info_c` are 0 if no latent is active. `active_latents` and `constant_factors`:
+    indices; `factor_entropy`: in nats, `[num_factors]`; `normalized_mutual_information_matrix`:
+    `[num_latent][num_factors]`, in units of the factor's entropy, 0 for constant factors.
+
+  Raises:
+    ConfigError: If estimator or min_relative_range is not allowed, no factor varies, one is
+      continuous, a representation is not finite, or the points are too few for nearest neighbors.
+    ValueError: If the arrays do not fit together.
+  """
+  _check_settings(estimator, min_relative_range)
+  x, y = predictors.check_points(representations, factors, "train")
+  varies = predictors.varying_factors(y, "info_mec")
+  active = active_latents(x, min_relative_range)
+  entropy = utils.discrete_entropy(y)
+  matrix = np.zeros((x.shape[1], y.shape[1]))
+  matrix[:, varies] = mutual_information(x, y[:, varies], estimator, seed) / entropy[varies]
+
+  results = {"info_m": None, "info_c": None}
+  active_matrix = matrix[np.ix_(active, varies)]
+  if len(varies) > 1:
+    per_code = largest_shares(active_matrix)
+    results["info_m"] = float(np.mean(per_code)) if active.size else 0.0
+    results |= utils.numbered("info_m.code", active, per_code)
+  if len(active) != 1:
+    per_factor = largest_shares(active_matrix.T) if active.size else np.zeros(len(varies))
+    results["info_c"] = float(np.mean(per_factor))
+    results |= utils.numbered("info_c.factor", varies, per_factor)
+  features = _features(x, estimator)
+  explicitness = [linear_information(features, y[:, i]) for i in varies]
+  return {
+    **results,
+    "info_e": float(np.mean(explicitness)),
+    **utils.numbered("info_e.factor", varies, explicitness),
+    "active_latents": active.tolist(),
+    "constant_factors": np.setdiff1d(np.arange(y.shape[1]), varies).tolist(),
+    "factor_entropy": entropy.tolist(),
+    "normalized_mutual_information_matrix": matrix.tolist(),
+  }
+
+
+def _check_settings(estimator: str, min_relative_range: float) -> None:
+  if estimator not in ESTIMATORS:
+    raise errors.ConfigError(
+      f"info_mec.estimator must be one of {', '.join(ESTIMATORS)}, got {estimator!r}."
+    )
+  if not 0 <= min_relative_range < 1:
+    raise errors.ConfigError(
+      f"info_mec.min_relative_range must be in [0, 1), got {min_relative_range!r}."
+    )
+
+
+def active_latents(representations: np.ndarray, min_relative_range: float) -> np.ndarray:
+  """Returns the indices of the latents that vary over more than a part of the largest range.
+
+  Args:
+    representations: `[num_points, num_latent]`.
+    min_relative_range: That part, in [0, 1).
+  """
+  ranges = np.ptp(representations, axis=0)
+  return np.flatnonzero(ranges > min_relative_range * ranges.max())
+
+
+def mutual_information(
+  representations: np.ndarray, factors: np.ndarray, estimator: str, seed: int
+) -> np.ndarray:
+  """Returns the mutual information of each latent with each factor, in nats.
+
+  Args:
+    representations: `[num_points, num_latent]`.
+    factors: Discrete, `[num_points, num_factors]`.
+    estimator: One of `ESTIMATORS`, as `info_mec_scores`.
+    seed: Seed of the noise that breaks ties between neighbors.
+
+  Returns:
+    `[num_latent, num_factors]`, at least 0 and at most the entropy of the factor.
+
+  Raises:
+    ConfigError: If the points are too few for nearest neighbors.
+  """
+  if estimator == "histogram":
+    codes = utils.histogram_discretizer(representations, NUM_BINS)
+    return utils.discrete_mutual_info(codes, factors)
+  if estimator == "discrete":
+    return utils.discrete_mutual_info(representations, factors)
+  return utils.nearest_neighbor_mutual_info(representations, factors, seed, NUM_NEIGHBORS)
+
+
+def largest_shares(information: np.ndarray) -> np.ndarray:
+  """Returns how far each row's largest entry outweighs the others, `[num_rows]`, in [0, 1].
+
+  It is `(largest / sum - 1 / num_columns) / (1 - 1 / num_columns)`: 1 if the others are 0, 0 if all
+  are equal, also if all are 0.
+
+  Args:
+    information: Not negative, `[num_rows, num_columns]`, with at least two columns.
+  """
+  chance = 1.0 / information.shape[1]
+  total = information.sum(axis=1)
+  share = np.full(len(information), chance)
+  np.divide(information.max(axis=1), total, out=share, where=total > 0)
+  return np.clip((share - chance) / (1.0 - chance), 0.0, 1.0)  # Rounding can leave -1e-16.
+
+
+def linear_information(features: np.ndarray, factor: np.ndarray) -> float:
+  """Returns the part of a factor's entropy that a linear classifier explains, in [0, 1].
+
+  It is predictive V-information (Xu et al., 2020, arXiv:2002.10689) divided by that of perfect
+  prediction: `1 - H_V(factor | features) / H_V(factor)`, V being logistic regressions without
+  regularization. H_V(factor), the cross-entropy of the best classifier that sees nothing, is the
+  empirical entropy of the factor. Classifiers are fitted and evaluated on the same points, as in
+  the authors' code: with few points it is too high. That code weights the values of a factor
+  inversely to their frequency, which changes the result if they are not equally frequent.
+
+  scikit-learn stops after 100 iterations, converged or not, as there: a factor of more than a
+  hundred values on one latent is not explained completely.
+
+  Args:
+    features: `[num_points, num_features]`, standardized.
+    factor: A factor of at least two values, `[num_points]`.
+  """
+  # With several threads, sums would depend on their number.
+  with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1, user_api="blas"):
+    warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+    model = linear_model.LogisticRegression(C=np.inf, max_iter=100).fit(features, factor)
+    conditional = metrics.log_loss(factor, model.predict_proba(features), labels=model.classes_)
+  entropy = utils.discrete_entropy(factor[:, None])[0]
+  return float(np.clip(1.0 - conditional / entropy, 0.0, 1.0))
+
+
+def _features(representations: np.ndarray, estimator: str) -> np.ndarray:
+  """Returns what the linear classifier sees, `[num_points, num_features]`."""
+  if estimator == "discrete":
+    return preprocessing.OneHotEncoder().fit_transform(representations)
+  return preprocessing.StandardScaler().fit_transform(representations)

@@ -1,0 +1,172 @@
+"""Mutual information based entropy disentanglement (MED) of Cao et al. (2022), arXiv:2206.04756."""
+
+from collections.abc import Callable
+import functools
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+from typing import Any
+
+import gin
+import numpy as np
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import representation
+from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import dci
+from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.metrics import utils
+
+
+@gin.configurable(
+  "med",
+  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+)
+def compute_med(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  artifact_dir: str | None = None,
+  num_train: int = gin.REQUIRED,
+  batch_size: int = 16,
+  top_k: int | None = None,
+) -> dict[str, Any]:
+  """Returns MED on sampled points, with gin's `discretizer`.
+
+  Args:
+    ground_truth_data: Data set to sample from.
+    representation_function: Observations -> representations.
+    random_state: State that every draw comes from.
+    artifact_dir: Not used.
+    num_train: Number of points.
+    batch_size: Number of points of one draw.
+    top_k: As `scores_of_codes`.
+
+  Returns:
+    The results of `scores_of_codes`.
+  """
+  del artifact_dir
+  representations, factors = representation.generate_batch_factor_code(
+    ground_truth_data, representation_function, num_train, random_state, batch_size
+  )
+  factors = utils.discretize_continuous(factors, utils.make_discretizer)
+  return scores_of_codes(utils.make_discretizer(representations), factors, top_k)
+
+
+def med_scores(
+  representations: np.ndarray,
+  factors: np.ndarray,
+  num_bins: int = 20,
+  top_k: int | None = None,
+) -> dict[str, Any]:
+  """Returns MED of representations, each latent cut in equal-width bins.
+
+  Args:
+    representations: `[num_points, num_latent]`.
+    factors: Ground truth, `[num_points, num_factors]`. A column that is not a whole number
+      everywhere is cut in bins too.
+    num_bins: Number of bins of each column.
+    top_k: As `scores_of_codes`.
+
+  Returns:
+    The results of `scores_of_codes`.
+  """
+  discretize = functools.partial(utils.histogram_discretizer, num_bins=num_bins)
+  factors = utils.discretize_continuous(factors, discretize)
+  return scores_of_codes(discretize(representations), factors, top_k)
+
+
+def scores_of_codes(
+  codes: np.ndarray, factors: np.ndarray, top_k: int | None = None
+) -> dict[str, Any]:
+  """Returns MED of discrete codes.
+
+  Implements MED of Cao et al. (2022), arXiv:2206.04756: DCI's disentanglement (Eastwood and
+  Williams, 2018) with an importance matrix that no classifier has to be fitted for. The importance
+  of a code for a factor is their empirical mutual information, divided by its sum over codes. The
+  score of a code is 1 less the entropy of its importances, to the base num_factors, and MED is the
+  mean of these scores by the codes' total importances.
+
+  A factor that has one value is left out everywhere; a factor that no code informs about has no
+  importances (the authors' code divides 0 by 0 in both cases). That code also reports the accuracy
+  of a linear classifier, which MED does not depend on.
+
+  Empirical mutual information of independent values is not 0 but about `(num_bins - 1) *
+  (num_values - 1) / (2 * num_points)` nats: with few points MED is too low.
+
+  Args:
+    codes: Discrete values, `[num_points, num_latent]`.
+    factors: Discrete ground truth, `[num_points, num_factors]`.
+    top_k: For Top-k MED, of the subset of codes that `top_k_codes` picks: how many at most for each
+      factor. None leaves it out.
+
+  Returns:
+    `med`, with `.code_{j}` of each latent, None if only one factor varies; `med_completeness`, with
+    `.factor_{i}`, None if there is only one latent; all in [0, 1]. With top_k also `top_k_med` and
+    `top_k_completeness`, likewise of the subset, and `top_k_latents`, its indices; these are None
+    if only one factor varies. `constant_factors`: indices of the factors left out;
+    `importance_matrix`: `[num_latent][num_factors]`, 0 for those left out.
+
+  Raises:
+    ConfigError: If no factor varies, or top_k is not positive.
+    ValueError: If the arrays do not fit together.
+  """
+  codes, factors = np.asarray(codes), np.asarray(factors)
+  set_factors.check_arrays(codes, factors)
+  if top_k is not None:
+    representation.check_count("med.top_k", top_k, 1)
+  varies = predictors.varying_factors(factors, "med")
+  importance = importance_of_codes(codes, factors[:, varies])
+  matrix = np.zeros((codes.shape[1], factors.shape[1]))
+  matrix[:, varies] = importance
+  results = {
+    key.replace("disentanglement", "med").replace("completeness", "med_completeness"): value
+    for key, value in dci.importance_scores(importance, varies).items()
+  }
+  if top_k is not None:
+    results |= _top_k_scores(importance, top_k)
+  return {
+    **results,
+    "constant_factors": np.setdiff1d(np.arange(factors.shape[1]), varies).tolist(),
+    "importance_matrix": matrix.tolist(),
+  }
+
+
+def importance_of_codes(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
+  """Returns the share of each code in what all codes together inform about each factor.
+
+  Args:
+    codes: Discrete values, `[num_points, num_latent]`.
+    factors: Discrete values, `[num_points, num_factors]`.
+
+  Returns:
+    `[num_latent, num_factors]`. A column sums to 1, or to 0 if no code informs about the factor.
+  """
+  information = utils.discrete_mutual_info(codes, factors)
+  total = information.sum(axis=0)
+  return np.divide(information, total, out=np.zeros_like(information), where=total > 0)
+
+
+def top_k_codes(importance: np.ndarray, top_k: int) -> np.ndarray:
+  """Returns the indices of the most disentangled codes of each factor, in rising order.
+
+  A code belongs to the factor it is most important for. Of equals the first counts.
+
+  Args:
+    importance: Not negative, `[num_latent, num_factors]`, with at least two factors.
+    top_k: The largest number of codes of one factor.
+  """
+  most_disentangled = np.argsort(-dci.disentanglement_per_code(importance), kind="stable")
+  factor_of_code = np.argmax(importance[most_disentangled], axis=1)
+  picked = [most_disentangled[factor_of_code == i][:top_k] for i in range(importance.shape[1])]
+  return np.sort(np.concatenate(picked))
+
+
+def _top_k_scores(importance: np.ndarray, top_k: int) -> dict[str, Any]:
+  if importance.shape[1] == 1:  # There is no disentanglement to pick codes by.
+    return {"top_k_med": None, "top_k_completeness": None, "top_k_latents": None}
+  picked = top_k_codes(importance, top_k)
+  scores = dci.importance_scores(importance[picked])
+  return {
+    "top_k_med": scores["disentanglement"],
+    "top_k_completeness": scores["completeness"],
+    "top_k_latents": picked.tolist(),
+  }
