@@ -4,29 +4,38 @@ from collections.abc import Callable
 from collections.abc import Sequence
 import functools
 import glob
+import itertools
 import json
 import os
 import pathlib
 import time
 from typing import Any
-import zlib
 
 from absl import logging
 import gin
 import numpy as np
-import tensorflow as tf
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import stored_generators
+from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation import unified_scores  # noqa: F401 (for its gin names, as below)
 from dl_condind.evaluation import validation  # noqa: F401
+from dl_condind.evaluation.metrics import aligned_mig  # noqa: F401
 from dl_condind.evaluation.metrics import beta_vae  # noqa: F401
 from dl_condind.evaluation.metrics import dci  # noqa: F401
+from dl_condind.evaluation.metrics import dci_es  # noqa: F401
+from dl_condind.evaluation.metrics import decoder_geometry  # noqa: F401
 from dl_condind.evaluation.metrics import downstream_task  # noqa: F401
 from dl_condind.evaluation.metrics import factor_vae  # noqa: F401
 from dl_condind.evaluation.metrics import fairness  # noqa: F401
+from dl_condind.evaluation.metrics import info_mec  # noqa: F401
+from dl_condind.evaluation.metrics import infogan_disentanglement  # noqa: F401
+from dl_condind.evaluation.metrics import information_estimators  # noqa: F401
+from dl_condind.evaluation.metrics import information_gap  # noqa: F401
 from dl_condind.evaluation.metrics import irs  # noqa: F401
+from dl_condind.evaluation.metrics import med  # noqa: F401
 from dl_condind.evaluation.metrics import mig  # noqa: F401
 from dl_condind.evaluation.metrics import modularity_explicitness  # noqa: F401
 from dl_condind.evaluation.metrics import reduced_downstream_task  # noqa: F401
@@ -35,7 +44,7 @@ from dl_condind.evaluation.metrics import strong_downstream_task  # noqa: F401
 from dl_condind.evaluation.metrics import total_correlation  # noqa: F401
 from dl_condind.evaluation.metrics import unsupervised_metrics  # noqa: F401
 from dl_condind.evaluation.metrics import vae_terms  # noqa: F401
-from dl_condind.methods import saved_models
+from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
@@ -61,7 +70,7 @@ def evaluate_with_gin(
     gin_config_files,
     gin_bindings,
     trust_gin_imports,
-    input_dir / "results" / "gin" / "postprocess.gin",
+    input_dir / "results" / "gin" / f"{_made_by(input_dir)}.gin",
   )
   try:
     evaluate(input_dir, output_dir, overwrite)
@@ -77,36 +86,75 @@ def evaluate_each(
   gin_config_files: Sequence[str] = (),
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
-) -> None:
-  """Evaluates the metric of each gin file that matches a pattern, into a folder of its name.
+) -> tuple[list[pathlib.Path], list[str]]:
+  """Evaluates one metric or several, on one representation or on all of a model, side by side.
+
+  What is there already is left as it is. A metric that cannot be evaluated here, such as one that
+  sets factors on a data set without a complete grid, does not keep the others from it.
 
   Args:
-    input_dir: Folder of the representation.
-    output_dir: Folder of the metrics' folders; of the one metric where there is no pattern.
-    pattern: Pattern of gin files, or None if gin_config_files describe one metric.
+    input_dir: Folder of a representation, or of folders of representations, such as
+      `postprocessed`.
+    output_dir: Folder to write to: the record itself, or a folder of the name of each
+      representation, if there are several, and in it one of the name of each gin file, if there is
+      a pattern.
+    pattern: Pattern of gin files, each of one metric, in the working directory or else in
+      `gin_configs`; None if gin_config_files describe one metric.
     overwrite: Whether to replace what is there.
     gin_config_files: gin files that are read first.
     gin_bindings: gin bindings that are read last.
     trust_gin_imports: Whether gin files may import any module.
 
+  Returns:
+    The folders of the records, and what kept each other metric from being evaluated.
+
   Raises:
-    ConfigError: If no file matches.
+    DatasetError: If there is no representation.
+    ConfigError: If no file matches or one is not valid, before anything is evaluated; or if there
+      is one metric only, and it cannot be evaluated.
   """
-  options = (gin_bindings, trust_gin_imports)
-  if pattern is None:
-    evaluate_with_gin(input_dir, output_dir, overwrite, gin_config_files, *options)
-    return
-  paths = sorted(glob.glob(pattern, recursive=True))
-  if not paths:
-    raise errors.ConfigError(f"No gin file matches {pattern!r}.")
-  for path in paths:
-    evaluate_with_gin(
-      input_dir,
-      pathlib.Path(output_dir) / pathlib.Path(path).stem,
-      overwrite,
-      [*gin_config_files, path],
-      *options,
-    )
+  input_dir, output_dir = pathlib.Path(input_dir), pathlib.Path(output_dir)
+  metrics = {"": []} if pattern is None else _matching_files(pattern)
+  for path in metrics.values():
+    configs.parse([*gin_config_files, *path], gin_bindings, trust_gin_imports)
+  names = _representations(input_dir)
+  failures, directories = [], []
+  for i, (name, metric) in enumerate(itertools.product(names, metrics), start=1):
+    directory = output_dir / name / metric
+    logging.info("[%d/%d] %s", i, len(names) * len(metrics), directory)
+    try:
+      evaluate_with_gin(
+        input_dir / name,
+        directory,
+        overwrite,
+        [*gin_config_files, *metrics[metric]],
+        gin_bindings,
+        trust_gin_imports,
+      )
+      directories.append(directory)
+    except errors.ConfigError as error:
+      if len(names) * len(metrics) == 1:
+        raise
+      logging.error("%s: %s", directory, error)
+      failures.append(f"{directory.relative_to(output_dir)}: {error}")
+  return directories, failures
+
+
+def _matching_files(pattern: str) -> dict[str, list[str]]:
+  """Returns the gin files that match, each in a list of its own under the name of its metric."""
+  for folder in (pathlib.Path(), configs.gin_config_folder()):
+    paths = sorted(glob.glob(str(folder / pattern), recursive=True))
+    if paths:
+      return {pathlib.Path(path).stem: [path] for path in paths}
+  raise errors.ConfigError(
+    f"No gin file matches {pattern!r}, here or in {configs.gin_config_folder()}."
+  )
+
+
+def _representations(input_dir: pathlib.Path) -> list[str]:
+  """Returns the subfolders of input_dir that are representations, or [""] if it is one itself."""
+  found = sorted(path.parent.name for path in input_dir.glob("*/saved_model"))
+  return [""] if (input_dir / "saved_model").is_dir() or not found else found
 
 
 @gin.configurable("evaluation", denylist=["input_dir", "output_dir", "overwrite"])
@@ -145,7 +193,10 @@ def evaluate(
     if stage.is_complete:
       return
     dataset = _shared(named_data.get_named_ground_truth_data())
-    represent = _load(str(model_dir.resolve()), files.manifest_digest(model_dir), random_seed)
+    if _made_by(input_dir) == "train":
+      represent = stored_generators.load_generator(input_dir)
+    else:
+      represent = _load(str(model_dir.resolve()), files.manifest_digest(model_dir), random_seed)
     values = evaluation_fn(dataset, represent, random_state=np.random.RandomState(random_seed))
     stage.finish(
       {**values, "elapsed_time": time.monotonic() - start_time},
@@ -153,6 +204,13 @@ def evaluate(
       previous=input_dir,
     )
   logging.info("Evaluated %s: %s", output_dir, _scalars(values))
+
+
+def _made_by(input_dir: pathlib.Path) -> str:
+  """Returns the step that made a folder: "train" of an InfoGAN, which has no representation."""
+  folder = input_dir / "results" / "gin"
+  is_model = (folder / "train.gin").is_file() and not (folder / "postprocess.gin").is_file()
+  return "train" if is_model else "postprocess"
 
 
 def _scalars(values: dict[str, Any]) -> dict[str, float]:
@@ -175,45 +233,4 @@ def _shared(dataset: ground_truth_data.GroundTruthData) -> ground_truth_data.Gro
 @functools.lru_cache(maxsize=2)
 def _load(path: str, digest: str, random_seed: int) -> representation.Representation:
   del digest
-  return load_representation(path, random_seed)
-
-
-def load_representation(
-  path: str | os.PathLike, random_seed: int = 0
-) -> representation.Representation:
-  """Loads a representation written by postprocessing.
-
-  Noise is a function of random_seed and of the observations passed together, so evaluations can be
-  repeated and do not depend on what was evaluated before.
-
-  Args:
-    path: Folder of the SavedModel.
-    random_seed: Seed of the noise.
-
-  Raises:
-    DatasetError: If it is missing or was changed.
-    ConfigError: If it is a model without a representation.
-  """
-  signatures = saved_models.load(path).signatures
-  if "seeded_representation" not in signatures:
-    raise errors.ConfigError(f"{path} holds a model but no representation: postprocess it first.")
-  shape = signatures["seeded_representation"].structured_input_signature[1]["images"].shape
-
-  def call(name: str, observations: np.ndarray, seeded: bool) -> dict[str, np.ndarray]:
-    if not shape.is_compatible_with(observations.shape):
-      raise errors.ConfigError(
-        f"The model at {path} takes observations of shape {shape.as_list()}, got "
-        f"{list(observations.shape)}: evaluate it on the data set it was trained on."
-      )
-    observations = np.ascontiguousarray(observations, dtype=np.float32)
-    inputs = {"images": tf.constant(observations)}
-    if seeded:
-      words = np.array([random_seed, zlib.crc32(observations) >> 1], np.uint32)
-      inputs["seed"] = tf.constant(words.view(np.int32))  # TensorFlow's seeds are signed.
-    return {key: value.numpy() for key, value in signatures[name](**inputs).items()}
-
-  return representation.Representation(
-    lambda observations: call("seeded_representation", observations, True)["default"],
-    gaussian_encoder=lambda observations: call("gaussian_encoder", observations, False),
-    elbo_terms=lambda observations: call("elbo_terms", observations, True),
-  )
+  return stored_representations.load_representation(path, random_seed)

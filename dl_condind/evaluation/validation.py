@@ -13,6 +13,7 @@ from typing import Any
 import gin
 import numpy as np
 
+from dl_condind.data.ground_truth import labelled_images
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import unified_scores
 from dl_condind.evaluation.metrics import dci
@@ -23,6 +24,44 @@ from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 _DATA = ["observations", "labels", "representation_function"]
+
+
+@gin.configurable(
+  "fixed_data",
+  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+)
+def compute_on_fixed_data(
+  ground_truth_data: labelled_images.LabelledImages,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  artifact_dir: str | None = None,
+  validation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED,
+) -> dict[str, Any]:
+  """Returns a score of all images of the user's own data, each once, for `dl_condind_evaluate`.
+
+  Args:
+    ground_truth_data: The data set `arrays` or `image_folder`, with factors.
+    representation_function: Observations -> representations.
+    random_state: State that the order of the images comes from, in which the first are fitted on.
+    artifact_dir: Not used.
+    validation_fn: One of the functions below.
+
+  Returns:
+    The results of validation_fn.
+
+  Raises:
+    ConfigError: If the data set is no list of images with factors, or as validation_fn.
+  """
+  del artifact_dir
+  if not isinstance(ground_truth_data, labelled_images.LabelledImages):
+    raise errors.ConfigError(
+      f"fixed_data scores all images of `arrays` or `image_folder`, got {ground_truth_data.name}: "
+      "choose the metric of the same name without _validation, which draws from a data set."
+    )
+  representation.check_has_factors(ground_truth_data)
+  rows = random_state.permutation(ground_truth_data.num_rows)
+  codes = representation.encode_rows(representation_function, ground_truth_data, rows)
+  return validation_fn(codes, ground_truth_data.factors[rows], np.asarray)
 
 
 @gin.configurable("mig_validation", denylist=_DATA)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import saved_models
+from dl_condind.methods import stored_infogan
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import stages
@@ -32,11 +33,15 @@ class StoredModel:
 
     Raises:
       DatasetError: If the model is missing or damaged.
-      ConfigError: If its configuration is.
+      ConfigError: If its configuration is, or it is an InfoGAN.
     """
     model_dir = pathlib.Path(model_dir)
     self._model = saved_models.load(model_dir / "saved_model")  # It owns the weights.
     self._signatures = self._model.signatures
+    if stored_infogan.is_infogan(self._signatures):
+      raise errors.ConfigError(
+        f"{model_dir} holds an InfoGAN: make its pictures with dl_condind_visualize_infogan."
+      )
     config = model_dir / "results" / "gin" / "train.gin"
     if not config.is_file():
       raise errors.DatasetError(f"No {config}: finish the training first.")

@@ -66,10 +66,6 @@ def state(directory):
   return {p: p.stat().st_mtime_ns for p in directory.rglob("*") if p.name != ".lock"}
 
 
-def images(num, seed=0):
-  return np.random.default_rng(seed).uniform(size=(num, 64, 64, 1)).astype(np.float32)
-
-
 @pytest.mark.parametrize("name", ["mean", "sampled"])
 def test_values_repeat_after_loading_anew_and_in_any_order(trained_run, tmp_path, name):
   input_dir = trained_run / "postprocessed" / name
@@ -110,42 +106,8 @@ def test_values_are_those_of_the_model(trained_run, tmp_path):
   assert correlations[1] > correlations[0]
 
 
-def test_loading_gives_the_stored_functions(trained_run):
-  path = trained_run / "postprocessed" / "sampled" / "saved_model"
-  first, again, other = (evaluate.load_representation(path, seed) for seed in (3, 3, 2))
-  samples = first(images(50))
-  first(images(50, seed=1))  # What was asked before makes no difference.
-  np.testing.assert_array_equal(first(images(50)), samples)
-  np.testing.assert_array_equal(again(images(50)), samples)
-  assert np.abs(other(images(50)) - samples).min() > 0
-  encoded = first.gaussian_encoder(images(50))
-  noise = (samples - encoded["mean"]) / np.exp(0.5 * encoded["logvar"])
-  assert np.abs(noise).max() < 5
-  assert len(np.unique(noise, axis=0)) == 50
-  assert (first(images(50, seed=1))[0] - first.gaussian_encoder(images(50, seed=1))["mean"][0]) != (
-    pytest.approx(samples[0] - encoded["mean"][0])
-  )
-  terms = first.elbo_terms(images(50))
-  assert {key: value.shape for key, value in terms.items()} == {
-    "reconstruction_loss": (50,),
-    "kl_loss": (50,),
-    "kl_loss_full": (50,),
-  }
-  mean = evaluate.load_representation(trained_run / "postprocessed" / "mean" / "saved_model")
-  np.testing.assert_array_equal(mean(images(5)), mean.gaussian_encoder(images(5))["mean"])
-
-
-def test_observations_of_another_shape_are_refused(trained_run):
-  represent = evaluate.load_representation(trained_run / "postprocessed" / "mean" / "saved_model")
-  for function in (represent, represent.gaussian_encoder, represent.elbo_terms):
-    with pytest.raises(errors.ConfigError, match=r"\[None, 64, 64, 1\], got \[2, 64, 64, 3\]"):
-      function(np.zeros((2, 64, 64, 3)))
-
-
 def test_a_model_without_representation_is_refused(trained_run, tmp_path):
-  with pytest.raises(errors.ConfigError, match="no representation: postprocess it first"):
-    evaluate.load_representation(trained_run / "model" / "saved_model")
-  with pytest.raises(errors.ConfigError, match="no representation: postprocess it first"):
+  with pytest.raises(errors.ConfigError, match=r"A VAE is postprocessed before it is evaluated"):
     evaluate_metric(trained_run / "model", tmp_path, MIG, bindings=["dataset.name = 'dummy_data'"])
   assert not results.is_complete(tmp_path, "evaluation")
 
@@ -280,6 +242,71 @@ def test_each_file_of_a_pattern_is_evaluated_in_its_folder(trained_run, tmp_path
     assert record["evaluation_config.mig.num_train"] == num_train
     assert record["evaluation_config.discretizer.num_bins"] == "7"
     assert record["evaluation_config.evaluation.random_seed"] == "0"  # Of metrics/mig.gin.
+
+
+def write_metrics(folder, **texts):
+  folder.mkdir()
+  for name, text in texts.items():
+    (folder / f"{name}.gin").write_text(text)
+  return str(folder / "*.gin")
+
+
+SMALL_MIG = 'include "metrics/mig.gin"\nmig.num_train = 40\n'
+SMALL_TERMS = 'include "metrics/vae_terms.gin"\nvae_terms.num_points = 40\n'
+
+
+def test_all_representations_of_a_model_are_evaluated_side_by_side(trained_run, tmp_path):
+  pattern = write_metrics(tmp_path / "configs", mig=SMALL_MIG, terms=SMALL_TERMS)
+  out = tmp_path / "out"
+  directories, failures = evaluate.evaluate_each(trained_run / "postprocessed", out, pattern)
+  names = ["mean/mig", "mean/terms", "sampled/mig", "sampled/terms"]
+  assert [str(path.relative_to(out)) for path in directories] == names
+  assert not failures
+  for name in names:
+    representation, metric = name.split("/")
+    evaluate.evaluate_each(
+      trained_run / "postprocessed" / representation,
+      tmp_path / "single" / name,
+      gin_config_files=[tmp_path / "configs" / f"{metric}.gin"],
+    )
+    single, together = (
+      results.read_results(folder / name, "evaluation") for folder in (tmp_path / "single", out)
+    )
+    for key in UNREPEATABLE:
+      del single[key], together[key]
+    assert single == together
+  before = state(out)
+  assert evaluate.evaluate_each(trained_run / "postprocessed", out, pattern) == (directories, [])
+  assert state(out) == before
+
+
+def test_a_metric_that_cannot_be_evaluated_does_not_keep_others_from_it(trained_run, tmp_path):
+  pattern = write_metrics(
+    tmp_path / "configs", a=SMALL_MIG.replace("40", "0"), b=SMALL_MIG, c=SMALL_TERMS
+  )
+  out = tmp_path / "out"
+  directories, failures = evaluate.evaluate_each(
+    trained_run / "postprocessed" / "mean", out, pattern
+  )
+  assert directories == [out / "b", out / "c"]
+  assert all(results.is_complete(path, "evaluation") for path in directories)
+  (failure,) = failures
+  assert failure.startswith("a: The number of points to evaluate on must be a whole number")
+
+
+def test_an_invalid_file_of_a_pattern_is_found_before_anything_is_evaluated(trained_run, tmp_path):
+  pattern = write_metrics(tmp_path / "configs", a=SMALL_MIG, b="mig.num_trains = 3\n")
+  with pytest.raises(errors.ConfigError, match=r"b\.gin:1: mig has no parameter 'num_trains'"):
+    evaluate.evaluate_each(trained_run / "postprocessed" / "mean", tmp_path / "out", pattern)
+  assert not (tmp_path / "out").exists()
+
+
+def test_a_pattern_is_looked_for_in_the_package(trained_run, tmp_path):
+  bindings = ["mig.num_train = 40"]
+  directories, _ = evaluate.evaluate_each(
+    trained_run / "postprocessed" / "mean", tmp_path, "metrics/mi[g].gin", gin_bindings=bindings
+  )
+  assert directories == [tmp_path / "mig"]
 
 
 def test_a_pattern_without_files_is_refused(trained_run, tmp_path):

@@ -1,9 +1,12 @@
 import importlib.util  # noqa: F401  (gin uses it without importing it)
+import pathlib
 
 import gin
 import numpy as np
 import pytest
 
+from dl_condind.data.ground_truth import dummy_data
+from dl_condind.data.ground_truth import labelled_images
 from dl_condind.evaluation import unified_scores
 from dl_condind.evaluation import validation
 from dl_condind.evaluation.metrics import dci
@@ -111,3 +114,46 @@ def test_non_finite_representation_is_refused():
 def test_batch_size_is_checked():
   with pytest.raises(errors.ConfigError, match="batch_size must be"):
     validation.compute_mig_on_fixed_data(*labelled(), Encoder(), batch_size=0)
+
+
+class Listed(labelled_images.LabelledImages):
+  """Labelled points as images of 3 x 1 pixels."""
+
+  def __init__(self, factors):
+    names, sizes = ["a", "b", "c"][: factors.shape[1]], [2, 3, 4][: factors.shape[1]]
+    super().__init__("listed", pathlib.Path("listed"), names, sizes, factors, (3, 1, 1))
+
+  def read_images(self, folder):
+    images = labelled()[0].astype(np.float32).reshape(-1, 3, 1, 1)
+    return images, {"source": "test", "sha256": "none"}
+
+
+def flatten(observations):
+  return observations.reshape(len(observations), -1)
+
+
+def test_fixed_data_is_each_image_once_in_a_random_order():
+  observations, labels = labelled()
+  observations = observations.astype(np.float32)
+  arguments = (Listed(labels), flatten)
+  found = validation.compute_on_fixed_data(
+    *arguments, np.random.RandomState(2), validation_fn=validation.compute_mig_on_fixed_data
+  )
+  assert found == mig.mutual_information_gap(observations, labels, num_bins=10)
+  found = validation.compute_on_fixed_data(
+    *arguments, np.random.RandomState(2), validation_fn=validation.compute_sap_on_fixed_data
+  )
+  order = np.random.RandomState(2).permutation(101)
+  x, y = observations[order], labels[order]
+  assert found == sap_score.sap_scores(x[:76], y[:76], x[76:], y[76:], continuous_factors=False)
+
+
+def test_fixed_data_must_be_a_list_of_images_with_factors():
+  options = {"validation_fn": validation.compute_mig_on_fixed_data}
+  with pytest.raises(errors.ConfigError, match="fixed_data scores all images of `arrays`.*dummy"):
+    validation.compute_on_fixed_data(
+      dummy_data.DummyData(), flatten, np.random.RandomState(0), **options
+    )
+  with pytest.raises(errors.ConfigError, match="^listed has no factors"):
+    data = Listed(np.empty((101, 0), np.int64))
+    validation.compute_on_fixed_data(data, flatten, np.random.RandomState(0), **options)

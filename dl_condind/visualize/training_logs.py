@@ -1,0 +1,36 @@
+"""The log of a training as arrays."""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from dl_condind.methods import training_loop
+from dl_condind.utils import errors
+
+
+def read(model_dir: str | os.PathLike) -> dict[str, np.ndarray]:
+  """Returns the scalars that a training logged.
+
+  Args:
+    model_dir: Folder of the trained model.
+
+  Returns:
+    `step` and the scalars by name, each float64 `[num_lines]`.
+
+  Raises:
+    DatasetError: If the log is missing, empty or damaged.
+  """
+  path = pathlib.Path(model_dir) / training_loop.LOG
+  if not path.is_file():
+    raise errors.DatasetError(f"No {path}: name the folder of a trained model.")
+  lines = path.read_text(encoding="utf-8").splitlines()
+  try:
+    entries = [json.loads(line) for line in lines]
+    names = ["step", *entries[0]]
+    return {name: np.array([entry[name] for entry in entries], np.float64) for name in names}
+  except (ValueError, KeyError, IndexError, TypeError) as error:
+    raise errors.DatasetError(
+      f"{path} is empty or damaged ({error}): restore it, or train the model again."
+    ) from error

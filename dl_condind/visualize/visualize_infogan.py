@@ -1,0 +1,143 @@
+"""Pictures of trained InfoGANs, side by side: what each code does, and the losses in training."""
+
+from collections.abc import Sequence
+import os
+import pathlib
+
+from absl import logging
+import numpy as np
+
+from dl_condind.methods import saved_models
+from dl_condind.methods import stored_infogan
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.utils import results
+from dl_condind.visualize import figures
+from dl_condind.visualize import image_grids
+from dl_condind.visualize import infogan_pictures
+from dl_condind.visualize import picture_folders
+from dl_condind.visualize import study_runs
+from dl_condind.visualize import training_logs
+
+LIMIT = 2.0  # codes move over [-2, 2], as in Figure 3 of Yang et al. (2020)
+VALUES = np.linspace(-LIMIT, LIMIT, num=11)
+
+_SEED = 0
+_NUM_NOISES = 10  # rows of pictures of a model without categories, images of an animation
+_PER_ROW = 5
+_LOSSES = {
+  "discriminator": "discriminator_loss",
+  "generator": "generator_loss",
+  "mutual information penalty": "mutual_information_penalty",
+}
+
+
+def visualize_infogan(
+  model_dirs: Sequence[str | os.PathLike],
+  output_dir: str | os.PathLike,
+  overwrite: bool = False,
+  num_frames: int = 20,
+  fps: int = 10,
+) -> None:
+  """Writes pictures of InfoGANs into output_dir, unless they are there already.
+
+  `losses.png` has the losses in the course of training (Figure 4 of Yang et al., 2020).
+  `two_codes/category{k}.png`, or `two_codes/noise0.png` of a model without a categorical code,
+  varies the first two continuous codes on [-2, 2]^2 with all else fixed (their Figure 3).
+  `one_code/code{j}.png` has a row for each category (or draw of the noise) and varies code j along
+  it, `animated_codes/code{j}.gif` in time. Models get the same codes, noise and categories, and the
+  same models always give the same pictures.
+
+  Args:
+    model_dirs: Folders of the trained models, such as one of correlation 0 and one of 0.9.
+    output_dir: Folder of the pictures; replaced as a whole.
+    overwrite: Whether to replace pictures of other models or made with other settings.
+    num_frames: Frames of an animation.
+    fps: Frames per second.
+
+  Raises:
+    DatasetError: If a model, its record or its log is missing or damaged.
+    ConfigError: If one is no InfoGAN, two have codes of different sizes, a setting is out of range,
+      or output_dir holds something else.
+  """
+  picture_folders.check_in(2, 1000, num_frames=num_frames)
+  picture_folders.check_in(1, 50, fps=fps)
+  folders, output_dir = [pathlib.Path(folder) for folder in model_dirs], pathlib.Path(output_dir)
+  models = _load(folders)
+  logs = [training_logs.read(folder) for folder in folders]
+  settings = {
+    "input_sha256": [files.manifest_digest(folder / "saved_model") for folder in folders],
+    "num_frames": num_frames,
+    "fps": fps,
+    "random_seed": _SEED,
+    "interval": [-LIMIT, LIMIT],
+  }
+  if picture_folders.is_complete(output_dir, settings, overwrite):
+    logging.info("%s is complete.", output_dir)
+    return
+  caption = _caption(folders[0])
+  with picture_folders.written(output_dir, settings) as folder:
+    panels = {title: _losses(log) for title, log in zip(models, logs, strict=True)}
+    figure = figures.curves(panels, "training step", "loss [nats]")
+    (folder / "losses.png").write_bytes(figures.to_png(figure))
+    _save_pictures(models, num_frames, fps, caption, folder)
+  logging.info("Wrote pictures of %d InfoGANs to %s.", len(models), output_dir)
+
+
+def _load(folders: Sequence[pathlib.Path]) -> infogan_pictures.Models:
+  """Returns models with codes of the same sizes, each under a title of its own."""
+  models, sizes = {}, set()
+  for folder in folders:
+    model = stored_infogan.StoredInfoGAN(saved_models.load(folder / "saved_model"))
+    sizes.add((model.num_continuous, model.num_categories, model.num_noise))
+    title = _title(folder)
+    models[title if title not in models else f"{title} ({folder})"] = model
+  if len(sizes) > 1:
+    raise errors.ConfigError(
+      "InfoGANs side by side need codes of the same sizes, got (continuous, categories, noise) "
+      f"{' and '.join(map(str, sorted(sizes)))}: make pictures of each alone."
+    )
+  return models
+
+
+def _title(folder: pathlib.Path) -> str:
+  row = results.read_aggregate(folder / "results" / "aggregate" / "train.json")
+  run = study_runs.Run(folder.name, folder, row, {})
+  correlation = study_runs.name_correlation(run.correlation_label)
+  return f"{correlation}, seed {run.seed}".replace("\u00a0", " ")  # Pillow's font lacks it.
+
+
+def _caption(folder: pathlib.Path) -> str:
+  provenance = results.read_provenance(folder, "train")
+  return f"Trained on {provenance['dataset']} ({provenance['dataset_source']})"
+
+
+def _losses(log: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+  return {label: (log["step"], log[name]) for label, name in _LOSSES.items()}
+
+
+def _save_pictures(
+  models: infogan_pictures.Models, num_frames: int, fps: int, caption: str, folder: pathlib.Path
+) -> None:
+  """Writes all pictures of images."""
+  model = next(iter(models.values()))
+  noises = np.random.RandomState(_SEED).normal(size=(_NUM_NOISES, model.num_noise))
+  if model.num_categories:
+    rows = {f"category {k}": (noises[0], k) for k in range(model.num_categories)}
+  else:
+    rows = {f"noise {k}": (noise, None) for k, noise in enumerate(noises)}
+  for name in ("two_codes", "one_code", "animated_codes"):
+    (folder / name).mkdir()
+  if model.num_continuous > 1:
+    for label, (noise, category) in list(rows.items())[: model.num_categories or 1]:
+      picture = infogan_pictures.two_codes(models, VALUES, noise, category)
+      path = folder / "two_codes" / f"{label.replace(' ', '')}.png"
+      image_grids.with_caption([picture], caption)[0].save(path)
+  for code in range(model.num_continuous):
+    picture = infogan_pictures.one_code(models, code, VALUES, rows)
+    path = folder / "one_code" / f"code{code}.png"
+    image_grids.with_caption([picture], caption)[0].save(path)
+    starts = list(rows.values())
+    frames = infogan_pictures.animation(models, code, LIMIT, num_frames, starts, _PER_ROW)
+    path = folder / "animated_codes" / f"code{code}.gif"
+    image_grids.save_animation(image_grids.with_caption(frames, caption), path, fps)

@@ -1,0 +1,80 @@
+import numpy as np
+from PIL import Image
+import pytest
+
+from dl_condind.visualize import infogan_pictures
+
+VALUES = np.array([-2.0, 0.0, 2.0])
+
+
+class Recorder:
+  """A model that remembers its codes and draws the first one as a shade."""
+
+  num_continuous = 3
+
+  def __init__(self):
+    self.calls = []
+
+  def generate(self, continuous, noise, categories):
+    self.calls.append((continuous, noise, categories))
+    return np.tile((0.5 + continuous[:, :1] / 8)[:, :, None, None], (1, 5, 5, 1))
+
+
+@pytest.fixture
+def models():
+  return {"first": Recorder(), "second": Recorder()}
+
+
+def shades(picture, num_rows, num_columns, left):
+  """Returns the shade in the middle of each image of a grid."""
+  pixels = np.asarray(picture)
+  return pixels[38 + 5 : 38 + 12 * num_rows : 12, left + 5 : left + 12 * num_columns : 12]
+
+
+def test_first_code_goes_right_and_second_up(models):
+  picture = infogan_pictures.two_codes(models, VALUES, np.arange(4.0), 7)
+  for model in models.values():
+    ((continuous, noise, categories),) = model.calls
+    expected = [[x, y, 0] for y in (2, 0, -2) for x in (-2, 0, 2)]
+    np.testing.assert_array_equal(continuous, expected)
+    np.testing.assert_array_equal(noise, np.tile(np.arange(4.0), (9, 1)))
+    np.testing.assert_array_equal(categories, np.full(9, 7))
+  # Grids are right of labels; find the first column of pixels that is one of the first shade.
+  pixels = np.asarray(picture)
+  left = np.flatnonzero((pixels[38:46] == 64).all(axis=0))[0]  # round(255 * 0.25)
+  np.testing.assert_array_equal(shades(picture, 3, 3, left), np.tile([64, 128, 191], (3, 1)))
+
+
+def test_without_categories_none_is_given(models):
+  infogan_pictures.two_codes(models, VALUES, np.zeros(4), None)
+  assert models["first"].calls[0][2] is None
+
+
+def test_rows_have_their_category_and_columns_the_value(models):
+  rows = {"a": (np.zeros(4), 3), "b": (np.ones(4), 8)}
+  infogan_pictures.one_code(models, 1, VALUES, rows)
+  for (continuous, noise, categories), value, category in zip(
+    models["second"].calls, (0, 1), (3, 8), strict=True
+  ):
+    np.testing.assert_array_equal(continuous, [[0, -2, 0], [0, 0, 0], [0, 2, 0]])
+    np.testing.assert_array_equal(noise, np.full((3, 4), value))
+    np.testing.assert_array_equal(categories, np.full(3, category))
+
+
+def test_animation_moves_through_the_interval_and_back(models):
+  starts = [(np.zeros(4), 0), (np.zeros(4), 1), (np.zeros(4), 2)]
+  frames = infogan_pictures.animation(models, 0, 2.0, 8, starts, num_columns=2)
+  assert len(frames) == 8 and len({frame.size for frame in frames}) == 1
+  continuous, _, categories = models["first"].calls[2]
+  np.testing.assert_allclose(continuous[:, 0], [0, 1, 2, 1, 0, -1, -2, -1])
+  np.testing.assert_array_equal(categories, np.full(8, 2))
+  assert frames[1].tobytes() != frames[0].tobytes()
+  assert frames[3].tobytes() == frames[1].tobytes()
+
+
+def test_pictures_side_by_side_keep_their_pixels():
+  dark, light = Image.new("L", (3, 4), 10), Image.new("L", (5, 2), 200)
+  pixels = np.asarray(infogan_pictures.beside([dark, light]))
+  assert pixels.shape == (4, 3 + 12 + 5)
+  assert (pixels[:, :3] == 10).all() and (pixels[:2, 15:] == 200).all()
+  assert (pixels[:, 3:15] == 255).all() and (pixels[2:, 15:] == 255).all()

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from dl_condind.utils import errors
+from dl_condind.visualize import training_logs
+
+
+def test_scalars_are_those_of_the_lines(tmp_path):
+  (tmp_path / "train_log.jsonl").write_text(
+    '{"step": 0, "loss": 3.0}\n{"step": 10, "loss": 2.5}\n{"step": 20, "loss": 2}\n'
+  )
+  found = training_logs.read(tmp_path)
+  assert found.keys() == {"step", "loss"}
+  np.testing.assert_array_equal(found["step"], [0, 10, 20])
+  np.testing.assert_array_equal(found["loss"], [3.0, 2.5, 2.0])
+  assert found["loss"].dtype == np.float64
+
+
+@pytest.mark.parametrize(
+  "content", ["", '{"step": 0\n', "[]\n", '{"step": 0, "loss": 1}\n{"step": 1}\n', '{"a": "b"}\n']
+)
+def test_damaged_log_is_refused(tmp_path, content):
+  (tmp_path / "train_log.jsonl").write_text(content)
+  with pytest.raises(errors.DatasetError, match=r"train_log\.jsonl is empty or damaged"):
+    training_logs.read(tmp_path)
+
+
+def test_missing_log_is_named(tmp_path):
+  with pytest.raises(errors.DatasetError, match=r"No .*train_log\.jsonl: name the folder"):
+    training_logs.read(tmp_path)
