@@ -62,6 +62,15 @@ CASES = {
     2,
     r"equicorrelated\.correlation must be in \(-0\.333333, 1\) for 4 latents, got 1\.0\.",
   ),
+  "unknown activation": (
+    [
+      *TRAIN,
+      "--model_dir={folder}/a",
+      "--gin_bindings=reconstruction_loss.activation = 'relu'",
+    ],
+    2,
+    r"reconstruction_loss\.activation must be \"logits\" or \"tanh\", got 'relu'",
+  ),
   "run in use": (
     [*TRAIN, "--model_dir={folder}/locked"],
     75,

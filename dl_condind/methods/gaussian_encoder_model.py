@@ -38,6 +38,9 @@ class GaussianEncoderModel(base_model.Model):
     self.decoder = architectures.make_decoder(self.num_latent, self.observation_shape, decoder_seed)
     self.global_step = tf.Variable(0, dtype=tf.int64, name="global_step")
     self._num_slices = num_slices
+    # A mistake in its settings is found here rather than inside of AutoGraph, which would wrap it.
+    blank = tf.zeros([1, *self.observation_shape])
+    losses.make_reconstruction_loss(blank, blank)
 
   def encode(self, observations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns z_mean and z_logvar of observations, each [batch, num_latent]."""
