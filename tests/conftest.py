@@ -1,4 +1,6 @@
+import importlib.util
 import os
+import pathlib
 
 # Read when TensorFlow is imported, which a test may do before it imports dl_condind.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -16,6 +18,16 @@ TINY_TRAINING = [
   "encoder.encoder_fn = @test_encoder",
   "decoder.decoder_fn = @test_decoder",
 ]
+
+TINY_METRICS = {
+  "mig": ["mig.num_train = 50"],
+  "vae_terms": ["vae_terms.num_points = 20"],
+  "total_correlation": [
+    "total_correlation.num_posteriors = 8",
+    "total_correlation.num_samples = 2",
+    "total_correlation.num_repeats = 2",
+  ],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +62,66 @@ def trained_run(tmp_path_factory):
   return run
 
 
+@pytest.fixture(scope="session")
+def trained_study(tmp_path_factory):
+  """A study of two real runs, c = 0 and c = 0.9; the second lacks the sampled representation.
+
+  Read-only: tests that change something copy it.
+  """
+  study_dir = tmp_path_factory.mktemp("studies") / 'Größe <&> "b"'
+  _make_run(study_dir / "0", 0.0, ["mean", "sampled"])
+  _make_run(study_dir / "1", 0.9, ["mean"])
+  gin.clear_config()
+  return study_dir
+
+
+def _make_run(folder, correlation, representations):
+  from dl_condind.evaluation import evaluate
+  from dl_condind.methods import train
+  from dl_condind.postprocessing import postprocess
+
+  gin_files = ["shared.gin", "methods/vae.gin", "posteriors/equicorrelated.gin"]
+  bindings = [
+    *TINY_TRAINING,
+    "encoder.num_latent = 3",
+    f"equicorrelated.correlation = {correlation}",
+  ]
+  train.train_with_gin(folder / "model", False, gin_files, bindings)
+  for name in representations:
+    representation = folder / "postprocessed" / name
+    gin_file = f"postprocess/{name}.gin"
+    postprocess.postprocess_with_gin(folder / "model", representation, False, [gin_file])
+    for metric, metric_bindings in TINY_METRICS.items():
+      metric_dir = folder / "metrics" / name / metric
+      gin_file = f"metrics/{metric}.gin"
+      evaluate.evaluate_with_gin(representation, metric_dir, False, [gin_file], metric_bindings)
+
+
+@pytest.fixture(scope="session")
+def generated():
+  """Returns the module that generates studies."""
+  path = pathlib.Path(__file__).parent / "studies" / "generated_study.py"
+  spec = importlib.util.spec_from_file_location("generated_study", path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+@pytest.fixture(scope="session")
+def generated_study(generated, tmp_path_factory):
+  """Three methods, two data sets, two correlations, ten seeds; numbered in that order.
+
+  Read-only: tests that change something copy it.
+  """
+  study_dir = tmp_path_factory.mktemp("studies") / "generated"
+  methods = ("vae", "factor_vae", "beta_tc_vae")
+  generated.write_grid(study_dir, methods, ("dsprites_full", "cars3d"), (0.0, 0.9), 10)
+  return study_dir
+
+
 def pytest_addoption(parser):
   parser.addoption("--num_kills", type=int, default=20, help="SIGKILLs of a training.")
+  parser.addoption(
+    "--all_kills", action="store_true", help="Kill engines and stages ten times as often."
+  )
   parser.addoption("--num_mutations", type=int, default=200, help="Damaged files of a format.")

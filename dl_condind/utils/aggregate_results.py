@@ -11,22 +11,26 @@ import pathlib
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
+from dl_condind.utils import run_config
 
 DEFAULT_PATTERN = "output/*/*/metrics/*/*/results/aggregate/evaluation.json"
+
+_FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed", "steps")
 
 _Row = dict[str, object]
 
 
 def aggregate(pattern: str, output_path: str | os.PathLike) -> list[_Row]:
-  """Gathers aggregate records in one JSON file and, beside it, one CSV file.
+  """Gathers aggregate records in one JSON file and, beside it, two CSV files.
 
   The JSON file is disentanglement_lib's: `pandas.read_json` makes it a table with one row per
-  record, a column per key and the column `path`. The CSV file has the same rows; lists in it are
-  JSON.
+  record, a column per key and the column `path`. The first CSV file has the same rows; lists in it
+  are JSON. The second one, `{name}_runs.csv`, has one row per run, as `runs_table`; it is written
+  if there are records of evaluations (`metrics/*/*/results/aggregate/evaluation.json`).
 
   Args:
     pattern: Glob pattern of the records, such as `DEFAULT_PATTERN`; `**` means any folders.
-    output_path: Name of the JSON file. The CSV file has the same name but for its ending.
+    output_path: Name of the JSON file. The CSV files have the same name but for its ending.
 
   Returns:
     The rows, sorted by path.
@@ -49,16 +53,24 @@ def aggregate(pattern: str, output_path: str | os.PathLike) -> list[_Row]:
     for column in _columns(rows)
   }
   files.write_text(output_path, json.dumps(columns, allow_nan=False) + "\n")
-  _write_csv(output_path.with_suffix(".csv"), rows, first="path")
+  _write_csv(output_path.with_suffix(".csv"), rows, first=["path"])
+  runs: dict[str, _Row] = {}
+  for path, row in zip(map(pathlib.Path, paths), rows, strict=True):
+    if path.match("metrics/*/*/results/aggregate/evaluation.json"):
+      _add_evaluation(runs, path.parents[5].as_posix(), path, row)
+  if runs:
+    table = [runs[run] for run in sorted(runs, key=_natural_order)]
+    _write_csv(output_path.with_name(f"{output_path.stem}_runs.csv"), table, _FIRST_COLUMNS)
   return rows
 
 
 def runs_table(directory: str | os.PathLike) -> list[_Row]:
   """Gathers the runs below a folder in `{directory}/runs.csv`, one row for each.
 
-  Columns are `run` (the run's folder, relative to directory), `train_config.*`,
-  `train_results.*` and the evaluations as `{representation}.{metric}.{result}`, for example
-  `mean.mig.discrete_mig`. Cells of evaluations that a run lacks are empty.
+  Columns are `run` (the run's folder, relative to directory), what tells runs apart (`method`,
+  `dataset`, `num_latent`, `correlation`, `seed`), `steps`, then `train_config.*`, `train_results.*`
+  and the evaluations as `{representation}.{metric}.{result}`, for example `mean.mig.discrete_mig`.
+  Cells of evaluations that a run lacks are empty.
 
   Args:
     directory: A folder with runs in it, such as `output/{study}`, or one run.
@@ -74,30 +86,43 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   rows: dict[str, _Row] = {}
   for path in _below(directory, "model/results/aggregate/train.json"):
     run = path.parents[3].relative_to(directory).as_posix()
-    rows[run] = {"run": run, **_select(results.read_aggregate(path))}
+    rows[run] = _new_row(run, results.read_aggregate(path))
   for path in _below(directory, "metrics/*/*/results/aggregate/evaluation.json"):
     run = path.parents[5].relative_to(directory).as_posix()
-    evaluation = results.read_aggregate(path)
-    row = rows.setdefault(run, {"run": run, **_select(evaluation)})
-    prefix = "evaluation_results."
-    for key, value in evaluation.items():
-      if key.startswith(prefix) and key != "evaluation_results.uuid":
-        row[f"{path.parents[3].name}.{path.parents[2].name}.{key.removeprefix(prefix)}"] = value
+    _add_evaluation(rows, run, path, results.read_aggregate(path))
   if not rows:
     raise errors.ConfigError(f"No trained run in {directory}: is it the right folder?")
   table = [rows[run] for run in sorted(rows, key=_natural_order)]
-  _write_csv(directory / "runs.csv", table, first="run")
+  _write_csv(directory / "runs.csv", table, _FIRST_COLUMNS)
   return table
+
+
+def _add_evaluation(
+  rows: dict[str, _Row], run: str, path: pathlib.Path, record: Mapping[str, object]
+) -> None:
+  """Adds the record of an evaluation to the row of its run, which is made where absent."""
+  row = rows.get(run) or rows.setdefault(run, _new_row(run, record))
+  name = f"{path.parents[3].name}.{path.parents[2].name}"  # Representation and metric.
+  prefix = "evaluation_results."
+  for key, value in record.items():
+    if key.startswith(prefix) and key != "evaluation_results.uuid":
+      row[f"{name}.{key.removeprefix(prefix)}"] = value
+
+
+def _new_row(run: str, record: Mapping[str, object]) -> _Row:
+  prefix = "train_config."
+  config = {k.removeprefix(prefix): v for k, v in record.items() if k.startswith(prefix)}
+  return {
+    "run": run,
+    **run_config.columns(config),
+    "steps": record.get("train_results.global_step"),
+    **{k: v for k, v in record.items() if k.startswith((prefix, "train_results."))},
+  }
 
 
 def _below(directory: pathlib.Path, pattern: str) -> list[pathlib.Path]:
   found = glob.glob(f"**/{pattern}", root_dir=directory, recursive=True)
   return [directory / path for path in sorted(found)]
-
-
-def _select(record: Mapping[str, object]) -> _Row:
-  kept = ("train_config.", "train_results.")
-  return {key: value for key, value in record.items() if key.startswith(kept)}
 
 
 def _natural_order(run: str) -> list[tuple[bool, int, str]]:
@@ -111,8 +136,8 @@ def _columns(rows: Sequence[_Row]) -> list[str]:
   return list(dict.fromkeys(key for row in rows for key in row))
 
 
-def _write_csv(path: pathlib.Path, rows: Sequence[_Row], first: str) -> None:
-  columns = [first, *sorted(set(_columns(rows)) - {first})]
+def _write_csv(path: pathlib.Path, rows: Sequence[_Row], first: Sequence[str]) -> None:
+  columns = [*first, *sorted(set(_columns(rows)) - set(first))]
   with (
     files.atomic_file(path) as temporary,
     open(temporary, "w", encoding="utf-8", newline="") as f,

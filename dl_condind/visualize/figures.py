@@ -11,9 +11,11 @@ from dl_condind.utils import errors
 from dl_condind.visualize import study_runs
 
 try:
+  import matplotlib as mpl
   from matplotlib import axes as mpl_axes
   from matplotlib import figure as mpl_figure
   from matplotlib.backends import backend_agg
+  from matplotlib.backends import backend_svg
 except ImportError as error:
   raise errors.ConfigError(
     "Figures need matplotlib, which is not installed: pip install 'dl_condind[report]'."
@@ -35,7 +37,11 @@ _STYLES = (
   ("#E69F00", "v"),
   ("#56B4E9", "P"),
   ("#000000", "X"),
+  ("#999999", "p"),
+  ("#882255", "*"),
 )
+_MAX_INNER_LEGEND = 3  # A longer legend hides points and goes beside the panels.
+_LINES = ("solid", "dashed", "dashdot")
 
 
 def to_png(figure: mpl_figure.Figure) -> bytes:
@@ -46,61 +52,77 @@ def to_png(figure: mpl_figure.Figure) -> bytes:
   return buffer.getvalue()
 
 
+def to_svg(figure: mpl_figure.Figure) -> bytes:
+  """Returns a figure as an SVG file, the same for the same figure."""
+  buffer = io.BytesIO()
+  canvas = backend_svg.FigureCanvasSVG(figure)
+  with mpl.rc_context({"svg.hashsalt": "dl_condind"}):
+    canvas.print_figure(
+      buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None}
+    )
+  return buffer.getvalue()
+
+
 def values_by_correlation(
-  panels: Mapping[str, Mapping[str, Sequence[float]]],
+  rows: Sequence[tuple[str, Mapping[str, Mapping[str, Sequence[float]]]]],
   correlations: Sequence[str],
-  axis_label: str,
-  num_columns: int,
 ) -> mpl_figure.Figure:
   """Draws each run's value as a point over its correlation, with the median of each correlation.
 
-  A violin is drawn behind `MIN_VIOLIN_RUNS` or more points. Axes begin at 0.
+  A violin is drawn behind `MIN_VIOLIN_RUNS` or more points. Axes begin at 0; panels of a row share
+  them. The medians of three or more correlations are joined by a line.
 
   Args:
-    panels: Title of a panel -> correlation -> a value of each run.
+    rows: (name and unit of the values, title of a panel -> correlation -> a value of each run).
     correlations: The correlations in their order, which also decides their colours.
-    axis_label: Name and unit of the values.
-    num_columns: Panels in a row.
   """
-  figure, grid = _panels(len(panels), num_columns)
-  highest = max((max(v) for panel in panels.values() for v in panel.values() if v), default=0)
-  lowest = min((min(v) for panel in panels.values() for v in panel.values() if v), default=0)
-  for axes, (title, panel) in zip(grid, panels.items(), strict=True):
-    _finish(axes, title, "noise correlation c", axis_label)
-    tick_labels = []
-    for position, correlation in enumerate(correlations):
-      values = panel.get(correlation, ())
-      _draw_runs(axes, position, values, _style(correlations, correlation))
-      tick_labels.append(f"{correlation}\n(n = {len(values)})")
-    axes.set_xticks(range(len(correlations)), tick_labels)
-    axes.set_xlim(-0.6, len(correlations) - 0.4)
-    axes.set_ylim(1.1 * min(0, lowest), 1.1 * max(highest, 0) or 1)
+  width = max(_PANEL_WIDTH, 0.65 * len(correlations) + 0.8)  # Room for each label.
+  figure, grid = _panels([len(panels) for _, panels in rows], width)
+  for row, (axis_label, panels) in zip(grid, rows, strict=True):
+    values = [value for panel in panels.values() for runs in panel.values() for value in runs]
+    for axes, (title, panel) in zip(row, panels.items(), strict=True):
+      _finish(axes, title, "noise correlation c", axis_label)
+      for position, correlation in enumerate(correlations):
+        style = _style(correlations, correlation)
+        _draw_runs(axes, position, panel.get(correlation, ()), style)
+      _join_medians(axes, [panel.get(c, ()) for c in correlations if study_runs.is_number(c)])
+      ticks = [f"{label}\n(n = {len(panel.get(label, ()))})" for label in correlations]
+      axes.set_xticks(range(len(correlations)), ticks)
+      axes.set_xlim(-0.6, len(correlations) - 0.4)
+      axes.set_ylim(1.1 * min([0, *values]), 1.1 * max([0, *values]) or 1)
   return figure
 
 
-def kl_against_total_correlation(
-  panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+def scatter(
+  rows: Sequence[tuple[str, Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]]],
   correlations: Sequence[str],
-  num_columns: int,
+  x_label: str,
 ) -> mpl_figure.Figure:
-  """Draws each run as a point, its total correlation over its factorized KL.
+  """Draws each run as a point of two measures.
 
   Args:
-    panels: Title of a panel -> correlation -> (KL, total correlation) of each run, nats.
+    rows: (name and unit of y, title of a panel -> correlation -> (x, y) of each run).
     correlations: The correlations in their order, which also decides their colours.
-    num_columns: Panels in a row.
+    x_label: Name and unit of x.
   """
-  figure, grid = _panels(len(panels), num_columns)
-  for axes, (title, panel) in zip(grid, panels.items(), strict=True):
-    _finish(axes, title, "factorized KL [nats]", "TC estimate [nats]")
-    axes.axhline(0, color="#999999", linewidth=0.8)
-    for correlation in correlations:
-      points = np.reshape(panel.get(correlation, ()), (-1, 2))
-      color, marker = _style(correlations, correlation)
-      label = f"{study_runs.name_correlation(correlation)} (n = {len(points)})"
-      axes.plot(*points.T, marker, color=color, markersize=7, alpha=0.8, label=label)
-    axes.margins(0.2)
-    axes.legend(fontsize=9, handletextpad=0.1, framealpha=0.7, edgecolor="none")
+  has_outer_legend = len(correlations) > _MAX_INNER_LEGEND
+  width = _PANEL_WIDTH + (0.7 if has_outer_legend else 0)
+  figure, grid = _panels([len(panels) for _, panels in rows], width)
+  for row, (y_label, panels) in zip(grid, rows, strict=True):
+    for axes, (title, panel) in zip(row, panels.items(), strict=True):
+      _finish(axes, title, x_label, y_label)
+      for correlation in correlations:
+        points = np.reshape(panel.get(correlation, ()), (-1, 2))
+        color, marker = _style(correlations, correlation)
+        label = f"{study_runs.name_correlation(correlation)} (n = {len(points)})"
+        axes.plot(*points.T, marker, color=color, markersize=7, alpha=0.8, label=label)
+      axes.margins(0.2)
+      if not has_outer_legend:
+        axes.legend(fontsize=9, handletextpad=0.1, framealpha=0.7, edgecolor="none")
+  if has_outer_legend:
+    names = [study_runs.name_correlation(correlation) for correlation in correlations]
+    lines = grid[0][0].lines
+    figure.legend(lines, names, loc="outside right upper", handletextpad=0.1, edgecolor="none")
   return figure
 
 
@@ -135,6 +157,34 @@ def traversals(panels: Mapping[str, np.ndarray], values: np.ndarray) -> mpl_figu
     axes.set_yticks(rows, [f"$z_{{{latent}}}$" for latent in range(num_latent)])
     axes.set_xticks(columns, [f"{value:.1f}" for value in values], fontsize=8)
     axes.set_xlabel("value of the latent that changes")
+  return figure
+
+
+def curves(
+  panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+  x_label: str,
+  y_label: str,
+) -> mpl_figure.Figure:
+  """Draws curves in panels side by side that share both axes.
+
+  Args:
+    panels: Title of a panel -> name of a curve -> its x and y. A name has the same colour and line
+      in all panels.
+    x_label: Name of x.
+    y_label: Name and unit of y.
+  """
+  figure = mpl_figure.Figure(
+    (4.8 * len(panels), _PANEL_HEIGHT), dpi=_DOTS_PER_INCH, layout="constrained"
+  )
+  grid = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True).flat
+  names, drawn = list(dict.fromkeys(name for panel in panels.values() for name in panel)), {}
+  for axes, (title, panel) in zip(grid, panels.items(), strict=True):
+    _finish(axes, title, x_label, y_label)
+    for name, (x, y) in panel.items():
+      index = names.index(name)
+      color, line = _STYLES[index % len(_STYLES)][0], _LINES[index % len(_LINES)]
+      (drawn[name],) = axes.plot(x, y, color=color, linestyle=line, linewidth=1.2)
+  figure.legend(drawn.values(), drawn, loc="outside lower center", ncols=len(drawn), frameon=False)
   return figure
 
 
@@ -173,22 +223,25 @@ def _style(correlations: Sequence[str], correlation: str) -> tuple[str, str]:
   return _STYLES[0 if correlation == "0" else 1 + others.index(correlation) % (len(_STYLES) - 1)]
 
 
-def _panels(num_panels: int, num_columns: int) -> tuple[mpl_figure.Figure, list[mpl_axes.Axes]]:
-  """Returns a figure with a grid of panels, and as many of them as are asked for."""
-  num_rows = -(-num_panels // num_columns)
+def _panels(
+  row_sizes: Sequence[int], width: float
+) -> tuple[mpl_figure.Figure, list[list[mpl_axes.Axes]]]:
+  """Returns a figure with rows of panels, as many in each as are asked for."""
+  num_rows, num_columns = len(row_sizes), max(row_sizes)
   figure = mpl_figure.Figure(
-    (max(_PANEL_WIDTH * num_columns, 4.6), _PANEL_HEIGHT * num_rows),
+    (max(width * num_columns, 4.6), _PANEL_HEIGHT * num_rows),
     dpi=_DOTS_PER_INCH,
     layout="constrained",
   )
-  grid = list(figure.subplots(num_rows, num_columns, squeeze=False).flat)
-  for axes in grid[num_panels:]:
-    axes.set_axis_off()
-  return figure, grid[:num_panels]
+  grid = figure.subplots(num_rows, num_columns, squeeze=False)
+  for row, size in zip(grid, row_sizes, strict=True):
+    for axes in row[size:]:
+      axes.set_axis_off()
+  return figure, [list(row[:size]) for row, size in zip(grid, row_sizes, strict=True)]
 
 
 def _finish(axes: mpl_axes.Axes, title: str, x_label: str, y_label: str) -> None:
-  axes.set_title("\n".join(textwrap.fill(line, 38) for line in title.split("\n")), fontsize=11)
+  axes.set_title("\n".join(textwrap.fill(line, 42) for line in title.split("\n")), fontsize=11)
   axes.set_xlabel(x_label)
   axes.set_ylabel(y_label)
   axes.spines[["top", "right"]].set_visible(False)
@@ -211,6 +264,13 @@ def _draw_runs(
   axes.plot(position + offsets, values, marker, color=color, markersize=7, alpha=0.8)
   if len(values) > 1:
     axes.hlines(np.median(values), position - 0.25, position + 0.25, color=color, linewidth=2)
+
+
+def _join_medians(axes: mpl_axes.Axes, values: Sequence[Sequence[float]]) -> None:
+  """Joins the medians of three or more correlations."""
+  medians = [(x, np.median(runs)) for x, runs in enumerate(values) if len(runs)]
+  if len(medians) > 2:
+    axes.plot(*zip(*medians, strict=True), color="#555555", linewidth=1, linestyle="dotted")
 
 
 def _show(axes: mpl_axes.Axes, image: np.ndarray) -> None:

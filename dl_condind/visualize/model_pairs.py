@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from matplotlib import figure as mpl_figure
 import numpy as np
 
 from dl_condind.utils import files
 from dl_condind.visualize import figures
-from dl_condind.visualize import findings
 from dl_condind.visualize import stored_models
 from dl_condind.visualize import study_runs
 from dl_condind.visualize import traversals
@@ -25,7 +25,7 @@ def choose(settings: Mapping[str, Sequence[study_runs.Run]]) -> Pair | None:
   """
   for runs in settings.values():
     stored = [run for run in runs if (_saved_model(run) / files.MANIFEST).is_file()]
-    extremes = findings.extremes(stored)
+    extremes = study_runs.extremes(stored)
     if extremes:
       pairs = [(low, high) for low in extremes[0] for high in extremes[1]]
       return min(pairs, key=lambda pair: pair[0].seed != pair[1].seed)
@@ -36,8 +36,8 @@ def _saved_model(run: study_runs.Run):
   return run.folder / "model" / "saved_model"
 
 
-def draw(pair: Pair) -> dict[str, bytes]:
-  """Returns PNG files: `reconstructions` of the same images, `traversals` from the first of them.
+def draw(pair: Pair) -> dict[str, mpl_figure.Figure]:
+  """Returns `reconstructions` of the same images and `traversals` from the first of them.
 
   Raises:
     DatasetError: If a model is damaged or the data set cannot be read.
@@ -53,6 +53,6 @@ def draw(pair: Pair) -> dict[str, bytes]:
     codes = traversals.traverse(model.encode(observations[:1])[0], values)
     panels[label] = model.decode(codes).reshape(*codes.shape[:2], *observations.shape[1:])
   return {
-    "reconstructions": figures.to_png(figures.image_rows(rows)),
-    "traversals": figures.to_png(figures.traversals(panels, values)),
+    "reconstructions": figures.image_rows(rows),
+    "traversals": figures.traversals(panels, values),
   }

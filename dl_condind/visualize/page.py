@@ -13,7 +13,7 @@ body {
   margin: 0; background: #f6f7f9; color: #1c2430;
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
 }
-main { max-width: 1120px; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
+main { max-width: 1200px; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
 header { border-bottom: 3px solid #0072b2; padding-bottom: 1rem; }
 h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 .75rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 0 0 .75rem; }
@@ -36,6 +36,14 @@ table.numbers td { text-align: right; white-space: nowrap; }
 table.numbers th { text-align: right; }
 table.numbers th:first-child, table.numbers td:first-child { text-align: left; }
 tr.median td { background: #eef4f9; font-weight: 600; }
+table.verdicts { width: 100%; }
+table.verdicts td { vertical-align: top; white-space: pre-line; }
+table.verdicts td:first-child { font-weight: 600; white-space: nowrap; }
+table.verdicts td:nth-child(3) { white-space: nowrap; }
+tr.holds td:first-child { color: #17663a; }
+tr.fails td:first-child { color: #a4262c; }
+tr.open td:first-child { color: #566070; }
+.banner { border-left: 4px solid #d55e00; padding-left: .75rem; margin-top: 1.25rem; }
 tr.setting td { background: #f6f7f9; font-weight: 600; text-align: left !important; }
 .figures { display: flex; flex-wrap: wrap; column-gap: 2.5rem; }
 figure { margin: 0 0 1.5rem; max-width: 100%; }
@@ -101,6 +109,11 @@ def note(text: str) -> str:
   return f'<p class="note">{escape(text)}</p>'
 
 
+def banner(text: str) -> str:
+  """Returns a paragraph that nobody should miss."""
+  return f'<p class="banner">{escape(text)}</p>'
+
+
 def bullets(texts: Sequence[str]) -> str:
   """Returns a list of plain texts."""
   return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
@@ -123,11 +136,17 @@ def row(cells: Sequence[str], kind: str = "", span: int = 1) -> str:
   return f'<tr class="{kind}">{body}</tr>' if kind else f"<tr>{body}</tr>"
 
 
-def numbers_table(headings: Sequence[str], rows: Sequence[str]) -> str:
-  """Returns a table of numbers from rows made by `row`, which scrolls if it is too wide."""
+def table(headings: Sequence[str], rows: Sequence[str], kind: str = "numbers") -> str:
+  """Returns a table from rows made by `row`, which scrolls if it is too wide.
+
+  Args:
+    headings: Of its columns.
+    rows: Its rows.
+    kind: Its class in the style: `numbers`, or `verdicts` whose first column is coloured.
+  """
   head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
   return (
-    f'<div class="scroll" tabindex="0"><table class="numbers"><thead><tr>{head}</tr></thead>'
+    f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{head}</tr></thead>'
     f"<tbody>{''.join(rows)}</tbody></table></div>"
   )
 

@@ -1,17 +1,20 @@
 """The runs of a study as a report shows them: settings, correlation and measures of each."""
 
-import ast
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import json
 import os
 import pathlib
+import statistics
 
 from dl_condind.utils import aggregate_results
 from dl_condind.utils import results
+from dl_condind.utils import run_config
 
 GIVEN = "given"
+TRAINED, REPEATED, UNFINISHED, DIVERGED = "trained", "repeated", "unfinished", "diverged"
+FAILED, FOREIGN = "failed", "foreign"
 
 # The columns of `aggregate_results.runs_table` that hold each measure. Those of the model itself
 # are the same for both representations.
@@ -35,11 +38,8 @@ COLUMNS = {
   "seconds": ("train_results.elapsed_time",),
 }
 
-# What runs that are compared may differ in: the posterior, the seed, and how they were observed.
-_NOT_SETTING = (
-  "posterior.",
-  "equicorrelated.",
-  "given_correlation.",
+# How a run was observed, which does not change what it is.
+_OBSERVATION = (
   "model.checkpoint_seconds",
   "model.checkpoint_steps",
   "model.eval_steps",
@@ -47,8 +47,8 @@ _NOT_SETTING = (
   "model.model_num",
   "model.name",
   "model.num_threads",
-  "model.random_seed",
 )
+_NOISE = ("posterior.", "equicorrelated.", "given_correlation.")
 
 _METHOD_NAMES = {
   "annealed_vae": "AnnealedVAE",
@@ -61,19 +61,23 @@ _METHOD_NAMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """A trained run.
+  """A run that was begun.
 
   Attributes:
     name: Its folder in the study.
     folder: Its folder.
-    row: Its row of `aggregate_results.runs_table`.
+    row: Its row of `aggregate_results.runs_table`; of a run that is not trained, its configuration.
     provenance: Versions, data set and command line of its training.
+    state: TRAINED if it counts; otherwise REPEATED, UNFINISHED, DIVERGED, FAILED or FOREIGN.
+    problem: Why it does not count.
   """
 
   name: str
   folder: pathlib.Path
   row: Mapping[str, object]
   provenance: Mapping[str, object]
+  state: str = TRAINED
+  problem: str = ""
 
   @property
   def config(self) -> dict[str, str]:
@@ -84,16 +88,12 @@ class Run:
   @property
   def noise_correlation(self) -> str:
     """Name of the noise correlation's gin configurable, such as `equicorrelated`."""
-    found = self.config.get("posterior.noise_correlation", "None")
-    return "independent" if found == "None" else _reference(found)
+    return run_config.noise_correlation(self.config)
 
   @property
   def correlation(self) -> float | None:
     """Correlation of any two latents' noise, or None if that is not one number."""
-    if self.noise_correlation == "independent":
-      return 0.0
-    value = _literal(self.config.get(f"{self.noise_correlation}.correlation", ""))
-    return float(value) if isinstance(value, int | float) else None
+    return run_config.correlation(self.config)
 
   @property
   def correlation_label(self) -> str:
@@ -105,7 +105,7 @@ class Run:
   @property
   def method(self) -> str:
     """Name of the method's gin configurable, such as `beta_tc_vae`."""
-    return _reference(self.config.get("model.model", "-")).split("/")[-1]
+    return run_config.method(self.config)
 
   @property
   def method_name(self) -> str:
@@ -118,13 +118,29 @@ class Run:
     return self.setting("dataset.name")
 
   @property
+  def num_latent(self) -> str:
+    """Number of latents."""
+    return self.setting("encoder.num_latent")
+
+  @property
   def seed(self) -> str:
     """Seed of the training."""
     return self.setting("model.random_seed")
 
+  @property
+  def identity(self) -> tuple[object, ...]:
+    """What runs must differ in to count both: setting, noise and seed.
+
+    How a run was observed (its number, threads, log and checkpoints) makes no difference.
+    """
+    keys = (*_NOISE, f"{self.noise_correlation}.")
+    noise = tuple(sorted((k, v) for k, v in self.config.items() if k.startswith(keys)))
+    # All ways of writing independent noise are one.
+    return _setting_items(self), () if self.correlation == 0 else noise, self.seed
+
   def setting(self, key: str) -> str:
     """Returns a value of the configuration as text, strings without quotes, or `-`."""
-    return str(_literal(self.config.get(key, "-")))
+    return run_config.setting(self.config, key)
 
   def measure(self, name: str) -> float | None:
     """Returns a measure of COLUMNS, or None if the run lacks it."""
@@ -159,9 +175,7 @@ def group_by_setting(runs: Sequence[Run]) -> dict[str, list[Run]]:
   """
   groups: dict[tuple, list[Run]] = {}
   for run in runs:
-    skipped = (*_NOT_SETTING, f"{run.noise_correlation}.")
-    items = {k: v for k, v in run.config.items() if not k.startswith(skipped)}
-    groups.setdefault(tuple(sorted(items.items())), []).append(run)
+    groups.setdefault(_setting_items(run), []).append(run)
   named = {}
   for setting, members in groups.items():
     name = _setting_name(members[0])
@@ -173,13 +187,23 @@ def group_by_setting(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _setting_name(run: Run) -> str:
-  num_latent = run.setting("encoder.num_latent")
-  return f"{run.method_name} on {run.dataset}, {num_latent} latents"
+  return f"{run.method_name} on {run.dataset}, {run.num_latent} latents"
+
+
+def _setting_items(run: Run) -> tuple[tuple[str, str], ...]:
+  """Returns the configuration without the posterior, the seed and how the run was observed."""
+  skipped = (*_NOISE, f"{run.noise_correlation}.", *_OBSERVATION, "model.random_seed")
+  return tuple(sorted((k, v) for k, v in run.config.items() if not k.startswith(skipped)))
 
 
 def name_correlation(label: str) -> str:
   """Returns `c = 0.9`, unbroken, for the label `0.9`; a name, such as `given`, as it is."""
-  return f"c\u00a0=\u00a0{label}" if label[:1] in "-.0123456789" else label
+  return f"c\u00a0=\u00a0{label}" if is_number(label) else label
+
+
+def is_number(label: str) -> bool:
+  """Returns whether a label of `Run.correlation_label` is a number."""
+  return label[:1] in "-.0123456789"
 
 
 def correlation_labels(runs: Sequence[Run]) -> list[str]:
@@ -188,62 +212,26 @@ def correlation_labels(runs: Sequence[Run]) -> list[str]:
   return sorted(found, key=lambda label: (found[label] is None, found[label] or 0.0, label))
 
 
-def not_finished(study_dir: str | os.PathLike, runs: Sequence[Run]) -> dict[str, str]:
-  """Returns what is known of runs that a study began, or skipped in its numbering.
-
-  Args:
-    study_dir: Folder of the study.
-    runs: Its trained runs.
-
-  Returns:
-    Name -> what is missing.
-  """
-  study_dir = pathlib.Path(study_dir)
-  missing = {}
-  for path in sorted(study_dir.glob("**/model/run.json")):
-    if not results.is_complete(path.parent, "train"):
-      name = path.parents[1].relative_to(study_dir).as_posix()
-      missing[name] = f"training not finished, its log ends at step {_last_step(path.parent)}"
-  names = {run.name for run in runs} | set(missing)
-  numbers = [int(name) for name in names if name.isdecimal()]
-  for number in range(max(numbers, default=0)):
-    if str(number) not in names:
-      missing[str(number)] = "not trained"
-  return missing
+def values_of(runs: Iterable[Run], measure: str) -> list[float]:
+  """Returns a measure of the runs that have it."""
+  return [value for run in runs if (value := run.measure(measure)) is not None]
 
 
-def _last_step(model_dir: pathlib.Path) -> int:
-  log = model_dir / "train_log.jsonl"
-  lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-  whole = [line for line in lines if line.endswith("}")]  # The last one may be torn.
-  return json.loads(whole[-1])["step"] if whole else 0
+def median(runs: Iterable[Run], measure: str) -> float | None:
+  """Returns the median of a measure over the runs that have it, None if none has."""
+  values = values_of(runs, measure)
+  return statistics.median(values) if values else None
 
 
-def evaluation_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
-  """Returns the parameters of the metrics the report shows, metric -> those that occur."""
-  found: dict[str, list[str]] = {}
-  for run in runs:
-    for path in sorted(run.folder.glob("metrics/*/*/results/aggregate/evaluation.json")):
-      metric = path.parents[2].name
-      if metric not in ("mig", "total_correlation", "vae_terms"):
-        continue
-      prefix = "evaluation_config."
-      record = results.read_aggregate(path)
-      kept = (f"{prefix}{metric}.", f"{prefix}discretizer.", f"{prefix}evaluation.random_seed")
-      items = [f"{k.removeprefix(prefix)} = {v}" for k, v in record.items() if k.startswith(kept)]
-      text = ", ".join(sorted(items))
-      if text not in found.setdefault(metric, []):
-        found[metric].append(text)
-  return found
+def of_correlation(runs: Iterable[Run], label: str) -> list[Run]:
+  """Returns the runs of a correlation."""
+  return [run for run in runs if run.correlation_label == label]
 
 
-def _reference(text: str) -> str:
-  """Returns the name in a gin reference such as `@scope/vae()`."""
-  return text.removeprefix("@").removesuffix("()")
-
-
-def _literal(text: str) -> object:
-  try:
-    return ast.literal_eval(text)
-  except (ValueError, SyntaxError):  # A reference or macro.
-    return text
+def extremes(runs: Sequence[Run]) -> tuple[list[Run], list[Run]] | None:
+  """Returns the runs of the lowest and of the highest correlation, None if there is only one."""
+  correlations = sorted({run.correlation for run in runs if run.correlation is not None})
+  if len(correlations) < 2:
+    return None
+  low, high = ([r for r in runs if r.correlation == c] for c in (correlations[0], correlations[-1]))
+  return low, high

@@ -80,6 +80,42 @@ def test_csv_beside_the_json(tmp_path):
   assert rows[2]["evaluation_results.discrete_mig"] == ""
 
 
+CONFIG = {
+  "train_config.model.model": "@factor_vae()",
+  "train_config.dataset.name": "'cars3d'",
+  "train_config.encoder.num_latent": "20",
+  "train_config.model.random_seed": "7",
+  "train_config.posterior.noise_correlation": "@equicorrelated",
+  "train_config.equicorrelated.correlation": "0.9",
+  "train_results.global_step": 150000,
+}
+
+
+def test_tidy_table_has_a_row_for_each_run(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  scores = {
+    "10/metrics/mean/mig": {"discrete_mig": 0.5},
+    "9/metrics/mean/mig": {"discrete_mig": 0.25, "uuid": "x"},
+    "9/metrics/sampled/sap_score": {"SAP_score": 0.125},
+  }
+  for folder, found in scores.items():
+    record = CONFIG | {f"evaluation_results.{key}": value for key, value in found.items()}
+    write(tmp_path / "s" / folder / "results" / "aggregate" / "evaluation.json", record)
+  aggregate_results.aggregate("s/*/metrics/*/*/results/aggregate/*.json", "out/all.json")
+  rows = read_csv(tmp_path / "out" / "all_runs.csv")
+  tidy = ["factor_vae", "cars3d", "20", "0.9", "7", "150000"]
+  assert [list(row.values())[:7] for row in rows] == [["s/9", *tidy], ["s/10", *tidy]]
+  assert [row["mean.mig.discrete_mig"] for row in rows] == ["0.25", "0.5"]
+  assert [row["sampled.sap_score.SAP_score"] for row in rows] == ["0.125", ""]
+  assert not [column for column in rows[0] if "uuid" in column]
+
+
+def test_records_of_other_stages_make_no_table_of_runs(tmp_path):
+  path = write(tmp_path / "0" / "model" / "results" / "aggregate" / "train.json", CONFIG)
+  aggregate_results.aggregate(str(path), tmp_path / "all.json")
+  assert not (tmp_path / "all_runs.csv").exists()
+
+
 def test_no_match(tmp_path):
   with pytest.raises(errors.ConfigError, match=r"No file matches '\S*/\*\.json'"):
     aggregate_results.aggregate(f"{tmp_path}/*.json", tmp_path / "out.json")
@@ -126,12 +162,11 @@ def test_runs_table(tmp_path):
   assert [row["run"] for row in table] == ["9", "10", "11"]
   assert table[0]["mean.mig.discrete_mig"] == 0.25
   rows = read_csv(study / "runs.csv")
-  assert next(iter(rows[0])) == "run"
-  assert sorted(rows[0]) == [
+  assert list(rows[0]) == [
+    *("run", "method", "dataset", "num_latent", "correlation", "seed", "steps"),
     "mean.mig.discrete_mig",
     "mean.sap_score.SAP_score",
     "mean.sap_score.elapsed_time",
-    "run",
     "sampled.mig.discrete_mig",
     "train_results.loss",
     "train_results.uuid",

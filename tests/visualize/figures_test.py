@@ -14,7 +14,7 @@ def points(axes):
 
 def test_each_run_is_a_point_and_each_correlation_has_its_median():
   panel = {"0": [0.3, 0.1, 0.2], "0.9": [0.05]}
-  figure = figures.values_by_correlation({"a": panel}, ["0", "0.9"], "MIG", 1)
+  figure = figures.values_by_correlation([("MIG", {"a": panel})], ["0", "0.9"])
   (axes,) = figure.axes
   low, high = points(axes)
   assert low[:, 1].tolist() == [0.3, 0.1, 0.2]
@@ -29,44 +29,61 @@ def test_each_run_is_a_point_and_each_correlation_has_its_median():
 @pytest.mark.parametrize(("num_runs", "has_violin"), [(4, False), (5, True)])
 def test_violins_need_five_runs(num_runs, has_violin):
   values = np.linspace(0.1, 0.2, num_runs).tolist()
-  figure = figures.values_by_correlation({"a": {"0": values}}, ["0"], "MIG", 1)
+  figure = figures.values_by_correlation([("MIG", {"a": {"0": values}})], ["0"])
   assert len(figure.axes[0].collections) == 1 + has_violin
   assert len(points(figure.axes[0])[0]) == num_runs
 
 
 def test_equal_values_have_no_violin():
-  figure = figures.values_by_correlation({"a": {"0": [0.1] * 6}}, ["0"], "MIG", 1)
+  figure = figures.values_by_correlation([("MIG", {"a": {"0": [0.1] * 6}})], ["0"])
   assert len(figure.axes[0].collections) == 1
 
 
-def test_panels_share_an_axis_from_zero():
-  panels = {"a": {"0": [1.0]}, "b": {"0": [4.0], "0.9": []}}
-  figure = figures.values_by_correlation(panels, ["0", "0.9"], "nats", 2)
-  assert [axes.get_ylim()[0] for axes in figure.axes] == [0, 0]
-  assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-  assert figure.axes[0].get_ylim()[1] > 4
-  assert [axes.get_title() for axes in figure.axes] == ["a", "b"]
-  assert figure.axes[1].get_xticklabels()[1].get_text() == "0.9\n(n = 0)"
+def test_panels_of_a_row_share_an_axis_from_zero():
+  rows = [
+    ("MIG", {"a": {"0": [1.0]}, "b": {"0": [4.0], "0.9": []}}),
+    ("nats", {"c": {"0": [-2.0]}}),
+  ]
+  first, second, third, empty = figures.values_by_correlation(rows, ["0", "0.9"]).axes
+  assert first.get_ylim() == second.get_ylim() == (0, 4.4)
+  assert third.get_ylim() == (-2.2, 1)
+  assert [axes.get_title() for axes in (first, second, third)] == ["a", "b", "c"]
+  assert [axes.get_ylabel() for axes in (first, second, third)] == ["MIG", "MIG", "nats"]
+  assert second.get_xticklabels()[1].get_text() == "0.9\n(n = 0)"
+  assert not empty.axison
+
+
+def test_medians_of_three_correlations_are_joined_but_not_to_other_noise():
+  panel = {"0": [3.0, 1.0], "0.5": [1.5], "0.9": [], "0.95": [1.0], "given": [9.0]}
+  figure = figures.values_by_correlation([("MIG", {"a": panel})], list(panel))
+  (line,) = (line for line in figure.axes[0].lines if line.get_linestyle() == ":")
+  assert line.get_xydata().tolist() == [[0, 2], [1, 1.5], [3, 1]]
+  two = {"0": [3.0], "0.5": [1.5]}
+  figure = figures.values_by_correlation([("MIG", {"a": two})], list(two))
+  assert not [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+
+
+def test_long_legends_do_not_hide_points():
+  labels = [f"0.{digit}" for digit in range(1, 9)]
+  panel = {label: [(1.0, 2.0)] for label in labels}
+  figure = figures.scatter([("nats", {"a": panel})], labels, "nats")
+  assert figure.axes[0].get_legend() is None
+  (legend,) = figure.legends
+  assert len(legend.get_texts()) == 8
 
 
 def test_figure_without_any_value_can_be_drawn():
-  figure = figures.values_by_correlation({"a": {}}, ["0"], "MIG", 1)
+  figure = figures.values_by_correlation([("MIG", {"a": {}})], ["0"])
   assert figures.to_png(figure).startswith(b"\x89PNG")
-
-
-def test_unused_places_of_the_grid_are_empty():
-  panels = {name: {"0": [1.0]} for name in "abc"}
-  figure = figures.values_by_correlation(panels, ["0"], "nats", 2)
-  assert [axes.axison for axes in figure.axes] == [True, True, True, False]
 
 
 def test_correlations_differ_in_colour_and_marker_in_every_figure():
   labels = ["0", "0.5", "0.9", "given"]
   by_correlation = figures.values_by_correlation(
-    {"a": {label: [1.0] for label in labels}}, labels, "nats", 1
+    [("nats", {"a": {label: [1.0] for label in labels}})], labels
   )
-  scatter = figures.kl_against_total_correlation(
-    {"a": {label: [(1.0, 2.0)] for label in labels}}, labels, 1
+  scatter = figures.scatter(
+    [("nats", {"a": {label: [(1.0, 2.0)] for label in labels}})], labels, "nats"
   )
   styles = [
     [
@@ -78,19 +95,19 @@ def test_correlations_differ_in_colour_and_marker_in_every_figure():
   ]
   assert styles[0] == styles[1]
   assert len({color for color, _ in styles[0]}) == len({marker for _, marker in styles[0]}) == 4
-  alone = figures.values_by_correlation({"a": {"0.5": [1.0]}}, ["0.5"], "nats", 1)
+  alone = figures.values_by_correlation([("nats", {"a": {"0.5": [1.0]}})], ["0.5"])
   assert alone.axes[0].lines[0].get_color() != styles[0][0][0]
 
 
-def test_scatter_has_kl_to_the_right_and_units():
+def test_scatter_has_points_and_units():
   runs = {"0": [(10.0, 1.0), (12.0, 2.0)], "given": [(9.0, 3.0)]}
-  figure = figures.kl_against_total_correlation({"a": runs}, ["0", "given"], 1)
+  figure = figures.scatter([("TC [nats]", {"a": runs})], ["0", "given"], "factorized KL [nats]")
   (axes,) = figure.axes
   low, high = points(axes)
   assert low.tolist() == [[10, 1], [12, 2]]
   assert high.tolist() == [[9, 3]]
   assert axes.get_xlabel() == "factorized KL [nats]"
-  assert "[nats]" in axes.get_ylabel()
+  assert axes.get_ylabel() == "TC [nats]"
   texts = [text.get_text() for text in axes.get_legend().get_texts()]
   assert texts == ["c\u00a0=\u00a00 (n = 2)", "given (n = 1)"]
 
@@ -133,9 +150,12 @@ def test_image_rows_are_labelled_in_order():
 def test_pictures_are_repeatable():
   def draw():
     panels = {"a": {"0": [0.1, 0.2, 0.3, 0.4, 0.6]}}
-    return figures.to_png(figures.values_by_correlation(panels, ["0"], "MIG", 1))
+    figure = figures.values_by_correlation([("MIG", panels)], ["0"])
+    return figures.to_png(figure), figures.to_svg(figure)
 
-  assert draw() == draw()
+  png, svg = draw()
+  assert (png, svg) == draw()
+  assert svg.startswith(b"<?xml") and b"<svg" in svg
 
 
 def run_python(code):
@@ -151,7 +171,20 @@ def test_missing_matplotlib_is_one_clear_error():
 def test_pyplot_is_not_used():
   code = (
     "import sys; from dl_condind.visualize import figures; "
-    "figures.to_png(figures.values_by_correlation({'a': {'0': [1.0]}}, ['0'], 'y', 1)); "
+    "figures.to_png(figures.values_by_correlation([('y', {'a': {'0': [1.0]}})], ['0'])); "
     "print('matplotlib.pyplot' in sys.modules)"
   )
   assert run_python(code).stdout.strip() == "False"
+
+
+def test_curves_share_axes_and_colours():
+  first = {"a": ([0, 1, 2], [3.0, 2.0, 1.0]), "b": ([0, 1, 2], [1.0, 1.0, 1.0])}
+  figure = figures.curves({"one": first, "two": {"b": ([0, 5], [2.0, 9.0])}}, "step", "loss")
+  left, right = figure.axes
+  assert left.get_title() == "one" and left.get_xlabel() == "step"
+  assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()
+  np.testing.assert_array_equal(left.lines[0].get_ydata(), [3.0, 2.0, 1.0])
+  assert left.lines[1].get_color() == right.lines[0].get_color() != left.lines[0].get_color()
+  assert left.lines[0].get_linestyle() != left.lines[1].get_linestyle()
+  assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+  assert figures.to_png(figure).startswith(b"\x89PNG")

@@ -1,4 +1,3 @@
-import json
 import pathlib
 
 import pytest
@@ -114,10 +113,6 @@ def test_trained_runs_are_read_with_their_provenance(trained_study):
     1.7878, abs=1e-3
   )
   assert len(study_runs.group_by_setting(runs)) == 1
-  assert study_runs.evaluation_settings(runs)["mig"] == [
-    "discretizer.discretizer_fn = @histogram_discretizer, discretizer.num_bins = 20, "
-    "evaluation.random_seed = 0, mig.batch_size = 16, mig.num_train = 50"
-  ]
 
 
 def test_single_run_is_a_study_of_one(trained_study):
@@ -126,17 +121,25 @@ def test_single_run_is_a_study_of_one(trained_study):
   assert run.measure("mig_mean") is not None
 
 
-def test_unfinished_and_absent_runs_are_told(tmp_path):
-  for name, log in [("1", '{"step": 0}\n{"step": 100}\n{"ste'), ("4", "")]:
-    model_dir = tmp_path / name / "model"
-    model_dir.mkdir(parents=True)
-    (model_dir / "run.json").write_text(json.dumps({}))
-    (model_dir / "train_log.jsonl").write_text(log)
-  assert study_runs.not_finished(tmp_path, [make_run("0"), make_run("3")]) == {
-    "1": "training not finished, its log ends at step 100",
-    "4": "training not finished, its log ends at step 0",
-    "2": "not trained",
-  }
+def test_values_and_medians_ignore_what_is_missing():
+  runs = [make_run(**{"mean.vae_terms.kl_loss": value}) for value in (1.0, 5.0, 3.0)] + [make_run()]
+  assert study_runs.values_of(runs, "kl_loss") == [1, 5, 3]
+  assert study_runs.median(runs, "kl_loss") == 3
+  assert study_runs.median(runs, "mig_mean") is None
+
+
+def test_extremes_are_the_lowest_and_highest_correlation():
+  values = (0.5, 0.9, 0.0, 0.9)
+  runs = [make_run(config=noise("@equicorrelated", correlation=value)) for value in values]
+  low, high = study_runs.extremes(runs)
+  assert [run.correlation for run in low + high] == [0.0, 0.9, 0.9]
+  assert study_runs.extremes(runs[:1]) is None
+  assert study_runs.of_correlation(runs, "0.9") == [runs[1], runs[3]]
+
+
+def test_only_numbers_are_named_as_correlations():
+  assert study_runs.name_correlation("-0.1") == "c\u00a0=\u00a0-0.1"
+  assert study_runs.name_correlation("given") == "given"
 
 
 def test_folder_without_runs(tmp_path):

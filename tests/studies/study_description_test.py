@@ -2,7 +2,8 @@ import pathlib
 import re
 import shlex
 
-from dl_condind.visualize import study_description
+from dl_condind.studies import study
+from dl_condind.studies import study_description
 from dl_condind.visualize import study_runs
 
 REPRODUCE = "bin/dl_condind_reproduce --study=quickstart --model_num={} --output_directory=out/{}"
@@ -65,7 +66,18 @@ def test_official_data_is_told_from_rendered():
   run = make_run("0", 0.0, "")
   run.provenance["dataset_source"] = "official npz"
   text = text_of(study_description.what_was_run({"VAE": [run]}))
-  assert "source: official npz" in text and "rendered by" not in text
+  assert "official npz, sha256" in text and "rendered by" not in text
+
+
+def test_each_data_set_is_said_to_be_what_it_is():
+  runs = [make_run("0", 0.0, ""), make_run("1", 0.0, ""), make_run("2", 0.0, "")]
+  runs[1].provenance["dataset_source"] = "official npz"
+  runs[2].row["train_config.dataset.name"] = "'cars3d'"
+  runs[2].provenance.update(dataset_source="synthetic", dataset_sha256="none")
+  assert study_description.data_sets(runs) == (
+    "Data: cars3d: synthetic stand-in, not real images, sha256 none; dsprites_full: official npz, "
+    "rendered by this package, sha256 0123456789abcdef."
+  )
 
 
 def test_commands_add_a_seed_in_new_folders():
@@ -92,20 +104,61 @@ def test_other_ways_of_training_get_words():
   assert "dl_condind_report --study_dir=&#x27;my out&#x27; --output_path=r.html" in text_of(parts)
 
 
-def test_missing_values_are_listed(tmp_path):
+def missing_text(runs, left_out=(), grid=None):
+  return text_of(study_description.what_is_missing(runs, left_out, grid)).strip()
+
+
+def test_missing_values_are_listed():
   columns = {
     "mean.mig.discrete_mig": 0.1,
     "mean.vae_terms.reconstruction_loss": 1.0,
     "mean.total_correlation.total_correlation": 1.0,
   }
-  run = make_run("1", 0.0, "", **columns)
-  text = text_of(study_description.what_is_missing(tmp_path, [run]))
-  assert "1 trained run found" in text
+  text = missing_text([make_run("1", 0.0, "", **columns), make_run("2", 0.0, "", **columns)])
+  assert "2 trained runs count." in text
   assert "Run 0: not trained." in text
-  assert "Run 1: not evaluated: MIG (sampled)." in text
+  assert "Runs 1-2: not evaluated: MIG (sampled)." in text
 
 
-def test_nothing_missing(tmp_path):
-  row = {columns[0]: 1.0 for columns in study_runs.COLUMNS.values()}
-  text = text_of(study_description.what_is_missing(tmp_path, [make_run("0", 0.0, "", **row)]))
-  assert text.strip() == "1 trained run found, each with every value; none begun and not finished."
+def whole_run(name):
+  return make_run(name, 0.0, "", **{columns[0]: 1.0 for columns in study_runs.COLUMNS.values()})
+
+
+def test_nothing_missing():
+  text = missing_text([whole_run("0")])
+  assert text == "1 trained run, each with every value; none begun and not finished."
+
+
+def test_runs_that_do_not_count_are_listed_with_the_reason():
+  left_out = [
+    study_runs.Run(name, pathlib.Path(), {}, {}, "diverged", "diverged: loss is nan")
+    for name in ("1", "2", "other")
+  ]
+  text = missing_text([whole_run("0")], left_out)
+  assert "Runs 1-2, other: diverged: loss is nan." in text
+
+
+def test_runs_of_the_grid_that_are_absent_are_listed():
+  grid = study.make_study(
+    "grid",
+    gin_files=["shared.gin"],
+    axes=[("model.random_seed", [*range(6)])],
+    metrics=["mig", "own/folder/med.gin"],
+    representations=["mean"],
+  )
+  text = missing_text([whole_run("0"), whole_run("4")], grid=grid)
+  assert text.startswith("2 trained runs of 6 of the study grid count.")
+  assert "Runs 1-3, 5: not trained." in text
+  assert "Runs 0, 4: not evaluated: med (mean)." in text
+
+
+def test_ranges():
+  assert study_description.ranges(["10", "2", "b", "3", "1", "a/0"]) == "1-3, 10, a/0, b"
+  assert study_description.ranges([]) == ""
+
+
+def test_commands_skip_folders_that_are_taken():
+  other = make_run("7", 0.0, "", seed=4)
+  parts = study_description.how_to_go_on("out", "r.html", quickstart_runs(), [other])
+  text = text_of(parts)
+  assert "--output_directory=out/8" in text and "model.random_seed = 5" in text

@@ -2,52 +2,45 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import math
-import statistics
 
 from dl_condind.visualize import study_runs
 
 _PAPER_STEPS = {"factor_vae": 150000}
 _DEFAULT_PAPER_STEPS = 300000
-
-
-def median(runs: Sequence[study_runs.Run], measure: str) -> float | None:
-  """Returns the median of a measure over the runs that have it, None if none has."""
-  values = values_of(runs, measure)
-  return statistics.median(values) if values else None
-
-
-def values_of(runs: Sequence[study_runs.Run], measure: str) -> list[float]:
-  """Returns a measure of the runs that have it."""
-  return [value for run in runs if (value := run.measure(measure)) is not None]
-
-
-def extremes(
-  runs: Sequence[study_runs.Run],
-) -> tuple[list[study_runs.Run], list[study_runs.Run]] | None:
-  """Returns the runs of the lowest and of the highest correlation, None if there is only one."""
-  correlations = sorted({run.correlation for run in runs if run.correlation is not None})
-  if len(correlations) < 2:
-    return None
-  low, high = ([r for r in runs if r.correlation == c] for c in (correlations[0], correlations[-1]))
-  return low, high
+_MAX_TOLD_SETTINGS = 3  # Of more, the table of statistics says the same in less space.
 
 
 def describe(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
   """Returns sentences on the measures of runs grouped by setting, most important first."""
   paragraphs = []
-  for name, runs in settings.items():
-    start = f"{name}. " if len(settings) > 1 else ""
-    if pair := extremes(runs):
-      paragraphs += [f"{start}{_describe_mig(*pair)}", f"{start}{_describe_terms(*pair)}"]
-    else:
-      paragraphs.append(f"{start}All runs have one noise correlation, so nothing is compared.")
-  pairs = [pair for runs in settings.values() if (pair := extremes(runs))]
-  if pairs:
-    paragraphs += [_PAPER, _describe_power(pairs)]
+  if len(settings) <= _MAX_TOLD_SETTINGS:
+    for name, runs in settings.items():
+      start = f"{name}. " if len(settings) > 1 else ""
+      if pair := study_runs.extremes(runs):
+        paragraphs += [f"{start}{_describe_mig(*pair)}", f"{start}{_describe_terms(*pair)}"]
+      else:
+        paragraphs.append(f"{start}All runs have one noise correlation, so nothing is compared.")
+  if any(study_runs.extremes(runs) for runs in settings.values()):
+    paragraphs.append(_PAPER)
   everything = [run for runs in settings.values() for run in runs]
-  paragraphs += [*_describe_kl(everything), _TOTAL_CORRELATION, _MIG]
-  return [*paragraphs, *_describe_steps(everything)]
+  return [*paragraphs, *_describe_kl(everything), _TOTAL_CORRELATION, _MIG]
+
+
+def caveats(
+  settings: Mapping[str, Sequence[study_runs.Run]], lost: Sequence[study_runs.Run] = ()
+) -> list[str]:
+  """Returns sentences on what the verdicts of a study do not hold for.
+
+  Args:
+    settings: Runs grouped by setting.
+    lost: Runs that were begun and are not trained.
+  """
+  everything = [run for runs in settings.values() for run in runs]
+  return [
+    *_describe_data(settings),
+    *_describe_steps(everything),
+    *_describe_diverged([run for run in lost if run.state == study_runs.DIVERGED]),
+  ]
 
 
 _PAPER = (
@@ -73,12 +66,15 @@ _MIG = (
 def _describe_mig(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run]) -> str:
   sentences = []
   for measure, representation in (("mig_mean", "mean"), ("mig_sampled", "sampled")):
-    if not (values_of(low, measure) and values_of(high, measure)):
+    if not (study_runs.values_of(low, measure) and study_runs.values_of(high, measure)):
       sentences.append(f"MIG of the {representation} representation is missing on one side.")
       continue
     change = _change(low, high, measure, digits=3)
     sentences.append(f"Median MIG of the {representation} representation {change}.")
-  low_values, high_values = values_of(low, "mig_mean"), values_of(high, "mig_mean")
+  low_values, high_values = (
+    study_runs.values_of(low, "mig_mean"),
+    study_runs.values_of(high, "mig_mean"),
+  )
   num_pairs = len(low_values) * len(high_values)
   if num_pairs:
     lower = sum(h < l for l in low_values for h in high_values)  # noqa: E741
@@ -99,7 +95,7 @@ def _describe_terms(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run
   changes = [
     f"{name} {_change(low, high, measure, digits=2)}"
     for measure, name in names.items()
-    if values_of(low, measure) and values_of(high, measure)
+    if study_runs.values_of(low, measure) and study_runs.values_of(high, measure)
   ]
   if not changes:
     return "The other measures are missing on one side."
@@ -109,33 +105,14 @@ def _describe_terms(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run
 def _change(
   low: Sequence[study_runs.Run], high: Sequence[study_runs.Run], measure: str, digits: int
 ) -> str:
-  before, after = (round(median(runs, measure), digits) for runs in (low, high))
-  counts = [len(values_of(runs, measure)) for runs in (low, high)]
+  before, after = (round(study_runs.median(runs, measure), digits) for runs in (low, high))
+  counts = [len(study_runs.values_of(runs, measure)) for runs in (low, high)]
   verb = "rose" if after > before else "fell" if after < before else "stayed"
   where = [
     f"at {study_runs.name_correlation(runs[0].correlation_label)} ({_count('run', count)})"
     for runs, count in zip((low, high), counts, strict=True)
   ]
   return f"{verb} from {before:.{digits}f} {where[0]} to {after:.{digits}f} {where[1]}"
-
-
-def _describe_power(pairs: Sequence[tuple]) -> str:
-  """Says what the smallest numbers of runs on the two sides of a comparison can show."""
-  low, high = min(([len(values_of(runs, "mig_mean")) for runs in pair] for pair in pairs), key=min)
-  if not low or not high:
-    return "Where a side has no value, nothing is compared."
-  p_value = 1 / math.comb(low + high, low)
-  runs = f"{low} against {_count('run', high)} in the smallest comparison"
-  if p_value > 0.05:
-    return (
-      f"Few runs prove little. With {runs}, the smallest p-value a one-sided rank test can give is "
-      f"{p_value:.2g}, whatever the values are: these runs illustrate the effect and cannot "
-      "establish it. Seeds alone change MIG much; the paper trains ten for each cell."
-    )
-  return (
-    f"With {runs}, a one-sided rank test can give p-values down to {p_value:.2g}. This page makes "
-    "no test: decide on one before looking, and correct it for the number of comparisons."
-  )
 
 
 def _describe_kl(runs: Sequence[study_runs.Run]) -> list[str]:
@@ -178,6 +155,57 @@ def _describe_steps(runs: Sequence[study_runs.Run]) -> list[str]:
   return [
     f"The runs are shorter than the paper's, in updates: {'; '.join(parts)}. What they show early "
     "in training need not hold at its end."
+  ]
+
+
+def _describe_data(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
+  """Warns of data that are not the official files, and of different data in one cell."""
+  found: dict[str, dict[str, int]] = {}
+  paragraphs = []
+  for name, runs in settings.items():
+    digests = {str(run.provenance.get("dataset_sha256", "-")) for run in runs}
+    if len(digests) > 1:
+      paragraphs.append(
+        f"{name}: its runs saw different data ({', '.join(sorted(d[:12] for d in digests))})."
+      )
+    for run in runs:
+      counts = found.setdefault(run.dataset, {})
+      source = str(run.provenance.get("dataset_source", "unknown"))
+      counts[source] = counts.get(source, 0) + 1
+  parts = [
+    f"{dataset}: {source_name(source)} ({_count('run', number)})"
+    for dataset, counts in sorted(found.items())
+    for source, number in sorted(counts.items())
+    if not source.startswith("official")
+  ]
+  if parts:
+    paragraphs.append(f"Not the official files that the paper used: {'; '.join(parts)}.")
+  return paragraphs
+
+
+def source_name(source: str) -> str:
+  """Returns what a data set's source is, in words."""
+  names = {
+    "rendered": "rendered by this package",
+    "synthetic": "synthetic stand-in, not real images",
+  }
+  return names.get(source, source)
+
+
+def _describe_diverged(runs: Sequence[study_runs.Run]) -> list[str]:
+  counts: dict[str, int] = {}
+  for run in runs:
+    cell = f"run {run.name}, whose configuration is lost"
+    if run.config:
+      correlation = study_runs.name_correlation(run.correlation_label)
+      cell = f"{run.method_name} on {run.dataset}, {run.num_latent} latents, {correlation}"
+    counts[cell] = counts.get(cell, 0) + 1
+  if not counts:
+    return []
+  parts = [f"{cell}: {number}" for cell, number in sorted(counts.items())]
+  return [
+    "Diverged runs have no values, and those that are left are no longer a fair sample of seeds: "
+    f"{'; '.join(parts)}."
   ]
 
 

@@ -1,0 +1,149 @@
+"""A study as one self-contained HTML page."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import os
+import pathlib
+
+from absl import logging
+
+from dl_condind.studies import claims
+from dl_condind.studies import findings
+from dl_condind.studies import run_folders
+from dl_condind.studies import study
+from dl_condind.studies import study_description
+from dl_condind.studies import tables
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.visualize import figures
+from dl_condind.visualize import model_pairs
+from dl_condind.visualize import page
+from dl_condind.visualize import study_figures
+from dl_condind.visualize import study_runs
+
+_INTRODUCTION = (
+  "Here a variational autoencoder draws its latents as z = mean + stddev * noise with noise of "
+  "covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, factorized posterior q(z|x), c = 0.9 one in "
+  "which all latents are correlated given the image. Yang et al. (2020), arXiv:1911.10922, argue "
+  "that disentanglement needs the factorized one, so that the mutual information gap (MIG) falls "
+  "when c rises, while reconstruction error, KL and total correlation (TC) change little."
+)
+
+_MODEL_CAPTIONS = {
+  "reconstructions": "The same images, each reconstructed from one sample of q(z|x) by {pair}.",
+  "traversals": "Latent traversals from the first of those images, by {pair}. Each row moves one "
+  "latent over [-2, 2] and leaves the others at the mean of q(z|x). A row in which nothing moves "
+  "is a latent the model does not use.",
+}
+
+
+def write_report(
+  study_dir: str | os.PathLike,
+  output_path: str | os.PathLike | None = None,
+  show_models: bool = True,
+  grid: study.Study | None = None,
+) -> pathlib.Path:
+  """Writes the report of a study, with its figures in the folder `figures` beside it.
+
+  Args:
+    study_dir: Folder of the study, with a folder for each run.
+    output_path: Name of the page; `{study_dir}/report.html` if None.
+    show_models: Whether to show traversals and reconstructions of two models, for which the data
+      set must be there.
+    grid: The study whose runs these are, named by their numbers, to tell which are missing.
+
+  Returns:
+    The name of the page.
+
+  Raises:
+    ConfigError: If there is no trained run, or the page cannot be written.
+    DatasetError: If a record or model is damaged, or the data set is missing.
+  """
+  study_dir = pathlib.Path(study_dir)
+  output_path = pathlib.Path(output_path) if output_path else study_dir / "report.html"
+  figure_dir = output_path.parent / "figures"
+  _check_replaceable(figure_dir)
+  settings, left_out = run_folders.read_study(study_dir, grid.model_nums if grid else None)
+  runs = [run for members in settings.values() for run in members]
+  others = [run for members in left_out.values() for run in members]
+  drawn = study_figures.draw(settings)
+  pair = model_pairs.choose(settings) if show_models else None
+  if pair:
+    drawn += _draw_models(pair)
+  title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
+  sections = [
+    page.section(
+      "Claims of the paper",
+      *tables.verdicts(claims.judge(settings)),
+      page.bullets(findings.caveats(settings, others)),
+    ),
+    page.section("Statistics", *tables.cell_statistics(settings, left_out)),
+    page.section("Figures", *_figures(_write_figures(figure_dir, drawn), drawn, pair)),
+    page.section("What the figures say and do not say", page.bullets(findings.describe(settings))),
+    page.section("Every run", *tables.every_run(settings)),
+    page.section("What was run", *study_description.what_was_run(settings)),
+    page.section("Missing or incomplete", *study_description.what_is_missing(runs, others, grid)),
+    page.section(
+      "How to go on", *study_description.how_to_go_on(study_dir, output_path, runs, others)
+    ),
+  ]
+  banner = page.banner(study_description.data_sets(runs))
+  files.write_text(output_path, page.document(title, [_INTRODUCTION], [banner, *sections]))
+  logging.info("Wrote %s, a report of %d runs.", output_path, len(runs))
+  return output_path
+
+
+def _check_replaceable(figure_dir: pathlib.Path) -> None:
+  is_filled = figure_dir.is_dir() and any(figure_dir.iterdir())
+  if is_filled and not (figure_dir / files.MANIFEST).is_file():
+    raise errors.ConfigError(
+      f"{figure_dir} would be replaced and is not from a report: choose another --output_path."
+    )
+
+
+def _draw_models(pair: model_pairs.Pair) -> list[study_figures.Drawn]:
+  described = " and ".join(
+    f"run {run.name} ({study_runs.name_correlation(run.correlation_label)}, seed {run.seed})"
+    for run in pair
+  )
+  try:
+    pictures = model_pairs.draw(pair)
+  except errors.DatasetError as error:
+    message = f"{error} The option --noshow_models leaves the models out of the report."
+    raise errors.DatasetError(message) from error
+  return [
+    study_figures.Drawn(name, figure, _MODEL_CAPTIONS[name].format(pair=described))
+    for name, figure in pictures.items()
+  ]
+
+
+def _write_figures(
+  figure_dir: pathlib.Path, drawn: Sequence[study_figures.Drawn]
+) -> dict[str, bytes]:
+  """Writes each figure as PNG and SVG file and returns the PNG files."""
+  pictures = {found.name: figures.to_png(found.figure) for found in drawn}
+  with files.atomic_directory(figure_dir) as folder:
+    for found in drawn:
+      (folder / f"{found.name}.png").write_bytes(pictures[found.name])
+      (folder / f"{found.name}.svg").write_bytes(figures.to_svg(found.figure))
+  return pictures
+
+
+def _figures(
+  pictures: Mapping[str, bytes],
+  drawn: Sequence[study_figures.Drawn],
+  pair: model_pairs.Pair | None,
+) -> list[str]:
+  parts = [
+    page.pictures(
+      [page.picture(pictures[d.name], d.name.replace("_", " "), d.caption) for d in drawn]
+    )
+  ]
+  if pair is None:
+    parts.append(
+      page.note(
+        "No pictures of models: they were left out, or no setting has stored models of two "
+        "correlations."
+      )
+    )
+  return parts

@@ -1,0 +1,151 @@
+"""The tables of a study's report, as pieces of an HTML page."""
+
+from collections.abc import Sequence
+
+from dl_condind.studies import claims
+from dl_condind.studies import comparisons
+from dl_condind.studies import run_folders
+from dl_condind.studies import statistics
+from dl_condind.visualize import page
+from dl_condind.visualize import study_figures
+from dl_condind.visualize import study_runs
+
+_MAX_OPEN_RUNS = 20  # More are folded away.
+_ABSENT = "-"
+
+# Heading, measure, digits; nats where no unit is named.
+_COLUMNS = (
+  ("Steps", "steps", 0),
+  ("MIG, mean", "mig_mean", 3),
+  ("MIG, sampled", "mig_sampled", 3),
+  ("Reconstr. error", "reconstruction_loss", 2),
+  ("KL, factorized", "kl_loss", 2),
+  ("KL, full", "kl_loss_full", 2),
+  ("TC", "total_correlation", 2),
+  ("TC, std. error", "total_correlation_std_error", 3),
+  ("TC, null", "total_correlation_null", 2),
+  ("TC, leave‑one‑out", "total_correlation_leave_one_out", 2),
+)
+_KINDS = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.NOT_ENOUGH_RUNS: "open"}
+
+
+def verdicts(found: Sequence[claims.Claim]) -> list[str]:
+  """Returns the table of the paper's claims."""
+  rows = [page.row([c.verdict, c.text, c.source, c.evidence], _KINDS[c.verdict]) for c in found]
+  headings = ["Verdict", "Claim, from c = 0 to c = 0.9", "Paper", "What decides"]
+  note = (
+    "A claim holds if it is shown in each of its cells at the level "
+    f"{comparisons.ALPHA:g}. It fails if the opposite is shown in one, or if it is not shown there "
+    f"with at least {claims.NUM_PAPER_SEEDS} runs, the paper's number, on each side: that is no "
+    "proof of the opposite. Otherwise there are not enough runs. “Falls” and “rises”: one-sided "
+    "Mann-Whitney tests, adjusted by Holm's method over all cells of the table below. “Nearly "
+    f"unchanged”: the mean changes by less than {comparisons.MARGIN:.0%} (two one-sided tests of "
+    "the ratio of means); not adjusted, since a claim about all cells needs all of them. “Falls "
+    "more”: Welch's test of the difference of the two falls. Only models with the paper's weights "
+    "count, MIG is that of the mean representation, and KL the factorized one."
+  )
+  return [page.table(headings, rows, "verdicts"), page.note(note)]
+
+
+def cell_statistics(settings: comparisons.Settings, left_out: run_folders.Cells) -> list[str]:
+  """Returns the table of each measure of each cell and correlation.
+
+  Args:
+    settings: Runs of each cell.
+    left_out: Runs of each cell that do not count, which are counted.
+  """
+  headings = ["Cell", "c", "Runs", "Not counted", "Median", "Mean", "95 % interval"]
+  headings += ["Change", "A12", "p", "p, Holm", "Would show", f"p, ±{comparisons.MARGIN:.0%}"]
+  rows = []
+  for measure in comparisons.MEASURES:
+    table = comparisons.compare(settings, measure)
+    if not any(entry.summary.count for entry in table.values()):
+      continue
+    test = f"{measure.title}; tested: it {'falls' if measure.falls else 'rises'}"
+    rows.append(page.row([test], "setting", span=len(headings)))
+    rows += [page.row(_statistics_cells(entry, measure, left_out)) for entry in table.values()]
+  effects = [f"{statistics.superiority_of_shift(shift):.2f}" for shift in (1.0, 1.5, 2.0)]
+  note = (
+    "Runs are those that have the measure. The interval of the mean is a bootstrap one (BCa, 9,999 "
+    f"resamples), from {statistics.MIN_INTERVAL_VALUES} runs on; with ten it covers about 90 % "
+    "rather than 95 %. The other columns compare with c = 0, or the lowest c there is: change of "
+    "the mean; A12, the probability that a run is further in the tested direction than one at "
+    "c = 0 (0.5 is no effect); p of the one-sided Mann-Whitney test, exact without ties, and "
+    "adjusted by Holm's method over all comparisons of the measure, those with too few runs "
+    "included. “Would show” is the shift, in standard deviations, that as many runs of normal "
+    "values would have shown in 80 % of the cases at the first step of Holm's method; shifts of 1, "
+    f"1.5 and 2 are A12 of {', '.join(effects)}. The "
+    "last p is of the tests that the mean changed by less than the margin. “too few” is said where "
+    "no value whatever could have been significant."
+  )
+  return [page.table(headings, rows), page.note(note)]
+
+
+def _statistics_cells(
+  entry: comparisons.Entry, measure: comparisons.Measure, left_out: run_folders.Cells
+) -> list[str]:
+  summary, digits = entry.summary, measure.digits
+  others = study_runs.of_correlation(left_out.get(entry.setting, ()), entry.label)
+  states = [run.state for run in others]
+  counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+  interval = summary.interval and " to ".join(f"{value:,.{digits}f}" for value in summary.interval)
+  cells = [entry.setting, entry.label, str(summary.count), ", ".join(counts) or _ABSENT]
+  cells += [_text(summary.median, f",.{digits}f"), _text(summary.mean, f",.{digits}f")]
+  return [*cells, interval or _ABSENT, *_comparison_cells(entry.comparison)]
+
+
+def _comparison_cells(comparison: comparisons.Comparison | None) -> list[str]:
+  if comparison is None:
+    return [""] * 6
+  if comparison.effect is None:
+    return [_ABSENT] * 6
+  shift, equivalence = comparison.detectable, comparison.equivalence
+  return [
+    _text(comparison.change, "+.1%"),
+    f"{comparison.effect:.2f}",
+    "too few" if comparison.p_value is None else _p_value(comparison.p_value),
+    _ABSENT if comparison.adjusted is None else _p_value(comparison.adjusted),
+    _ABSENT if shift is None else f"{shift:.1f} sd",
+    "too few" if equivalence is None else _p_value(equivalence.p_value),
+  ]
+
+
+def _p_value(p_value: float) -> str:
+  return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
+
+
+def _text(value: float | None, style: str) -> str:
+  return _ABSENT if value is None else f"{value:{style}}"
+
+
+def every_run(settings: comparisons.Settings) -> list[str]:
+  """Returns the table of all runs with the medians of each correlation."""
+  headings = ["Run", "c", "Seed", *(heading for heading, _, _ in _COLUMNS), "Minutes"]
+  rows = []
+  for name, runs in settings.items():
+    rows.append(page.row([name], "setting", span=len(headings)))
+    for run in runs:
+      rows.append(page.row([run.name, run.correlation_label, run.seed, *_values([run])]))
+    for label in study_runs.correlation_labels(runs):
+      members = study_runs.of_correlation(runs, label)
+      rows.append(page.row([f"median of {len(members)}", label, "", *_values(members)], "median"))
+  everything = [run for runs in settings.values() for run in runs]
+  note = (
+    "KL and TC in nats; reconstruction error summed over pixels, in "
+    f"{study_figures.reconstruction_unit(everything)}. TC is the paper's estimate with its "
+    "standard error over batches. Medians are of the runs that have the value; “-” is a value that "
+    "is not there. Minutes of training are those since it was last continued. The same numbers, "
+    "and more, are in runs.csv."
+  )
+  table = page.table(headings, rows)
+  if len(everything) > _MAX_OPEN_RUNS:
+    table = page.details(f"All {len(everything)} runs", table)
+  return [table, page.note(note)]
+
+
+def _values(runs: Sequence[study_runs.Run]) -> list[str]:
+  """Returns the measures of a run, or the medians of several."""
+  values = [(study_runs.median(runs, measure), digits) for _, measure, digits in _COLUMNS]
+  seconds = study_runs.median(runs, "seconds")
+  values.append((None if seconds is None else seconds / 60, 1))
+  return [_text(value, f",.{digits}f") for value, digits in values]

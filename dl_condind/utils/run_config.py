@@ -1,0 +1,64 @@
+"""What a run's recorded gin configuration says of it: method, data set, latents, noise, seed."""
+
+import ast
+from collections.abc import Mapping
+
+
+def literal(text: str) -> object:
+  """Returns the value that gin wrote as text; references and macros as they are."""
+  try:
+    return ast.literal_eval(text)
+  except (ValueError, SyntaxError):
+    return text
+
+
+def setting(config: Mapping[str, object], key: str) -> str:
+  """Returns a value as text, strings without quotes, or `-`."""
+  return str(literal(str(config.get(key, "-"))))
+
+
+def method(config: Mapping[str, object]) -> str:
+  """Returns the name of the method's gin configurable, such as `beta_tc_vae`."""
+  return _reference(str(config.get("model.model", "-"))).split("/")[-1]
+
+
+def noise_correlation(config: Mapping[str, object]) -> str:
+  """Returns the name of the noise correlation's gin configurable, such as `equicorrelated`.
+
+  It is `independent` where there is none, as in the records of disentanglement_lib.
+  """
+  found = str(config.get("posterior.noise_correlation", "None"))
+  return "independent" if found == "None" else _reference(found)
+
+
+def correlation(config: Mapping[str, object]) -> float | None:
+  """Returns the correlation of any two latents' noise, or None if that is not one number."""
+  noise = noise_correlation(config)
+  if noise == "independent":
+    return 0.0
+  value = literal(str(config.get(f"{noise}.correlation", "")))
+  return float(value) if isinstance(value, int | float) else None
+
+
+def columns(config: Mapping[str, object]) -> dict[str, object]:
+  """Returns what tells runs apart as columns of a tidy table.
+
+  Returns:
+    `method`, `dataset`, `num_latent`, `correlation` (a number, or the name of a noise correlation
+    that is not one number) and `seed`; None for what the configuration does not say.
+  """
+  values = {
+    "method": method(config),
+    "dataset": setting(config, "dataset.name"),
+    "num_latent": literal(setting(config, "encoder.num_latent")),
+    "correlation": correlation(config),
+    "seed": literal(setting(config, "model.random_seed")),
+  }
+  if values["correlation"] is None:
+    values["correlation"] = noise_correlation(config)
+  return {key: None if value == "-" else value for key, value in values.items()}
+
+
+def _reference(text: str) -> str:
+  """Returns the name in a gin reference such as `@scope/vae()`."""
+  return text.removeprefix("@").removesuffix("()")

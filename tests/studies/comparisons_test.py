@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from dl_condind.studies import comparisons
+from dl_condind.studies import statistics
+from dl_condind.visualize import study_runs
+
+MIG, _, RECONSTRUCTION, *_ = comparisons.MEASURES
+
+
+def values(mean, num=10, seed=0):
+  return np.random.default_rng(seed).normal(mean, 0.05, num).tolist()
+
+
+def study(generated, cells):
+  """Returns settings from {(method, correlation): values of MIG}."""
+  runs = []
+  for (method, correlation), mig in cells.items():
+    name = f"{method}-{correlation}"
+    runs += generated.make_runs({"mig_mean": mig}, name, method=method, correlation=correlation)
+  return study_runs.group_by_setting(runs)
+
+
+def test_two_cells_are_compared_within_each(generated):
+  low, high, other = values(0.3), values(0.2, seed=1), values(0.25, seed=2)
+  cells = {("vae", 0.0): low, ("vae", 0.9): high, ("factor_vae", 0.0): high}
+  settings = study(generated, {**cells, ("factor_vae", 0.9): other})
+  table = comparisons.compare(settings, MIG)
+  assert list(table) == [
+    (f"{method} on dsprites_full, 10 latents", label)
+    for method in ("VAE", "FactorVAE")
+    for label in ("0", "0.9")
+  ]
+  baseline, entry, _, reverse = table.values()
+  assert baseline.comparison is None and baseline.summary == statistics.summarize(low)
+  found = entry.comparison
+  p_values = [
+    stats.mannwhitneyu(a, b, alternative="greater", method="exact").pvalue
+    for a, b in ((low, high), (high, other))
+  ]
+  assert found.p_value == pytest.approx(p_values[0])
+  assert found.adjusted == pytest.approx(2 * p_values[0])
+  assert reverse.comparison.adjusted == pytest.approx(p_values[1])  # The larger of two.
+  assert found.effect == np.mean(np.array(low)[:, None] > np.array(high))
+  assert found.change == pytest.approx(np.mean(high) / np.mean(low) - 1)
+  assert found.detectable == statistics.detectable_shift(10, 10, 0.05 / 2)
+  assert found.equivalence == statistics.equivalence(high, low, 0.1)
+
+
+def test_a_change_in_the_other_direction_is_told(generated):
+  settings = study(generated, {("vae", 0.0): values(0.2), ("vae", 0.9): values(0.4, seed=1)})
+  (_, falls), (_, rises) = (
+    comparisons.compare(settings, measure).values()
+    for measure in (MIG, comparisons.Measure("mig_mean", "MIG", falls=False, digits=3))
+  )
+  assert falls.comparison.opposite and falls.comparison.p_value > 0.99
+  assert not rises.comparison.opposite and rises.comparison.adjusted < 0.001
+  assert falls.comparison.effect == pytest.approx(1 - rises.comparison.effect)
+
+
+def test_every_correlation_is_compared_with_factorized_noise(generated):
+  cells = {("vae", c): values(0.3 - 0.2 * c, seed=int(10 * c)) for c in (-0.05, 0.0, 0.5, 0.9)}
+  table = comparisons.compare(study(generated, cells), MIG)
+  compared = {label: entry.comparison for (_, label), entry in table.items()}
+  assert [label for label, found in compared.items() if found is None] == ["0"]
+  p_value = statistics.mann_whitney(cells["vae", 0.0], cells["vae", 0.9])
+  assert compared["0.9"].adjusted == pytest.approx(3 * p_value)
+
+
+def test_without_factorized_noise_the_lowest_correlation_is_the_baseline(generated):
+  cells = {("vae", 0.3): values(0.3), ("vae", 0.9): values(0.2, seed=1)}
+  (_, low), (_, high) = (
+    list(comparisons.compare(study(generated, cells), MIG).items())[i] for i in range(2)
+  )
+  assert low.comparison is None and high.comparison.p_value < 0.01
+
+
+@pytest.mark.parametrize(("num", "is_tested"), [(1, False), (2, False), (3, True)])
+def test_too_few_runs_are_not_tested(generated, num, is_tested):
+  cells = {("vae", 0.0): values(0.4, num), ("vae", 0.9): values(0.1, num, seed=1)}
+  found = list(comparisons.compare(study(generated, cells), MIG).values())[1].comparison
+  assert (found.p_value is not None) == is_tested
+  assert (found.adjusted is not None) == is_tested
+  assert (found.detectable is not None) == is_tested
+  assert found.effect == 1.0
+  assert (found.equivalence is not None) == (num > 1)
+
+
+def test_untested_comparisons_count_as_tests(generated):
+  cells = {("vae", 0.0): values(0.3), ("vae", 0.9): values(0.2, seed=1)}
+  cells |= {("factor_vae", 0.0): [0.3], ("factor_vae", 0.9): [0.1]}
+  first, second = (
+    entry.comparison
+    for (_, label), entry in comparisons.compare(study(generated, cells), MIG).items()
+    if label == "0.9"
+  )
+  assert first.adjusted == pytest.approx(2 * first.p_value)
+  assert second.p_value is None
+
+
+def test_measures_that_no_run_has(generated):
+  settings = study(generated, {("vae", 0.0): values(0.3), ("vae", 0.9): values(0.2)})
+  low, high = comparisons.compare(settings, RECONSTRUCTION).values()
+  assert low.summary.count == high.summary.count == 0
+  assert high.comparison.effect is None and high.comparison.p_value is None
+
+
+def test_one_correlation_has_nothing_to_compare(generated):
+  (entry,) = comparisons.compare(study(generated, {("vae", 0.9): values(0.2)}), MIG).values()
+  assert entry.comparison is None and entry.summary.count == 10

@@ -1,0 +1,115 @@
+"""Studies of generated records: what trained and evaluated runs leave, without the training."""
+
+import itertools
+import json
+import pathlib
+
+import numpy as np
+
+from dl_condind.utils import files
+from dl_condind.visualize import study_runs
+
+WEIGHTS = {
+  "vae": {"vae.beta": "1.0"},
+  "factor_vae": {"factor_vae.gamma": "35.0"},
+  "beta_tc_vae": {"beta_tc_vae.beta": "6.0", "beta_tc_vae.density": "'factorized'"},
+}
+PROVENANCE = {
+  "dl_condind": "0.1.0",
+  "tensorflow": "2.21.0",
+  "dataset_source": "rendered",
+  "dataset_sha256": "0123456789abcdef",
+  "command_line": "bin/dl_condind_reproduce --study=generated",
+}
+
+
+def config_of(method="vae", dataset="dsprites_full", num_latent=10, correlation=0.0, seed=0):
+  """Returns the configuration of a run with the paper's weights and steps, as gin writes it."""
+  steps = 150000 if method == "factor_vae" else 300000
+  return {
+    "model.model": f"@{method}()",
+    **WEIGHTS[method],
+    "dataset.name": f"'{dataset}'",
+    "encoder.num_latent": str(num_latent),
+    "model.random_seed": str(seed),
+    "model.training_steps": str(steps),
+    "posterior.noise_correlation": "@equicorrelated",
+    "equicorrelated.correlation": str(correlation),
+    "reconstruction_loss.loss_fn": "@bernoulli_loss",
+  }
+
+
+def make_runs(measures, name="0", **config):
+  """Returns runs without files, one for each value; a list of values of each measure."""
+  runs = []
+  for i in range(len(next(iter(measures.values())))):
+    row = {f"train_config.{k}": v for k, v in config_of(**{"seed": i, **config}).items()}
+    row |= {study_runs.COLUMNS[key][0]: values[i] for key, values in measures.items()}
+    row["train_results.global_step"] = int(row["train_config.model.training_steps"])
+    runs.append(study_runs.Run(f"{name}-{i}", pathlib.Path(), row, dict(PROVENANCE)))
+  return runs
+
+
+def write_record(stage, step, parts):
+  """Writes a record as `results.write_results` does, but does not wait for the disk."""
+  folder = stage / "results"
+  flat = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+  contents = {f"json/{part}.json": values for part, values in parts.items()}
+  contents[f"aggregate/{step}.json"] = flat
+  for name, values in contents.items():
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(json.dumps(values))
+  manifest = {name: files.sha256(folder / name) for name in contents}
+  (folder / files.MANIFEST).write_text(json.dumps(manifest))
+
+
+def write_run(run, config, mig=0.3, reconstruction=30.0, kl=20.0, total_correlation=8.0, **extra):
+  """Writes the records of one run; measures that are None are not evaluated."""
+  train = {
+    "train_config": config,
+    "train_results": {"global_step": int(config["model.training_steps"]), "elapsed_time": 90.0},
+    "train_provenance": {**PROVENANCE, **extra},
+  }
+  write_record(run / "model", "train", train)
+  terms = {"reconstruction_loss": reconstruction, "kl_loss": kl}
+  scores = {
+    "mig": {"discrete_mig": mig},
+    "vae_terms": {**terms, "kl_loss_full": None if kl is None else kl + 1},
+    "total_correlation": {"total_correlation": total_correlation},
+  }
+  for metric, results in scores.items():
+    if None not in results.values():
+      stage = run / "metrics" / "mean" / metric
+      write_record(stage, "evaluation", {**train, "evaluation_results": results})
+
+
+def write_begun(run, config=None, **ends):
+  """Writes what a run leaves that is not trained; ends are contents of `{name}.json`."""
+  (run / "model").mkdir(parents=True)
+  if config is not None:
+    identity = {**config, "runtime.device": "cpu"}
+    (run / "model" / "run.json").write_text(json.dumps(identity))
+    (run / "model" / "train_log.jsonl").write_text('{"step": 0}\n{"step": 100}\n{"st')
+  for name, end in ends.items():
+    (run / f"{name}.json").write_text(json.dumps(end))
+
+
+def write_grid(study_dir, methods, datasets, correlations, num_seeds, num_latents=(10,), seed=0):
+  """Writes a study in which MIG falls with the correlation; returns its configurations."""
+  rng = np.random.default_rng(seed)
+  axes = itertools.product(methods, datasets, num_latents, correlations, range(num_seeds))
+  configs = []
+  for number, values in enumerate(axes):
+    method, _, _, correlation, _ = values
+    configs.append(config_of(*values))
+    shift = correlation if method == "beta_tc_vae" else 0.0
+    kl = rng.normal(20 - 5 * shift - 3 * methods.index(method), 0.8)
+    write_run(
+      study_dir / str(number),
+      configs[-1],
+      mig=rng.normal(0.3 - 0.2 * correlation, 0.04),
+      reconstruction=rng.normal(30 + 8 * shift, 0.7),
+      kl=kl,
+      total_correlation=0.5 * kl - 2 + rng.normal(0, 0.3),
+    )
+  return configs

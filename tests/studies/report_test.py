@@ -1,0 +1,393 @@
+import base64
+from html import parser
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dl_condind.studies import report
+from dl_condind.studies import study
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.visualize import model_pairs
+from dl_condind.visualize import study_runs
+
+FIGURES = {
+  "mig_mean_3_latents",
+  "mig_sampled_3_latents",
+  "terms_dummy_data_3_latents",
+  "kl_dummy_data_3_latents",
+}
+MODELS = {"reconstructions", "traversals"}
+VOID = {"img", "meta"}
+
+
+class Page(parser.HTMLParser):
+  """Tags, attributes, rows of tables and the text of a page; every tag must be closed."""
+
+  def __init__(self, path):
+    super().__init__()
+    self.open, self.attributes, self.rows, self.text = [], [], [], ""
+    self.feed(path.read_text(encoding="utf-8"))
+    self.close()
+    assert self.open == []
+
+  def handle_starttag(self, tag, attrs):
+    self.attributes += [(tag, name, value) for name, value in attrs]
+    if tag not in VOID:
+      self.open.append(tag)
+    if tag == "tr":
+      self.rows.append([])
+    elif tag in ("td", "th"):
+      self.rows[-1].append("")
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+
+  def handle_data(self, data):
+    if self.open and self.open[-1] in ("td", "th"):
+      self.rows[-1][-1] += data
+    if "style" not in self.open:
+      self.text += data
+
+  def images(self):
+    return [value for tag, name, value in self.attributes if (tag, name) == ("img", "src")]
+
+
+@pytest.fixture(scope="module")
+def study_dir(trained_study, tmp_path_factory):
+  """The trained study with a run that was interrupted, as run 3, and no run 2."""
+  copy = tmp_path_factory.mktemp("reports") / trained_study.name
+  shutil.copytree(trained_study, copy)
+  interrupted = copy / "3" / "model"
+  interrupted.mkdir(parents=True)
+  shutil.copy(copy / "0" / "model" / "run.json", interrupted)
+  (interrupted / "train_log.jsonl").write_text('{"step": 0, "loss": 1.0}\n')
+  return copy
+
+
+@pytest.fixture(scope="module")
+def written(study_dir):
+  return Page(report.write_report(study_dir))
+
+
+def test_page_is_complete_and_needs_nothing_else(study_dir, written):
+  text = (study_dir / "report.html").read_text(encoding="utf-8")
+  assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in text
+  images = written.images()
+  assert len(images) == 6 and all(src.startswith("data:image/png;base64,") for src in images)
+  without_images = re.sub(r'src="data:image/png;base64,[^"]*"', "", text)
+  assert not re.search(r"https?:|//|url\(|@import|<script|<link|\bsrc=|\bhref=", without_images)
+  for heading in (
+    "Claims of the paper",
+    "Statistics",
+    "Figures",
+    "What the figures say and do not say",
+    "Every run",
+    "What was run",
+    "Missing or incomplete",
+    "How to go on",
+  ):
+    assert f"<h2>{heading}</h2>" in text
+
+
+def test_figures_lie_beside_the_page(study_dir, written):
+  files.verify_manifest(study_dir / "figures")
+  pngs = {path.stem: path.read_bytes() for path in (study_dir / "figures").glob("*.png")}
+  assert set(pngs) == FIGURES | MODELS
+  svgs = {path.stem: path.read_bytes() for path in (study_dir / "figures").glob("*.svg")}
+  assert set(svgs) == set(pngs)
+  assert all(svg.startswith(b"<?xml") for svg in svgs.values())
+  embedded = {base64.b64decode(src.partition(",")[2]) for src in written.images()}
+  assert embedded == set(pngs.values())
+
+
+def test_table_has_each_run_and_the_medians(study_dir, written):
+  runs = {run.name: run for run in study_runs.read_runs(study_dir)}
+  headings = next(row for row in written.rows if row[:3] == ["Run", "c", "Seed"])
+  first = next(row for row in written.rows if row[:3] == ["0", "0", "0"])
+  second = next(row for row in written.rows if row[:3] == ["1", "0.9", "0"])
+  assert first[3:6] == [
+    "2",
+    f"{runs['0'].measure('mig_mean'):.3f}",
+    f"{runs['0'].measure('mig_sampled'):.3f}",
+  ]
+  assert second[5] == "-"  # The sampled representation was not evaluated.
+  assert float(second[8]) - float(second[7]) == pytest.approx(1.79, abs=0.011)
+  medians = [row for row in written.rows if row[0].startswith("median of 1")]
+  assert [row[1] for row in medians] == ["0", "0.9"]
+  assert [row[3:] for row in medians] == [first[3:], second[3:]]
+  assert {len(row) for row in (first, second, *medians)} == {len(headings)}
+
+
+def test_missing_runs_and_values_are_listed(written):
+  assert "Run 3: training not finished, its log ends at step 0." in written.text
+  assert "Run 2: not trained." in written.text
+  assert "2 trained runs count." in written.text
+  assert "Run 1: not evaluated: MIG (sampled)." in written.text
+
+
+def test_names_are_escaped(study_dir, written):
+  assert 'Größe <&> "b"' in written.text
+  text = (study_dir / "report.html").read_text(encoding="utf-8")
+  assert "Größe &lt;&amp;&gt; &quot;b&quot;" in text
+
+
+def test_what_the_study_says_is_in_the_page(written):
+  text = written.text.replace("\u00a0", " ")
+  assert re.search(r"Median MIG of the mean representation (fell|rose|stayed) from", text)
+  assert "1.79 nats at c = 0.9 (3 latents)" in text
+  assert "hardly sees c" in text
+  assert "VAE 2 instead of 300,000" in text
+
+
+def test_data_that_are_not_real_are_told_first(written):
+  banner = "Data: dummy_data: synthetic stand-in, not real images"
+  assert banner in written.text
+  assert written.text.index(banner) < written.text.index("Claims of the paper")
+  assert "Not the official files that the paper used: dummy_data" in written.text
+
+
+def test_one_run_a_side_gives_no_verdict(written):
+  verdicts = [row[0] for row in written.rows if len(row) == 4]
+  assert verdicts == ["Verdict"] + ["not enough runs"] * 14
+
+
+def test_the_same_study_gives_the_same_page(study_dir, written):
+  before = (study_dir / "report.html").read_bytes()
+  report.write_report(study_dir)
+  assert (study_dir / "report.html").read_bytes() == before
+
+
+def test_models_can_be_left_out(study_dir, tmp_path):
+  path = report.write_report(study_dir, tmp_path / "new" / "page.html", show_models=False)
+  assert path == tmp_path / "new" / "page.html"
+  assert {p.stem for p in (tmp_path / "new" / "figures").glob("*.png")} == FIGURES
+  assert "No pictures of models" in Page(path).text
+
+
+def test_study_of_one_run(study_dir, tmp_path):
+  page = Page(report.write_report(study_dir / "1", tmp_path / "page.html"))
+  assert "nothing is compared" in page.text
+  assert "No pictures of models" in page.text
+
+
+def test_a_folder_of_something_else_is_never_replaced(study_dir, tmp_path):
+  (tmp_path / "figures").mkdir()
+  (tmp_path / "figures" / "photo.png").write_text("precious")
+  with pytest.raises(errors.ConfigError, match="is not from a report"):
+    report.write_report(study_dir, tmp_path / "page.html")
+  assert (tmp_path / "figures" / "photo.png").read_text() == "precious"
+
+
+def test_folder_without_runs(tmp_path):
+  with pytest.raises(errors.ConfigError, match="No trained run"):
+    report.write_report(tmp_path)
+  assert not (tmp_path / "figures").exists()
+
+
+@pytest.mark.parametrize(
+  ("flags", "code", "message"),
+  [
+    ([], 2, "error: --study or --study_dir must be given."),
+    (["--study=paperr"], 2, r"error: --study must be one of .*, got 'paperr'\."),
+    (["--study_dir={folder}"], 2, "error: No trained run in .*: is it the right folder?"),
+    (["--study_dir={damaged}"], 3, "error: .*train.json has changed since it was written"),
+  ],
+)
+def test_a_mistake_ends_with_its_code_and_one_line(generated, tmp_path, flags, code, message):
+  generated.write_run(tmp_path / "damaged" / "0", generated.config_of())
+  aggregate = tmp_path / "damaged" / "0" / "model" / "results" / "aggregate" / "train.json"
+  aggregate.write_text(aggregate.read_text().replace("90.0", "91.0"))
+  folders = {"folder": tmp_path / "empty", "damaged": tmp_path / "damaged"}
+  program = pathlib.Path(__file__).parents[2] / "bin" / "dl_condind_report"
+  done = subprocess.run(
+    [sys.executable, program, *(flag.format(**folders) for flag in flags)],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == code
+  assert re.fullmatch(f"{message}.*\n", done.stderr) and done.stdout == ""
+
+
+def test_damaged_record_is_an_error(study_dir, tmp_path):
+  copy = tmp_path / "study"
+  shutil.copytree(study_dir, copy)
+  path = copy / "0" / "model" / "results" / "aggregate" / "train.json"
+  path.write_text(json.dumps({**json.loads(path.read_text()), "train_results.global_step": 9}))
+  with pytest.raises(errors.DatasetError, match="has changed"):
+    report.write_report(copy)
+
+
+def test_damaged_model_can_be_left_out(study_dir, tmp_path):
+  copy = tmp_path / "study"
+  shutil.copytree(study_dir, copy)
+  (copy / "0" / "model" / "saved_model" / "saved_model.pb").write_bytes(b"")
+  with pytest.raises(errors.DatasetError, match=r"has changed.*--noshow_models"):
+    report.write_report(copy)
+  report.write_report(copy, show_models=False)
+
+
+def measure_of(path, representation, metric, key):
+  record = path / "metrics" / representation / metric / "results" / "aggregate" / "evaluation.json"
+  return json.loads(record.read_text())[f"evaluation_results.{key}"]
+
+
+def config_key(path):
+  record = json.loads((path / "model" / "results" / "aggregate" / "train.json").read_text())
+  names = {"vae": "VAE", "factor_vae": "FactorVAE", "beta_tc_vae": "beta-TCVAE"}
+  config = {key.removeprefix("train_config."): value for key, value in record.items()}
+  method = names[config["model.model"].strip("@()")]
+  cell = f"{method} on {config['dataset.name'].strip(chr(39))}, 10 latents"
+  return cell, f"{float(config['equicorrelated.correlation']):g}"
+
+
+def number(text):
+  return float(text.replace(",", "").removesuffix(" sd"))
+
+
+MEASURES = {
+  "MIG, mean representation; tested: it falls": ("mig", "discrete_mig", 3),
+  "reconstruction error; tested: it rises": ("vae_terms", "reconstruction_loss", 2),
+  "KL, factorized; tested: it falls": ("vae_terms", "kl_loss", 2),
+  "TC estimate; tested: it falls": ("total_correlation", "total_correlation", 2),
+}
+
+
+@pytest.fixture(scope="module")
+def generated_page(generated_study, tmp_path_factory):
+  return Page(report.write_report(generated_study, tmp_path_factory.mktemp("page") / "report.html"))
+
+
+def statistics_tables(page):
+  """Returns the rows of the table of statistics, measure -> rows."""
+  start = next(i for i, row in enumerate(page.rows) if row[:2] == ["Cell", "c"])
+  found = {}
+  for row in page.rows[start + 1 :]:
+    if row[:2] == ["Run", "c"]:
+      return found
+    if len(row) == 1:
+      rows = found.setdefault(row[0], [])
+    else:
+      rows.append(row)
+  return found
+
+
+def test_numbers_of_the_page_are_those_of_the_records(generated_study, generated_page):
+  tables = statistics_tables(generated_page)
+  assert list(tables) == list(MEASURES)
+  for title, (metric, key, digits) in MEASURES.items():
+    values = {}
+    for path in sorted(generated_study.glob("[0-9]*"), key=lambda path: int(path.name)):
+      values.setdefault(config_key(path), []).append(measure_of(path, "mean", metric, key))
+    assert {(row[0], row[1]) for row in tables[title]} == values.keys() and len(values) == 12
+    p_values = {}
+    for row in tables[title]:
+      found, low = values[row[0], row[1]], values[row[0], "0"]
+      assert row[2:4] == ["10", "-"]
+      assert number(row[4]) == pytest.approx(np.median(found), abs=0.5001 * 10**-digits)
+      assert number(row[5]) == pytest.approx(np.mean(found), abs=0.5001 * 10**-digits)
+      interval = [number(text) for text in row[6].split(" to ")]
+      again = stats.bootstrap((found,), np.mean, rng=np.random.default_rng(99))
+      width = np.ptp(again.confidence_interval)
+      assert interval == pytest.approx(list(again.confidence_interval), abs=0.1 * width)
+      if row[1] == "0":
+        assert row[7:] == [""] * 6
+        continue
+      change = np.mean(found) / np.mean(low) - 1
+      assert float(row[7].removesuffix("%")) == pytest.approx(100 * change, abs=0.05001)
+      greater, less = (found, low) if "rises" in title else (low, found)
+      test = stats.mannwhitneyu(greater, less, alternative="greater", method="exact")
+      assert float(row[8]) == pytest.approx(test.statistic / 100, abs=0.00501)
+      p_values[row[0]] = test.pvalue, row[9], row[10]
+      assert number(row[11]) == pytest.approx(1.7, abs=0.11)
+      p_value = max(
+        stats.ttest_ind(found, 0.9 * np.array(low), equal_var=False, alternative="greater").pvalue,
+        stats.ttest_ind(found, 1.1 * np.array(low), equal_var=False, alternative="less").pvalue,
+      )
+      assert row[12] == shown(p_value)
+    check_p_values(p_values)
+
+
+def shown(p_value):
+  return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
+
+
+def check_p_values(p_values):
+  """Compares p-values with those shown; Holm's are computed anew."""
+  highest = 0.0
+  for rank, (p_value, plain, adjusted) in enumerate(sorted(p_values.values())):
+    highest = max(highest, min(1.0, (len(p_values) - rank) * p_value))
+    assert (plain, adjusted) == (shown(p_value), shown(highest))
+
+
+def test_verdicts_of_a_study_in_which_the_paper_is_right(generated_page):
+  verdicts = {row[1]: row[0] for row in generated_page.rows if len(row) == 4}
+  assert {text for text, verdict in verdicts.items() if verdict == "not enough runs"} == {
+    text for text in verdicts if "20" in text or "SmallNORB" in text
+  }
+  assert {verdict for verdict in verdicts.values()} == {"Verdict", "holds", "not enough runs"}
+  assert "Not the official files that the paper used: cars3d: rendered" in generated_page.text
+
+
+def test_figures_of_the_paper_are_drawn(generated_page):
+  captions = ["10 latents (as in Figure 1)", "on dsprites_full, 10 latents (as in Figure 2)"]
+  assert all(caption in generated_page.text for caption in captions)
+  assert len(generated_page.images()) == 5  # MIG, and two for each data set.
+
+
+def test_every_run_is_in_a_table_that_is_folded(generated_study, generated_page):
+  assert "All 120 runs" in generated_page.text
+  names = {row[0] for row in generated_page.rows if len(row) == 14}
+  assert {str(number) for number in range(120)} <= names
+
+
+def test_any_part_of_a_study_may_be_done(generated, generated_study, tmp_path):
+  configs = [generated.config_of(seed=seed) for seed in range(4)]
+  shutil.copytree(generated_study / "0", tmp_path / "0")
+  shutil.copytree(generated_study / "0", tmp_path / "7")
+  shutil.copytree(generated_study / "1", tmp_path / "9")
+  generated.write_begun(tmp_path / "2", configs[2], diverged={"step": 3, "message": "loss is nan"})
+  generated.write_begun(tmp_path / "3", configs[3], failed={"message": "no memory"})
+  grid = study.make_study("part", gin_files=[], axes=[("model.random_seed", [*range(9)])])
+  page = Page(report.write_report(tmp_path, grid=grid))
+  row = next(
+    row for row in page.rows if row[0] == "VAE on dsprites_full, 10 latents" and len(row) > 1
+  )
+  assert row[1:4] == ["0", "1", "1 repeated, 1 diverged, 1 failed"]
+  for line in (
+    "1 trained run of 9 of the study part count.",
+    "Run 7: repeats run 0 (same configuration and seed), which counts.",
+    "Run 2: diverged: loss is nan.",
+    "Run 3: failed: no memory.",
+    "Run 9: not of this study.",
+    "Runs 1, 4-6, 8: not trained.",
+    "Diverged runs have no values",
+  ):
+    assert line in page.text
+
+
+def test_study_with_eight_correlations(generated, tmp_path):
+  correlations = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
+  generated.write_grid(tmp_path, ("vae",), ("dsprites_full",), correlations, 3)
+  page = Page(report.write_report(tmp_path))
+  rows = statistics_tables(page)["MIG, mean representation; tested: it falls"]
+  assert [row[1] for row in rows] == [f"{value:g}" for value in correlations]
+  assert {row[9] for row in rows[1:]} == {"too few"}  # 1 / 20, and seven tests.
+
+
+def test_pair_has_the_extreme_correlations_and_one_seed(trained_study):
+  low, high = study_runs.read_runs(trained_study)
+  other = study_runs.Run(
+    "9", high.folder, {**high.row, "train_config.model.random_seed": "5"}, high.provenance
+  )
+  assert model_pairs.choose({"a": [other, high, low]}) == (low, high)
+  assert model_pairs.choose({"a": [low], "b": [low, other]}) == (low, other)
+  assert model_pairs.choose({"a": [low]}) is None

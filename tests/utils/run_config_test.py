@@ -1,0 +1,51 @@
+import pytest
+
+from dl_condind.utils import run_config
+
+CONFIG = {
+  "model.model": "@scope/beta_tc_vae()",
+  "dataset.name": "'cars3d'",
+  "encoder.num_latent": "10",
+  "model.random_seed": "3",
+}
+
+
+@pytest.mark.parametrize(
+  ("noise", "correlation"),
+  [
+    ({}, 0.0),
+    ({"posterior.noise_correlation": "None"}, 0.0),
+    ({"posterior.noise_correlation": "@independent"}, 0.0),
+    ({"posterior.noise_correlation": "@equicorrelated", "equicorrelated.correlation": "0.9"}, 0.9),
+    (
+      {"posterior.noise_correlation": "@a/banded", "a/banded.correlation": "1"},
+      1.0,
+    ),
+    ({"posterior.noise_correlation": "@given_correlation"}, None),
+  ],
+)
+def test_correlation(noise, correlation):
+  assert run_config.correlation({**CONFIG, **noise}) == correlation
+  column = run_config.columns({**CONFIG, **noise})["correlation"]
+  assert column == ("given_correlation" if correlation is None else correlation)
+
+
+def test_columns():
+  assert run_config.columns(CONFIG) == {
+    "method": "beta_tc_vae",
+    "dataset": "cars3d",
+    "num_latent": 10,
+    "correlation": 0.0,
+    "seed": 3,
+  }
+
+
+def test_what_is_not_said_is_none():
+  columns = run_config.columns({})
+  assert columns == {**dict.fromkeys(columns), "correlation": 0.0}
+
+
+def test_settings_are_plain_text():
+  assert run_config.setting(CONFIG, "dataset.name") == "cars3d"
+  assert run_config.setting({"a.b": "%macro"}, "a.b") == "%macro"
+  assert run_config.setting(CONFIG, "no.such") == "-"
