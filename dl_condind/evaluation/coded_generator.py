@@ -76,7 +76,7 @@ class CodedGenerator:
     """
     raise errors.ConfigError(
       "This is an InfoGAN, whose codes make images and are no representation of given ones: "
-      "evaluate it with metrics/infogan_disentanglement.gin."
+      "evaluate it with infogan/infogan_disentanglement.gin."
     )
 
 

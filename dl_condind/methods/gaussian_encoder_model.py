@@ -107,14 +107,20 @@ class _Exported(tf.Module):
       z = model.posterior.distribution(*model.encode(images)).sample(seed=seed)
       return {"images": model.decode(z)}
 
+    def decoder(latent_vectors):
+      return {"images": model.decode(latent_vectors)}
+
+    def mean_images(latent_vectors):
+      return losses.make_images(model.decode(latent_vectors))
+
+    def decoder_jacobian(latent_vectors):
+      return {"jacobian": jacobian(mean_images, latent_vectors)}
+
     self.gaussian_encoder = tf.function(gaussian_encoder, [images])
     self.reconstructions = tf.function(reconstructions, [images])
-    self.decoder = tf.function(lambda z: {"images": model.decode(z)}, [latent_vectors])
+    self.decoder = tf.function(decoder, [latent_vectors])
     self.elbo_terms = tf.function(model.elbo_terms, [images, _SEED])
-    self.decoder_jacobian = tf.function(
-      lambda z: {"jacobian": jacobian(lambda z: losses.make_images(model.decode(z)), z)},
-      [latent_vectors],
-    )
+    self.decoder_jacobian = tf.function(decoder_jacobian, [latent_vectors])
 
   def signatures(self) -> dict[str, Any]:
     """Returns the functions a caller can name."""

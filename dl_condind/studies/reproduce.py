@@ -9,8 +9,10 @@ from absl import logging
 from dl_condind.evaluation import evaluate
 from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.studies import run_state
 from dl_condind.studies import study
 from dl_condind.utils import configs
+from dl_condind.visualize import visualize_infogan
 from dl_condind.visualize import visualize_model
 
 
@@ -22,6 +24,19 @@ def resolved_config(grid: study.Study, model_num: int, gin_bindings: Sequence[st
   """
   gin_files, bindings = grid.run(model_num)
   return train.resolved_config(gin_files, [*bindings, *gin_bindings])
+
+
+def check(grid: study.Study, gin_bindings: Sequence[str] = ()) -> None:
+  """Checks every setting that occurs in a study, and the whole of its first run.
+
+  Raises:
+    ConfigError: If one is not valid.
+  """
+  _check_stages(grid)
+  for model_num in grid.covering_runs():
+    gin_files, bindings = grid.run(model_num)
+    configs.parse(gin_files, [*bindings, *gin_bindings])
+  resolved_config(grid, grid.model_nums[0], gin_bindings)
 
 
 def reproduce(
@@ -46,25 +61,48 @@ def reproduce(
     ConfigError: If the configuration is not valid, or the folder holds another run.
     DatasetError: If data or a stored model is damaged.
     DivergedError: If a loss is not finite.
-    TryAgainError: If interrupted or the disk is full.
+    TryAgainError: If interrupted, the disk is full or another process makes the run.
   """
   output = pathlib.Path(output_directory)
   gin_files, bindings = grid.run(model_num)
-  representations = {name: f"postprocess/{name}.gin" for name in grid.representations}
+  _check_stages(grid)  # A mistake in one of them shows before the training, not after it.
+  configs.parse(gin_files, [*bindings, *gin_bindings])
+  with run_state.making(output, grid.settings(model_num, gin_bindings), overwrite):
+    logging.info("Study %s, run %d of %d: %s", grid.name, model_num, grid.num_runs, output)
+    if model_dir is None:
+      model_dir = output / "model"
+      train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
+    _evaluate(grid, pathlib.Path(model_dir), output, overwrite)
+
+
+def _evaluate(
+  grid: study.Study, model_dir: pathlib.Path, output: pathlib.Path, overwrite: bool
+) -> None:
   metrics = {pathlib.Path(name).stem: _metric_file(name) for name in grid.metrics}
-  for path in [*representations.values(), *metrics.values()]:
-    configs.parse([path])  # A mistake in one of them shows before the training, not after it.
-  logging.info("Study %s, run %d of %d: %s", grid.name, model_num, grid.num_runs, output)
-  if model_dir is None:
-    model_dir = output / "model"
-    train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
-  for name, path in representations.items():
-    representation_dir = output / "postprocessed" / name
-    postprocess.postprocess_with_gin(model_dir, representation_dir, overwrite, [path])
-    for metric, metric_path in metrics.items():
-      metric_dir = output / "metrics" / name / metric
-      evaluate.evaluate_with_gin(representation_dir, metric_dir, overwrite, [metric_path])
-  visualize_model.visualize_model(model_dir, output / "visualizations", overwrite)
+  folders = {"model": model_dir}
+  if grid.representations:
+    folders = {name: output / "postprocessed" / name for name in grid.representations}
+    for name, folder in folders.items():
+      postprocess.postprocess_with_gin(model_dir, folder, overwrite, [_postprocess_file(name)])
+  for name, folder in folders.items():
+    for metric, path in metrics.items():
+      evaluate.evaluate_with_gin(folder, output / "metrics" / name / metric, overwrite, [path])
+  pictures = output / "visualizations"
+  if grid.representations:
+    visualize_model.visualize_model(model_dir, pictures, overwrite)
+  else:
+    visualize_infogan.visualize_infogan([model_dir], pictures, overwrite)
+
+
+def _check_stages(grid: study.Study) -> None:
+  for name in grid.representations:
+    configs.parse([_postprocess_file(name)])
+  for name in grid.metrics:
+    configs.parse([_metric_file(name)])
+
+
+def _postprocess_file(name: str) -> str:
+  return f"postprocess/{name}.gin"
 
 
 def _metric_file(name: str) -> str:

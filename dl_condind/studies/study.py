@@ -4,8 +4,10 @@ A study is a gin file that binds `study.*`: what the runs share, the axes along 
 and what is evaluated. `gin_configs/studies/` holds those that come with the package.
 """
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import functools
 import math
 import pathlib
 
@@ -15,6 +17,8 @@ from dl_condind.utils import configs
 from dl_condind.utils import errors
 
 GIN_FILE = "gin_file"
+BINDINGS = "bindings"
+MODEL_NUM = "{model_num}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,9 +30,12 @@ class Study:
     gin_files: gin files that every run reads.
     bindings: gin bindings of every run.
     axes: (gin key, values) of each axis; the last one changes fastest. The key "gin_file" stands
-      for a file to read after gin_files.
+      for a file to read after gin_files, the key "bindings" for a list of gin statements.
     metrics: Names of the metrics, each a file of `gin_configs/metrics/` or a path.
-    representations: Names of the representations, each a file of `gin_configs/postprocess/`.
+    representations: Names of the representations, each a file of `gin_configs/postprocess/`. Where
+      there are none, metrics take the model itself.
+    only: (key of an axis, values): the study is those runs of the grid, with their numbers in it.
+    folder: Name of the folder of its runs in `output/`.
   """
 
   name: str
@@ -37,11 +44,34 @@ class Study:
   axes: tuple[tuple[str, tuple[object, ...]], ...]
   metrics: tuple[str, ...]
   representations: tuple[str, ...]
+  only: tuple[tuple[str, tuple[object, ...]], ...]
+  folder: str
 
   @property
   def num_runs(self) -> int:
-    """Number of runs."""
+    """Number of runs of the grid."""
     return math.prod(len(values) for _, values in self.axes)
+
+  @functools.cached_property
+  def model_nums(self) -> tuple[int, ...]:
+    """Numbers of the runs, in ascending order: all of the grid, or those that `only` chooses."""
+    numbers = range(self.num_runs)
+    if not self.only:
+      return tuple(numbers)
+    only = dict(self.only)
+    return tuple(
+      number
+      for number in numbers
+      if all(value in only[key] for key, value in self.values(number) if key in only)
+    )
+
+  def values(self, model_num: int) -> list[tuple[str, object]]:
+    """Returns (gin key, value) of each axis for a run of the grid."""
+    found = []
+    for key, values in reversed(self.axes):
+      model_num, position = divmod(model_num, len(values))
+      found.append((key, values[position]))
+    return found[::-1]
 
   def run(self, model_num: int) -> tuple[list[str], list[str]]:
     """Returns the gin files and the bindings of a run.
@@ -53,15 +83,50 @@ class Study:
       raise errors.ConfigError(
         f"--model_num must be in [0, {self.num_runs}) for the study {self.name}, got {model_num}."
       )
+    if self.only and model_num not in self.model_nums:
+      only = ", ".join(f"{key} in {list(values)}" for key, values in self.only)
+      raise errors.ConfigError(
+        f"Run {model_num} is not part of the study {self.name}, which has only those with {only}: "
+        "take another number, or the whole study."
+      )
     gin_files, bindings = list(self.gin_files), list(self.bindings)
-    index = model_num
-    for key, values in reversed(self.axes):
-      index, position = divmod(index, len(values))
+    for key, value in self.values(model_num):
       if key == GIN_FILE:
-        gin_files.append(values[position])
+        gin_files.append(value)
+      elif key == BINDINGS:
+        bindings += value
       else:
-        bindings.append(f"{key} = {values[position]!r}")
+        bindings.append(f"{key} = {value!r}")
     return gin_files, [*bindings, f"model.model_num = {model_num}"]
+
+  def settings(self, model_num: int, gin_bindings: Sequence[str] = ()) -> Mapping[str, object]:
+    """Returns all that makes a run, as JSON can hold it; arguments and errors as `run`.
+
+    Args:
+      model_num: Number of the run.
+      gin_bindings: Bindings that are read after those of the study.
+    """
+    gin_files, bindings = self.run(model_num)
+    return {
+      "gin_files": gin_files,
+      "bindings": [*bindings, *gin_bindings],
+      "metrics": list(self.metrics),
+      "representations": list(self.representations),
+    }
+
+  def run_folder(self, pattern: str, model_num: int) -> str:
+    """Returns the folder of a run: the pattern with `{study}` and `{model_num}` filled in."""
+    return pattern.replace("{study}", self.folder).replace(MODEL_NUM, str(model_num))
+
+  def covering_runs(self) -> list[int]:
+    """Returns a few runs in which every value of every axis occurs that occurs in the study."""
+    seen, runs = set(), []
+    for model_num in self.model_nums:
+      values = {(key, repr(value)) for key, value in self.values(model_num)}
+      if not runs or not values <= seen:
+        runs.append(model_num)
+        seen |= values
+    return runs
 
 
 def load_study(name: str) -> Study:
@@ -95,6 +160,26 @@ def study_names() -> list[str]:
   return sorted(path.stem for path in (configs.gin_config_folder() / "studies").glob("*.gin"))
 
 
+def describe_studies() -> str:
+  """Returns a line for each study of the package: its name, number of runs and what it is."""
+  lines = []
+  for name in study_names():
+    text = (configs.gin_config_folder() / "studies" / f"{name}.gin").read_text(encoding="utf-8")
+    comment = " ".join(_opening_comment(text))
+    lines.append(f"{name:24} {len(load_study(name).model_nums):6} runs  {comment}")
+  return "\n".join(lines)
+
+
+def _opening_comment(text: str) -> list[str]:
+  """Returns the words of the first paragraph of a file's opening comment."""
+  words = []
+  for line in text.splitlines():
+    if not line.startswith("# "):
+      break
+    words += line.removeprefix("# ").split()
+  return words
+
+
 @gin.configurable("study", denylist=["name"])
 def make_study(
   name: str,
@@ -103,23 +188,44 @@ def make_study(
   bindings: Sequence[str] = (),
   metrics: Sequence[str] = ("mig", "unsupervised", "total_correlation", "vae_terms"),
   representations: Sequence[str] = ("mean", "sampled"),
+  only: Sequence[tuple[str, Sequence[object]]] = (),
+  folder: str | None = None,
 ) -> Study:
-  """Returns a study; arguments as the attributes of `Study`.
+  """Returns a study; arguments as the attributes of `Study`, but that folder is by default name.
 
   Raises:
-    ConfigError: If an axis is not a pair of a key and at least one value.
+    ConfigError: If an axis or a choice of `only` is not a pair of a key and at least one value, if
+      a value is none of its axis, or if a value of "bindings" is not a list of gin statements.
   """
-  for axis in axes:
-    is_pair = isinstance(axis, tuple | list) and len(axis) == 2 and isinstance(axis[0], str)
-    if not is_pair or not isinstance(axis[1], tuple | list) or not axis[1]:
+  axes, only = _pairs("axes", axes), _pairs("only", only)
+  for value in dict(axes).get(BINDINGS, ()):
+    if not isinstance(value, tuple | list) or not all(isinstance(line, str) for line in value):
       raise errors.ConfigError(
-        f"study.axes must be pairs (gin key, [values]) with at least one value, got {axis!r}."
+        f'study.axes: each value of "{BINDINGS}" must be a list of gin statements, got {value!r}.'
       )
+  for key, values in only:
+    absent = [value for value in values if value not in dict(axes).get(key, ())]
+    if absent:
+      raise errors.ConfigError(f"study.only: no axis {key!r} of study.axes has {absent[0]!r}.")
   return Study(
     name=name,
     gin_files=tuple(gin_files),
     bindings=tuple(bindings),
-    axes=tuple((key, tuple(values)) for key, values in axes),
+    axes=axes,
     metrics=tuple(metrics),
     representations=tuple(representations),
+    only=only,
+    folder=folder or name,
   )
+
+
+def _pairs(
+  name: str, pairs: Sequence[tuple[str, Sequence[object]]]
+) -> tuple[tuple[str, tuple[object, ...]], ...]:
+  for pair in pairs:
+    is_pair = isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str)
+    if not is_pair or not isinstance(pair[1], tuple | list) or not pair[1]:
+      raise errors.ConfigError(
+        f"study.{name} must be pairs (gin key, [values]) with at least one value, got {pair!r}."
+      )
+  return tuple((key, tuple(values)) for key, values in pairs)

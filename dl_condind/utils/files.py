@@ -56,15 +56,24 @@ def clear_write_errors(path: str | os.PathLike) -> Iterator[None]:
     yield
   except OSError as error:
     if error.errno in _NO_SPACE:
-      raise errors.TryAgainError(
-        f"No space left to write {path}: free some and run the same command again."
-      ) from error
+      raise no_space(path) from error
     if error.errno in _REFUSED:
       reason = os.strerror(errno.ENOTDIR if error.errno == errno.EEXIST else error.errno)
       raise errors.ConfigError(
         f"Cannot write {path} ({reason}): choose a folder that can be written to."
       ) from error
     raise
+
+
+def no_space(path: str | os.PathLike) -> errors.TryAgainError:
+  """Returns the error that says that the disk is too full to write path, and how full it is."""
+  folder = pathlib.Path(path).absolute()
+  while not folder.is_dir():
+    folder = folder.parent
+  return errors.TryAgainError(
+    f"No space left to write {path} ({shutil.disk_usage(folder).free:,} bytes free): free some and "
+    "run the same command again."
+  )
 
 
 def _temporary_prefix(path: pathlib.Path) -> str:

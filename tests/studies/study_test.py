@@ -61,6 +61,57 @@ def test_an_axis_that_is_none_is_refused(axis):
     grid([axis])
 
 
+def test_an_axis_of_bindings(tmp_path):
+  values = [["vae.beta = 1.0"], ["include 'methods/dip_vae.gin'", "dip_vae.dip_type = 'ii'"]]
+  runs = grid([("bindings", values), ("model.random_seed", [0, 1])])
+  assert runs.run(3)[1] == [*values[1], "model.random_seed = 1", "model.model_num = 3"]
+  for value in ("vae.beta = 1.0", [1]):
+    with pytest.raises(errors.ConfigError, match=r'value of "bindings" must be a list of gin st'):
+      grid([("bindings", [value])])
+
+
+def test_a_part_of_a_study_keeps_numbers_and_folder():
+  axes = [("encoder.num_latent", [10, 20]), ("model.random_seed", [0, 1, 2])]
+  part = grid(
+    axes, only=[("encoder.num_latent", [20]), ("model.random_seed", [0, 2])], folder="all"
+  )
+  assert part.model_nums == (3, 5)
+  assert part.run(5) == grid(axes).run(5)
+  assert part.run_folder("output/{study}/{model_num}", 5) == "output/all/5"
+  assert grid(axes).run_folder("output/{study}/{model_num}", 5) == "output/mine/5"
+  with pytest.raises(errors.ConfigError, match="Run 4 is not part of the study mine, which has"):
+    part.run(4)
+
+
+@pytest.mark.parametrize(
+  ("only", "message"),
+  [
+    ([("vae.beta", [3])], r"study\.only: no axis 'vae\.beta' of study\.axes has 3"),
+    ([("vae.bta", [1])], r"study\.only: no axis 'vae\.bta'"),
+    (["vae.beta"], r"study\.only must be pairs"),
+  ],
+)
+def test_a_part_that_is_none_is_refused(only, message):
+  with pytest.raises(errors.ConfigError, match=message):
+    grid([("vae.beta", [1, 2])], only=only)
+
+
+def test_covering_runs_have_every_value():
+  runs = grid([("vae.beta", [1, 2, 3]), ("model.random_seed", [0, 1])], only=[("vae.beta", [2, 3])])
+  assert runs.covering_runs() == [2, 3, 4]
+  assert grid([]).covering_runs() == [0]
+
+
+def test_settings_are_all_that_makes_a_run():
+  runs = grid([("vae.beta", [1, 2])], metrics=["mig"], representations=[])
+  assert runs.settings(1, ["model.batch_size = 3"]) == {
+    "gin_files": ["shared.gin"],
+    "bindings": ["vae.beta = 2", "model.model_num = 1", "model.batch_size = 3"],
+    "metrics": ["mig"],
+    "representations": [],
+  }
+
+
 def test_a_users_study_is_read_from_its_file(tmp_path):
   path = tmp_path / "my_study.gin"
   path.write_text(
@@ -77,6 +128,8 @@ def test_a_users_study_is_read_from_its_file(tmp_path):
     axes=(("vae.beta", (1.0, 2.0)),),
     metrics=("mig", "my_metric.gin"),
     representations=("mean",),
+    only=(),
+    folder="my_study",
   )
   assert not gin.config_is_locked()
 
@@ -117,6 +170,84 @@ def test_studies_of_the_package():
     "model.random_seed = 7",
     "model.model_num = 47",
   }
+
+
+def test_the_grid_of_the_paper():
+  paper = study.load_study("paper")
+  assert paper.num_runs == len(paper.model_nums) == 360
+  cells = {}
+  for number in paper.model_nums:
+    gin_files, bindings = paper.run(number)
+    values = dict(binding.split(" = ") for binding in bindings)
+    assert gin_files[:2] == ["shared.gin", "posteriors/equicorrelated.gin"]
+    cell = (gin_files[2], values["dataset.name"], *(
+      float(values[key]) for key in ("equicorrelated.correlation", "encoder.num_latent")
+    ))  # fmt: skip
+    cells.setdefault(cell, []).append(int(values["model.random_seed"]))
+  methods = ["methods/beta_tc_vae.gin", "methods/factor_vae.gin", "methods/vae.gin"]
+  data_sets = ["'cars3d'", "'dsprites_full'", "'smallnorb'"]
+  assert sorted(cells) == list(itertools.product(methods, data_sets, [0.0, 0.9], [10, 20]))
+  assert all(seeds == list(range(10)) for seeds in cells.values())
+
+
+@pytest.mark.parametrize(
+  ("name", "number", "bindings"),
+  [
+    ("paper_figure1", 180, {"encoder.num_latent = 10"}),
+    ("paper_figure2", 60, {"encoder.num_latent = 10", "dataset.name = 'dsprites_full'"}),
+    ("paper_figure5", 180, {"encoder.num_latent = 20"}),
+  ],
+)
+def test_figures_are_parts_of_the_papers_grid(name, number, bindings):
+  part, paper = study.load_study(name), study.load_study("paper")
+  assert len(part.model_nums) == number and part.folder == "paper"
+  for model_num in part.model_nums:
+    assert bindings <= set(part.run(model_num)[1])
+    assert part.settings(model_num) == paper.settings(model_num)
+  rest = set(paper.model_nums) - set(part.model_nums)
+  assert not any(bindings <= set(paper.run(model_num)[1]) for model_num in rest)
+
+
+def test_other_studies_of_the_package():
+  sweep = study.load_study("correlation_sweep")
+  axes = dict(sweep.axes)
+  assert axes["equicorrelated.correlation"] == (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
+  assert sweep.num_runs == 240
+  assert study.load_study("paper_reduced").num_runs == 18
+  lines = study.describe_studies().splitlines()
+  assert [line.split()[0] for line in lines] == study.study_names()
+  assert any(line.split()[:3] == ["paper_figure2", "60", "runs"] for line in lines)
+
+
+# First and last run of a method on a data set in disentanglement_lib's numbering.
+@pytest.mark.parametrize(
+  ("first", "last", "dataset", "binding"),
+  [
+    (0, 49, "dsprites_full", "vae.beta = 1.0"),
+    (400, 449, "dsprites_full", "factor_vae.gamma = 30.0"),
+    (450, 499, "dsprites_full", "factor_vae.gamma = 40.0"),
+    (1350, 1399, "dsprites_full", "beta_tc_vae.beta = 6.0"),
+    (7200, 7249, "smallnorb", "vae.beta = 1.0"),
+    (7600, 7649, "smallnorb", "factor_vae.gamma = 30.0"),
+    (8550, 8599, "smallnorb", "beta_tc_vae.beta = 6.0"),
+    (9000, 9049, "cars3d", "vae.beta = 1.0"),
+    (9450, 9499, "cars3d", "factor_vae.gamma = 40.0"),
+    (10350, 10399, "cars3d", "beta_tc_vae.beta = 6.0"),
+    (600, 649, "dsprites_full", "dip_vae.lambda_od = 1.0"),
+    (12550, 12599, "shapes3d", "annealed_vae.c_max = 100.0"),
+  ],
+)
+def test_the_numbers_of_the_unsupervised_study_are_disentanglement_libs(
+  first, last, dataset, binding
+):
+  runs = study.load_study("unsupervised_study_v1")
+  assert runs.num_runs == 12600 and len(runs.metrics) == 9
+  for model_num, seed in ((first, 0), (last, 49)):
+    gin_files, bindings = runs.run(model_num)
+    assert gin_files == ["shared.gin"]
+    assert {f"dataset.name = '{dataset}'", binding, f"model.random_seed = {seed}"} <= set(bindings)
+  for neighbour in {first - 1, last + 1} & set(range(12600)):
+    assert not {f"dataset.name = '{dataset}'", binding} <= set(runs.run(neighbour)[1])
 
 
 def test_a_binding_that_no_run_would_read_is_refused(tmp_path):

@@ -340,7 +340,10 @@ def test_name_that_is_too_long(tmp_path, write):
 def test_full_disk(tmp_path):
   with small_disk(tmp_path / "disk") as disk:
     files.write_text(disk / "a.txt", "old")
-    message = r"^No space left to write \S*/disk\S*: free some and run the same command again\.$"
+    message = (
+      r"^No space left to write \S*/disk\S* \([\d,]+ bytes free\): free some and run the same "
+      r"command again\.$"
+    )
     with pytest.raises(errors.TryAgainError, match=message):
       files.write_text(disk / "a.txt", "x" * 200_000)
     with (

@@ -1,0 +1,224 @@
+"""What a run's folder says about the run: done, running, diverged, failed or missing.
+
+All that engines need to know lies in the folders of the runs, so a study can be stopped, started
+and shared between engines and machines at any time:
+
+    .lock          held by the process that makes the run, and by nobody after it ended
+    done.json      written last: the settings of the run and its id
+    diverged.json  the step at which a loss was not finite, and the message
+    failed.json    why an engine gave the run up: exit code, message, number of attempts
+    log.txt        what all attempts of engines printed
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import re
+import time
+
+from dl_condind.utils import errors
+from dl_condind.utils import files
+
+DONE, RUNNING, DIVERGED, FAILED, MISSING = "done", "running", "diverged", "failed", "missing"
+STATES = (DONE, RUNNING, FAILED, DIVERGED, MISSING)
+LOG = "log.txt"
+HEADER = "==="  # Of an attempt, in its log.
+
+_STAGES = ("model", "postprocessed", "metrics", "visualizations")
+_DONE, _DIVERGED, _FAILED = "done.json", "diverged.json", "failed.json"
+
+_NOT_SETTING = "model.num_threads"  # Engines set it; it decides a result's last bits only.
+_PATIENCE = 2.0  # seconds, of a run whose lock is looked at by an engine
+
+
+def state_of(folder: str | os.PathLike, settings: Mapping[str, object]) -> str:
+  """Returns the state of a run.
+
+  Args:
+    folder: Folder of the run.
+    settings: What the run is made with, as `study.Study.settings`. A run that was made with others
+      is not done.
+
+  Raises:
+    ConfigError: If the folder cannot be read.
+  """
+  folder = os.fspath(folder)
+  if _is_done(folder, settings):
+    return DONE
+  if is_locked(folder):
+    return RUNNING
+  if os.path.isfile(os.path.join(folder, _DIVERGED)):
+    return DIVERGED
+  if os.path.isfile(os.path.join(folder, _FAILED)):
+    return FAILED
+  return MISSING
+
+
+def _is_done(folder: str, settings: Mapping[str, object]) -> bool:
+  """Returns whether the run was made with these settings and has the record of every stage."""
+  found = _read(os.path.join(folder, _DONE))
+  if found.get("settings") != _comparable(settings):
+    return False
+  return all(os.path.isfile(os.path.join(folder, name)) for name in found.get("records", ()))
+
+
+def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
+  """Returns settings without what does not make a run another one."""
+  bindings = [b for b in settings["bindings"] if not b.startswith(_NOT_SETTING)]
+  return {**settings, "bindings": bindings}
+
+
+def _read(path: str) -> dict[str, object]:
+  """Reads a JSON object; one that is absent or damaged is empty, so that its run is made again."""
+  try:
+    with open(path, encoding="utf-8") as file:
+      found = json.load(file)
+  except (FileNotFoundError, NotADirectoryError, ValueError):
+    return {}
+  except OSError as error:
+    raise errors.ConfigError(f"Cannot read {path}: {error.strerror}.") from error
+  return found if isinstance(found, dict) else {}
+
+
+def is_locked(folder: str | os.PathLike) -> bool:
+  """Returns whether a process works in a folder, as `utils.files.locked` says it."""
+  try:
+    lock = os.open(os.path.join(folder, ".lock"), os.O_RDONLY)
+  except OSError:
+    return False
+  try:
+    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except BlockingIOError:
+    return True
+  finally:
+    os.close(lock)
+  return False
+
+
+def why(folder: str | os.PathLike) -> dict[str, object]:
+  """Returns what `diverged.json` or else `failed.json` says, with a `message` in any case."""
+  found = _read(os.path.join(folder, _DIVERGED)) or _read(os.path.join(folder, _FAILED))
+  return {"message": "(its record is damaged)", **found}
+
+
+@contextlib.contextmanager
+def making(
+  folder: str | os.PathLike, settings: Mapping[str, object], overwrite: bool
+) -> Iterator[None]:
+  """Holds the lock of a run while it is made, and leaves in its folder how that ended.
+
+  Args:
+    folder: Folder of the run, created where absent.
+    settings: As `state_of`.
+    overwrite: Whether to forget what an earlier attempt left, before anything else.
+
+  Raises:
+    TryAgainError: If another process makes the run.
+    DivergedError: If the run has diverged before.
+  """
+  folder = pathlib.Path(folder)
+  with contextlib.ExitStack() as stack:
+    _lock(stack, folder)
+    if overwrite:
+      forget(folder)
+    elif (folder / _DIVERGED).is_file():
+      raise errors.DivergedError(
+        f"{folder} has diverged: {why(folder)['message']} Start it anew with --overwrite."
+      )
+    try:
+      yield
+    except errors.DivergedError as error:
+      step = re.search(r"at step (\d+)", str(error))
+      record = {"step": int(step[1]) if step else None, "message": str(error)}
+      files.write_json(folder / _DIVERGED, record)
+      raise
+    if not _is_done(os.fspath(folder), settings):
+      files.write_json(folder / _DONE, {"settings": _comparable(settings), **_made(folder)})
+    (folder / _FAILED).unlink(missing_ok=True)
+
+
+def _lock(stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
+  deadline = time.monotonic() + _PATIENCE
+  while True:
+    try:
+      stack.enter_context(files.locked(folder))
+      return
+    except errors.TryAgainError:
+      if time.monotonic() > deadline:
+        raise
+      time.sleep(0.1)
+
+
+def _made(folder: pathlib.Path) -> dict[str, object]:
+  """Returns the id of a run, a digest of its resolved configuration, and the records it has."""
+  identity = folder / "model" / "run.json"
+  records = [*folder.glob("model/results/aggregate/*.json")]
+  records += folder.glob("*/*/results/aggregate/postprocess.json")
+  records += folder.glob("metrics/*/*/results/aggregate/evaluation.json")
+  return {
+    "run_id": files.sha256(identity) if identity.is_file() else None,
+    "records": sorted(path.relative_to(folder).as_posix() for path in records),
+  }
+
+
+def forget(folder: pathlib.Path) -> None:
+  """Deletes how a run ended. The caller holds its lock."""
+  with files.clear_write_errors(folder):
+    for name in (_DONE, _DIVERGED, _FAILED):
+      (folder / name).unlink(missing_ok=True)
+
+
+def clear(folder: str | os.PathLike) -> None:
+  """Deletes what a run wrote, so that it is made anew.
+
+  Raises:
+    TryAgainError: If a process makes the run.
+  """
+  folder = pathlib.Path(folder)
+  if not folder.is_dir():
+    return
+  with files.locked(folder):
+    forget(folder)
+    for name in _STAGES:
+      if (folder / name).is_dir():
+        files.remove_directory(folder / name)
+
+
+def give_up(folder: str | os.PathLike, exit_code: int, message: str, num_attempts: int) -> None:
+  """Records that a run failed.
+
+  Args:
+    folder: Folder of the run.
+    exit_code: How its last attempt ended; of a signal, minus its number.
+    message: Last line that the attempt printed.
+    num_attempts: Number of attempts.
+
+  Raises:
+    TryAgainError: If the disk is full.
+    ConfigError: If the folder cannot be written.
+  """
+  record = {"exit_code": exit_code, "message": message, "attempts": num_attempts}
+  files.write_json(pathlib.Path(folder) / _FAILED, record)
+
+
+def num_threads(folder: str | os.PathLike) -> int | None:
+  """Returns the number of threads that a run was begun with, None if it was not begun."""
+  found = _read(os.path.join(folder, "model", "run.json")).get("model.num_threads")
+  return int(found) if isinstance(found, str) and found.isdecimal() else None
+
+
+def last_line(folder: str | os.PathLike) -> str:
+  """Returns the last line of a run's log, without reading all of it."""
+  try:
+    with open(os.path.join(folder, LOG), "rb") as log:
+      log.seek(0, os.SEEK_END)
+      log.seek(max(0, log.tell() - 4000))
+      lines = log.read().decode(errors="replace").split("\n")
+  except OSError:
+    return ""
+  said = (line.strip() for line in reversed(lines) if not line.startswith(HEADER))
+  return next(filter(None, said), "")

@@ -1,0 +1,144 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dl_condind.studies import run_state
+from dl_condind.utils import errors
+from dl_condind.utils import files
+
+SETTINGS = {"bindings": ["vae.beta = 1.0"], "metrics": ["mig"]}
+
+
+def make(folder, settings=SETTINGS, overwrite=False):
+  with run_state.making(folder, settings, overwrite):
+    assert run_state.state_of(folder, settings) in (run_state.RUNNING, run_state.DONE)
+    files.write_json(folder / "model" / "run.json", {"vae.beta": "1.0"})
+    files.write_json(folder / "model" / "results" / "aggregate" / "train.json", {"loss": 1})
+
+
+def test_a_run_is_missing_then_running_then_done(tmp_path):
+  folder = tmp_path / "0"
+  assert run_state.state_of(folder, SETTINGS) == run_state.MISSING
+  make(folder)
+  assert run_state.state_of(folder, SETTINGS) == run_state.DONE
+  record = json.loads((folder / "done.json").read_text())
+  assert record["settings"] == SETTINGS
+  assert record["run_id"] == files.sha256(folder / "model" / "run.json")
+  assert record["records"] == ["model/results/aggregate/train.json"]
+
+
+@pytest.mark.parametrize(
+  ("settings", "state"),
+  [
+    ({"bindings": ["vae.beta = 1.0", "model.num_threads = 1"], "metrics": ["mig"]}, "done"),
+    ({"bindings": ["vae.beta = 2.0"], "metrics": ["mig"]}, "missing"),
+    ({"bindings": ["vae.beta = 1.0"], "metrics": ["mig", "dci"]}, "missing"),
+  ],
+)
+def test_a_run_with_other_settings_is_not_done(tmp_path, settings, state):
+  make(tmp_path)
+  assert run_state.state_of(tmp_path, settings) == state
+
+
+def test_a_run_whose_record_was_deleted_is_not_done(tmp_path):
+  make(tmp_path)
+  (tmp_path / "model/results/aggregate/train.json").unlink()
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"settings": 3}'])
+def test_a_damaged_record_means_that_the_run_is_made_again(tmp_path, text):
+  make(tmp_path)
+  (tmp_path / "done.json").write_text(text)
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
+
+
+def test_a_diverged_run_is_recorded_and_not_made_again(tmp_path):
+  message = "loss is nan at step 41 of output/0/model: lower the learning rate."
+  with (
+    pytest.raises(errors.DivergedError, match="step 41"),
+    run_state.making(tmp_path, SETTINGS, overwrite=False),
+  ):
+    raise errors.DivergedError(message)
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.DIVERGED
+  assert json.loads((tmp_path / "diverged.json").read_text()) == {"step": 41, "message": message}
+  with pytest.raises(errors.DivergedError, match=r"has diverged: loss is nan.*--overwrite"):
+    make(tmp_path)
+  make(tmp_path, overwrite=True)
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.DONE
+  assert not (tmp_path / "diverged.json").exists()
+
+
+def test_a_failed_run_says_why_until_it_succeeds(tmp_path):
+  run_state.give_up(tmp_path, 3, "no data", 1)
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.FAILED
+  why = run_state.why(tmp_path)
+  assert why == {"exit_code": 3, "message": "no data", "attempts": 1}
+  make(tmp_path)
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.DONE
+  assert not (tmp_path / "failed.json").exists()
+
+
+def test_an_error_leaves_no_record(tmp_path):
+  with pytest.raises(errors.ConfigError), run_state.making(tmp_path, SETTINGS, overwrite=False):
+    raise errors.ConfigError("wrong")
+  assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
+
+
+def test_a_run_that_is_made_elsewhere_is_left_alone_also_if_its_process_is_stopped(tmp_path):
+  code = (
+    "import sys, time\nfrom dl_condind.utils import files\n"
+    "with files.locked(sys.argv[1]):\n  print('ready', flush=True)\n  time.sleep(60)"
+  )
+  process = subprocess.Popen(
+    [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True
+  )
+  try:
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGSTOP)
+    assert run_state.state_of(tmp_path, SETTINGS) == run_state.RUNNING
+    with pytest.raises(errors.TryAgainError, match=f"in use by process {process.pid}"):
+      make(tmp_path)
+    with pytest.raises(errors.TryAgainError, match="in use"):
+      run_state.clear(tmp_path)
+  finally:
+    process.kill()
+    process.communicate()
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
+  make(tmp_path)
+
+
+def test_clear_deletes_what_a_run_wrote_and_nothing_else(tmp_path):
+  make(tmp_path)
+  (tmp_path / "notes.txt").write_text("precious")
+  run_state.clear(tmp_path)
+  assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes.txt"]
+  run_state.clear(tmp_path / "absent")
+  assert not (tmp_path / "absent").exists()
+
+
+def test_a_run_goes_on_with_the_threads_it_was_begun_with(tmp_path):
+  assert run_state.num_threads(tmp_path) is None
+  files.write_json(tmp_path / "model" / "run.json", {"model.num_threads": "2"})
+  assert run_state.num_threads(tmp_path) == 2
+
+
+def test_the_last_line_of_a_log_is_found_without_reading_it(tmp_path):
+  assert run_state.last_line(tmp_path) == ""
+  log = tmp_path / run_state.LOG
+  log.write_text("=== began\n")
+  assert run_state.last_line(tmp_path) == ""
+  log.write_text("x" * 10_000 + "\nstep 1\nstep 2\n\n=== began again\n")
+  assert run_state.last_line(tmp_path) == "step 2"
+
+
+def test_a_record_that_cannot_be_read_is_one_clear_line(tmp_path):
+  (tmp_path / "done.json").mkdir()
+  with pytest.raises(errors.ConfigError, match=r"Cannot read .*done\.json: Is a directory"):
+    run_state.state_of(tmp_path, SETTINGS)
+  assert os.path.isdir(tmp_path / "done.json")
