@@ -191,3 +191,25 @@ def test_aggregation_writes_what_it_says(folder):
   assert outcome.returncode == 0
   assert outcome.stdout == f"2 results written to {folder}/table.json\n"
   assert (folder / "table.csv").read_text().startswith("path,")
+
+
+def test_evaluation_goes_on_after_a_metric_that_fails_and_shows_numbers_side_by_side(folder):
+  configs = folder / "configs"
+  configs.mkdir()
+  (configs / "bad.gin").write_text('include "metrics/mig.gin"\nmig.num_train = 0\n')
+  (configs / "good.gin").write_text('include "metrics/mig.gin"\nmig.num_train = 40\n')
+  outcome = start(
+    [
+      "dl_condind_evaluate",
+      "--input_dir={folder}/run/postprocessed",
+      "--output_dir={folder}/several",
+      "--gin_evaluation_config_glob={folder}/configs/*.gin",
+    ],
+    folder,
+  )
+  assert outcome.returncode == 2
+  header, *rows = outcome.stdout.splitlines()
+  assert header.split() == ["metric", "result", "mean", "sampled"]
+  assert [row.split()[:2] for row in rows] == [["good", "discrete_mig"]]
+  last = outcome.stderr.splitlines()[-1]
+  assert last.startswith("error: 2 evaluations failed: mean/bad: The number of points to evaluate")
