@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from dl_condind.data import reading
 from dl_condind.data.ground_truth import mnist
+from dl_condind.evaluation import representation
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 
@@ -103,8 +104,7 @@ def load_classifier(
     DatasetError: If MNIST is missing or damaged.
     TryAgainError: If there is no space for the cache.
   """
-  if num_epochs < 1:
-    raise errors.ConfigError(f"digit_classifier.num_epochs must be at least 1, got {num_epochs}.")
+  representation.check_count("digit_classifier.num_epochs", num_epochs, 1)
   settings = {
     "version": _VERSION,
     "images_sha256": mnist.MNIST("train").provenance()["sha256"],

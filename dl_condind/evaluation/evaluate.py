@@ -18,6 +18,7 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import side_by_side
 from dl_condind.evaluation import stored_generators
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation import unified_scores  # noqa: F401 (for its gin names, as below)
@@ -86,7 +87,7 @@ def evaluate_each(
   gin_config_files: Sequence[str] = (),
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
-) -> tuple[list[pathlib.Path], list[str]]:
+) -> tuple[list[side_by_side.Record], list[str]]:
   """Evaluates one metric or several, on one representation or on all of a model, side by side.
 
   What is there already is left as it is. A metric that cannot be evaluated here, such as one that
@@ -106,19 +107,20 @@ def evaluate_each(
     trust_gin_imports: Whether gin files may import any module.
 
   Returns:
-    The folders of the records, and what kept each other metric from being evaluated.
+    The records, and what kept each other metric from being evaluated.
 
   Raises:
     DatasetError: If there is no representation.
-    ConfigError: If no file matches or one is not valid, before anything is evaluated; or if there
-      is one metric only, and it cannot be evaluated.
+    ConfigError: If no file matches, two have one name or one is not valid, before anything is
+      evaluated; or if there is one metric only, and it cannot be evaluated.
+    TryAgainError: If a folder is in use or the disk is full.
   """
   input_dir, output_dir = pathlib.Path(input_dir), pathlib.Path(output_dir)
   metrics = {"": []} if pattern is None else _matching_files(pattern)
   for path in metrics.values():
     configs.parse([*gin_config_files, *path], gin_bindings, trust_gin_imports)
   names = _representations(input_dir)
-  failures, directories = [], []
+  failures, records = [], []
   for i, (name, metric) in enumerate(itertools.product(names, metrics), start=1):
     directory = output_dir / name / metric
     logging.info("[%d/%d] %s", i, len(names) * len(metrics), directory)
@@ -131,21 +133,28 @@ def evaluate_each(
         gin_bindings,
         trust_gin_imports,
       )
-      directories.append(directory)
-    except errors.ConfigError as error:
+      records.append(side_by_side.Record(name, metric or output_dir.name, directory))
+    except (ValueError, errors.DivergedError) as error:
       if len(names) * len(metrics) == 1:
         raise
-      logging.error("%s: %s", directory, error)
-      failures.append(f"{directory.relative_to(output_dir)}: {error}")
-  return directories, failures
+      message = str(error).splitlines()[0]  # gin appends lines of its own.
+      logging.error("%s: %s", directory, message)
+      failures.append(f"{directory.relative_to(output_dir)}: {message}")
+  return records, failures
 
 
 def _matching_files(pattern: str) -> dict[str, list[str]]:
   """Returns the gin files that match, each in a list of its own under the name of its metric."""
   for folder in (pathlib.Path(), configs.gin_config_folder()):
     paths = sorted(glob.glob(str(folder / pattern), recursive=True))
-    if paths:
-      return {pathlib.Path(path).stem: [path] for path in paths}
+    found = {pathlib.Path(path).stem: [path] for path in paths}
+    if len(found) < len(paths):
+      raise errors.ConfigError(
+        f"Of the gin files that match {pattern!r}, several have one name, which would be the name "
+        f"of one folder: {', '.join(paths)}."
+      )
+    if found:
+      return found
   raise errors.ConfigError(
     f"No gin file matches {pattern!r}, here or in {configs.gin_config_folder()}."
   )

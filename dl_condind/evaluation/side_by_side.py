@@ -1,28 +1,35 @@
 """The numbers of several records in one table, a column for each representation."""
 
 from collections.abc import Sequence
-import os
 import pathlib
+from typing import NamedTuple
 
 from dl_condind.utils import results
 
 _NO_SCORE = ("elapsed_time",)
 
 
-def format_table(output_dir: str | os.PathLike, directories: Sequence[pathlib.Path]) -> str:
-  """Returns the main numbers of evaluated metrics, a row for each and a column for each folder.
+class Record(NamedTuple):
+  """The record of a metric.
+
+  Attributes:
+    representation: Name of the representation, empty if there is one only.
+    metric: Name of the metric.
+    directory: Folder of the record.
+  """
+
+  representation: str
+  metric: str
+  directory: pathlib.Path
+
+
+def format_table(records: Sequence[Record]) -> str:
+  """Returns the main numbers, a row for each and a column for each representation.
 
   Numbers of single factors or latents, whose keys have a dot, are left to the records.
-
-  Args:
-    output_dir: Folder that the records lie in.
-    directories: Folders of the records, `{output_dir}/{representation}/{metric}`, where either may
-      be missing.
   """
   columns, rows = [], {}
-  for directory in directories:
-    *representation, metric = directory.relative_to(output_dir).parts or (directory.name,)
-    column = "/".join(representation)
+  for column, metric, directory in records:
     if column not in columns:
       columns.append(column)
     for key, value in results.read_results(directory, "evaluation").items():

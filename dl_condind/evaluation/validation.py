@@ -44,7 +44,8 @@ def compute_on_fixed_data(
     representation_function: Observations -> representations.
     random_state: State that the order of the images comes from, in which the first are fitted on.
     artifact_dir: Not used.
-    validation_fn: One of the functions below.
+    validation_fn: One of the functions below. Its batch_size has no effect, as all images are
+      encoded before; the seed of its classifiers is its own.
 
   Returns:
     The results of validation_fn.

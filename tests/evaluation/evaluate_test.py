@@ -258,9 +258,11 @@ SMALL_TERMS = 'include "metrics/vae_terms.gin"\nvae_terms.num_points = 40\n'
 def test_all_representations_of_a_model_are_evaluated_side_by_side(trained_run, tmp_path):
   pattern = write_metrics(tmp_path / "configs", mig=SMALL_MIG, terms=SMALL_TERMS)
   out = tmp_path / "out"
-  directories, failures = evaluate.evaluate_each(trained_run / "postprocessed", out, pattern)
+  records, failures = evaluate.evaluate_each(trained_run / "postprocessed", out, pattern)
   names = ["mean/mig", "mean/terms", "sampled/mig", "sampled/terms"]
-  assert [str(path.relative_to(out)) for path in directories] == names
+  assert [(f"{r.representation}/{r.metric}", r.directory) for r in records] == [
+    (name, out / name) for name in names
+  ]
   assert not failures
   for name in names:
     representation, metric = name.split("/")
@@ -276,22 +278,64 @@ def test_all_representations_of_a_model_are_evaluated_side_by_side(trained_run, 
       del single[key], together[key]
     assert single == together
   before = state(out)
-  assert evaluate.evaluate_each(trained_run / "postprocessed", out, pattern) == (directories, [])
+  assert evaluate.evaluate_each(trained_run / "postprocessed", out, pattern) == (records, [])
   assert state(out) == before
 
 
-def test_a_metric_that_cannot_be_evaluated_does_not_keep_others_from_it(trained_run, tmp_path):
+NOT_FINITE = """
+import gin
+
+
+@gin.configurable("not_finite_of_evaluate_test")
+def compute(ground_truth_data, representation_function, random_state, artifact_dir=None):
+  return {"value": float("nan")}
+"""
+
+
+def test_a_metric_that_cannot_be_evaluated_does_not_keep_others_from_it(
+  trained_run, tmp_path, monkeypatch
+):
+  (tmp_path / "not_finite_of_evaluate_test.py").write_text(NOT_FINITE)
+  monkeypatch.syspath_prepend(tmp_path)
+  not_finite = (
+    "import not_finite_of_evaluate_test\n"
+    "evaluation.evaluation_fn = @not_finite_of_evaluate_test\n"
+    'evaluation.random_seed = 0\ndataset.name = "auto"\n'
+  )
   pattern = write_metrics(
-    tmp_path / "configs", a=SMALL_MIG.replace("40", "0"), b=SMALL_MIG, c=SMALL_TERMS
+    tmp_path / "configs",
+    a=SMALL_MIG.replace("40", "0"),
+    b=SMALL_MIG,
+    c=not_finite,
+    d=SMALL_TERMS,
   )
   out = tmp_path / "out"
-  directories, failures = evaluate.evaluate_each(
-    trained_run / "postprocessed" / "mean", out, pattern
+  records, failures = evaluate.evaluate_each(
+    trained_run / "postprocessed" / "mean", out, pattern, trust_gin_imports=True
   )
-  assert directories == [out / "b", out / "c"]
-  assert all(results.is_complete(path, "evaluation") for path in directories)
-  (failure,) = failures
-  assert failure.startswith("a: The number of points to evaluate on must be a whole number")
+  assert [record.directory for record in records] == [out / "b", out / "d"]
+  assert all(results.is_complete(record.directory, "evaluation") for record in records)
+  assert len(failures) == 2
+  assert failures[0].startswith("a: The number of points to evaluate on must be a whole number")
+  assert failures[1] == "c: value is nan, not a finite number; no result was written."
+  assert not results.is_complete(out / "c", "evaluation")
+
+
+def test_files_of_one_name_are_refused(trained_run, tmp_path):
+  for folder in ("one", "other"):
+    write_metrics(tmp_path / folder, mig=SMALL_MIG)
+  with pytest.raises(errors.ConfigError, match=r"several have one name.*one/mig.*other/mig"):
+    evaluate.evaluate_each(
+      trained_run / "postprocessed" / "mean", tmp_path / "out", str(tmp_path / "*" / "*.gin")
+    )
+  assert not (tmp_path / "out").exists()
+
+
+def test_one_metric_of_all_representations(trained_run, tmp_path):
+  records, _ = evaluate.evaluate_each(
+    trained_run / "postprocessed", tmp_path / "mig", None, False, *MIG
+  )
+  assert records == [(name, "mig", tmp_path / "mig" / name) for name in ("mean", "sampled")]
 
 
 def test_an_invalid_file_of_a_pattern_is_found_before_anything_is_evaluated(trained_run, tmp_path):
@@ -303,10 +347,10 @@ def test_an_invalid_file_of_a_pattern_is_found_before_anything_is_evaluated(trai
 
 def test_a_pattern_is_looked_for_in_the_package(trained_run, tmp_path):
   bindings = ["mig.num_train = 40"]
-  directories, _ = evaluate.evaluate_each(
+  records, _ = evaluate.evaluate_each(
     trained_run / "postprocessed" / "mean", tmp_path, "metrics/mi[g].gin", gin_bindings=bindings
   )
-  assert directories == [tmp_path / "mig"]
+  assert records == [("", "mig", tmp_path / "mig")]
 
 
 def test_a_pattern_without_files_is_refused(trained_run, tmp_path):

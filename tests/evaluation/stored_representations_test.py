@@ -53,6 +53,19 @@ def test_the_jacobian_of_the_decoder_is_there_if_it_was_exported(trained_run, tm
   assert represent(images(2)).shape == (2, 4)
 
 
+def test_posteriors_of_the_same_chunk_are_encoded_once(trained_run):
+  encode = load(trained_run, "mean").gaussian_encoder
+  first = encode(images(20))
+  other = encode(images(20, seed=1))
+  assert encode(images(20)) is first
+  assert encode(images(20, seed=1)) is other
+  assert not np.array_equal(first["mean"], other["mean"])
+  for key, values in load(trained_run, "mean").gaussian_encoder(images(20)).items():
+    np.testing.assert_array_equal(values, first[key])
+  with pytest.raises(ValueError, match="read-only"):
+    first["mean"][0] = 0
+
+
 def test_observations_of_another_shape_are_refused(trained_run):
   represent = load(trained_run, "mean")
   for function in (represent, represent.gaussian_encoder, represent.elbo_terms):
@@ -61,7 +74,9 @@ def test_observations_of_another_shape_are_refused(trained_run):
 
 
 def test_a_model_without_representation_is_refused(trained_run):
-  with pytest.raises(errors.ConfigError, match="no representation: postprocess it first"):
+  with pytest.raises(
+    errors.ConfigError, match="no representation of this version: postprocess"
+  ):
     stored_representations.load_representation(trained_run / "model" / "saved_model")
 
 

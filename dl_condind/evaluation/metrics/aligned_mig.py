@@ -55,6 +55,9 @@ def compute_aligned_mig(
 
   Returns:
     The results of `aligned_mutual_information_gap`.
+
+  Raises:
+    ConfigError: As `aligned_mutual_information_gap`.
   """
   del artifact_dir
   representations, factors = representation.generate_batch_factor_code(
@@ -69,7 +72,7 @@ def compute_aligned_mig(
     noise_covariance = np.mean(scale_tril @ np.swapaxes(scale_tril, 1, 2), axis=0)
   return aligned_mutual_information_gap(
     representations,
-    mig.discretize_factors(factors),
+    factors,
     noise_covariance,
     random_state,
     utils.make_discretizer,
@@ -99,7 +102,8 @@ def aligned_mutual_information_gap(
 
   Args:
     representations: `[num_points, num_latent]`.
-    factors: Discrete ground truth, `[num_points, num_factors]`.
+    factors: Ground truth, `[num_points, num_factors]`; columns that are not whole numbers
+      everywhere are discretized too.
     noise_covariance: Covariance of z given x, averaged over observations, `[num_latent,
       num_latent]`, or None, which leaves out the noise eigenbasis.
     random_state: State of the start of ICA and of the random rotations; None stands for seed 0.
@@ -125,6 +129,7 @@ def aligned_mutual_information_gap(
   """
   representation.check_count("aligned_mig.num_nulls", num_nulls, 1)
   random_state = np.random.RandomState(0) if random_state is None else random_state
+  factors = utils.discretize_continuous(factors, discretize)
   results = mig.gap_of_codes(discretize(representations), factors)
   utils.check_powers("The representation", np.asarray(representations, np.float64), power=4)
   code = np.asarray(representations, np.float64) - np.mean(representations, 0, np.float64)

@@ -153,13 +153,17 @@ def jacobian_geometry(
 def orthogonality(grams: np.ndarray) -> dict[str, float | None]:
   """Returns `distance_to_orthogonality` and `mean_abs_cosine`, averaged over points.
 
-  The cosine is that of two columns of J, averaged over the pairs whose columns are not 0.
+  The cosine is that of two columns of J, averaged over the pairs whose columns are not 0. Points
+  where all columns are 0 have no say; both are None if there are no others.
 
   Args:
     grams: `[num_points, num_columns, num_columns]`.
   """
   num_columns = grams.shape[1]
   if num_columns < 2:
+    return {"distance_to_orthogonality": None, "mean_abs_cosine": None}
+  grams = grams[np.any(_squared_norms(grams) > 0, axis=1)]
+  if not len(grams):
     return {"distance_to_orthogonality": None, "mean_abs_cosine": None}
   pairs = _abs_cosines(grams)[:, ~np.eye(num_columns, dtype=bool)]
   return {

@@ -270,3 +270,12 @@ def test_stored_model_from_file_to_record(trained_run, tmp_path):
   # The untrained encoder's stddevs are alike and its noise has the correlation 0.9, so the axis of
   # the largest variance takes from all latents.
   assert np.min(results["noise_eigenbasis.latent_share"][0]) > 0.1
+
+
+def test_continuous_factors_are_discretized_as_of_mig():
+  rng = np.random.default_rng(0)
+  factors = rng.uniform(size=(2000, 2))
+  codes = factors + 0.01 * rng.standard_normal((2000, 2))
+  found = aligned_mig.aligned_mutual_information_gap(codes, factors, num_nulls=1)
+  expected = mig.mutual_information_gap(codes, factors)["discrete_mig"]
+  assert found["discrete_mig"] == expected > 0.7

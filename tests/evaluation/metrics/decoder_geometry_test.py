@@ -5,6 +5,7 @@ import json
 import gin
 import numpy as np
 import pytest
+from scipy import linalg
 from scipy import stats
 
 from dl_condind.data.ground_truth import dummy_data
@@ -177,8 +178,16 @@ def test_a_decoder_of_one_image_and_fewer_than_two_active_latents():
   assert results["num_active"] == 0
   for key in ("distance_to_orthogonality_active", "mean_abs_cosine", "response_share"):
     assert results[key] is None
+  for key in ("distance_to_orthogonality", "distance_to_orthogonality_random_rotation"):
+    assert results[key] is None
   assert results["mean_abs_cosine_active_random_rotation"] is None
   json.dumps(results, allow_nan=False)
+
+
+def test_points_without_response_have_no_say():
+  grams = gram_of(linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0] * [1, 2, 4], 4)
+  with_zeros = np.concatenate([grams, np.zeros((5, 3, 3))])
+  assert decoder_geometry.orthogonality(with_zeros) == decoder_geometry.orthogonality(grams)
 
 
 def test_one_latent():
