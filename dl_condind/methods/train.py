@@ -30,6 +30,7 @@ from dl_condind.methods import vae  # noqa: F401
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import processes
 from dl_condind.utils import results
 
 STEP = "train"
@@ -119,7 +120,7 @@ def train(
   _trace_losses(model, batch_size)
   if check_only:
     return
-  with training_loop.Interruption() as interruption, files.locked(model_dir):
+  with processes.Interruption() as interruption, files.locked(model_dir):
     provenance = dataset.provenance()
     identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
     if run_directory.claim(model_dir, identity, overwrite) == run_directory.COMPLETE:
@@ -176,7 +177,7 @@ def evaluate_losses(
   batch_fn: input_pipeline.BatchFn,
   noise_seed: int,
   eval_steps: int,
-  interruption: training_loop.Interruption,
+  interruption: processes.Interruption,
 ) -> dict[str, float]:
   """Returns the losses of a model, averaged over eval_steps batches.
 

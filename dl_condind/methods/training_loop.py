@@ -5,8 +5,6 @@ import contextlib
 import importlib.util
 import json
 import pathlib
-import signal
-import threading
 import time
 
 from absl import logging
@@ -18,53 +16,11 @@ from dl_condind.methods import base_model
 from dl_condind.methods import checkpoints
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import processes
 
 LOG = "train_log.jsonl"
 _STEPS_PER_CALL = 20
 _SECONDS_PER_MESSAGE = 10
-
-
-class Interruption(contextlib.AbstractContextManager):
-  """Notes SIGTERM and SIGINT while it is entered, so that work can stop at a good place.
-
-  A second signal acts as if nobody had listened to the first. Only the main thread can listen.
-  """
-
-  def __init__(self):
-    self.signal_name = None
-    self._previous = {}
-
-  def __enter__(self):
-    if threading.current_thread() is threading.main_thread():
-      for number in (signal.SIGTERM, signal.SIGINT):
-        self._previous[number] = signal.signal(number, self._note)
-    return self
-
-  def _note(self, number: int, frame: object) -> None:
-    del frame
-    self.signal_name = signal.Signals(number).name
-    self._restore()
-
-  def _restore(self) -> None:
-    while self._previous:
-      signal.signal(*self._previous.popitem())
-
-  def check(self, state: str) -> None:
-    """Stops here if a signal came.
-
-    Args:
-      state: What is safe, for the message.
-
-    Raises:
-      TryAgainError: If a signal came.
-    """
-    if self.signal_name:
-      raise errors.TryAgainError(
-        f"{self.signal_name}: {state}; run the same command again to continue."
-      )
-
-  def __exit__(self, *exc_info) -> None:
-    self._restore()
 
 
 class TrainingLoop:
@@ -119,7 +75,7 @@ class TrainingLoop:
     log_steps: int,
     checkpoint_steps: int | None,
     checkpoint_seconds: float,
-    interruption: Interruption,
+    interruption: processes.Interruption,
   ) -> None:
     """Trains up to step training_steps and leaves a checkpoint of it.
 

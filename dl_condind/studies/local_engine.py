@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import signal
 import subprocess
 import time
 
@@ -13,6 +12,7 @@ from dl_condind.studies import attempts
 from dl_condind.studies import progress
 from dl_condind.studies import run_state
 from dl_condind.utils import errors
+from dl_condind.utils import processes
 
 _POLL = 0.2  # seconds
 _RUNS_ELSEWHERE_WAIT = 5.0  # seconds until a run that another process makes is looked at again
@@ -25,36 +25,6 @@ class _Pending:
   job: attempts.Job
   num_attempts: int = 0
   not_before: float = 0.0
-
-
-class StopRequest(contextlib.AbstractContextManager):
-  """Notes SIGTERM and SIGINT while it is entered. A second one acts as if nobody listened."""
-
-  def __init__(self):
-    self.signal_name: str | None = None
-    self._previous = {}
-
-  def __enter__(self):
-    for number in (signal.SIGTERM, signal.SIGINT):
-      self._previous[number] = signal.signal(number, self._note)
-    return self
-
-  def _note(self, number: int, frame: object) -> None:
-    del frame
-    self.signal_name = signal.Signals(number).name
-    self.__exit__()
-
-  def __exit__(self, *exc_info) -> None:
-    while self._previous:
-      signal.signal(*self._previous.popitem())
-
-  def check(self) -> None:
-    """Raises TryAgainError if a signal came."""
-    if self.signal_name:
-      raise errors.TryAgainError(
-        f"{self.signal_name}: every run is saved as far as it came; run the same command again to "
-        "continue."
-      )
 
 
 def run(
@@ -81,7 +51,7 @@ def run(
   slots: list[attempts.Attempt | None] = [None] * num_workers
   waiting = [_Pending(job) for job in jobs]
   running: dict[int, _Pending] = {}
-  with StopRequest() as stop, _stopped_at_the_end(slots):
+  with processes.Interruption() as stop, _stopped_at_the_end(slots):
     while (waiting or running) and not stop.signal_name:
       for index, attempt in enumerate(slots):
         outcome = attempt.poll() if attempt else None
@@ -95,7 +65,7 @@ def run(
           show.started(pending.job, pending.num_attempts)
       show.refresh()
       time.sleep(_POLL)
-    stop.check()
+    stop.check("every run is saved as far as it came")
 
 
 def _next(waiting: list[_Pending], show: progress.Progress) -> _Pending | None:

@@ -17,6 +17,7 @@ from dl_condind.studies import local_engine
 from dl_condind.studies import progress
 from dl_condind.studies import run_state
 from dl_condind.utils import errors
+from dl_condind.utils import processes
 
 _TASKS_PER_SLOT = 2  # In flight: one that runs, one that waits, so that no slot waits for us.
 _POLL = 1.0  # seconds
@@ -59,9 +60,9 @@ def run(
     )(attempts.make)
     # Ray starts all it has room for: where fewer runs are asked for, fewer are handed over.
     in_flight = _TASKS_PER_SLOT * slots if num_workers == slots else num_workers
-    with local_engine.StopRequest() as stop:
+    with processes.Interruption() as stop:
       _feed(ray, task, jobs, limits, show, in_flight, stop)
-      stop.check()
+      stop.check("every run is saved as far as it came")
   finally:
     ray.shutdown()
 
@@ -132,7 +133,7 @@ def _feed(
   limits: attempts.Limits,
   show: progress.Progress,
   in_flight: int,
-  stop: local_engine.StopRequest,
+  stop: processes.Interruption,
 ) -> None:
   """Hands runs to Ray, a few at a time, and notes how they end."""
   waiting = list(reversed(jobs))

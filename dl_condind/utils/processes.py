@@ -1,9 +1,13 @@
-"""Processes that end with the one that started them."""
+"""Signals to processes: to stop at a good place, and to end with the process that started them."""
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+import threading
+
+from dl_condind.utils import errors
 
 PARENT = "DL_CONDIND_PARENT"  # Environment variable: the process to end with.
 
@@ -22,3 +26,46 @@ def end_with_parent() -> None:
   ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
   if os.getppid() != int(parent):  # It had ended before.
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Interruption(contextlib.AbstractContextManager):
+  """Notes SIGTERM and SIGINT while it is entered, so that work can stop at a good place.
+
+  A second signal acts as if nobody had listened to the first. Only the main thread can listen.
+  """
+
+  def __init__(self):
+    self.signal_name = None
+    self._previous = {}
+
+  def __enter__(self):
+    if threading.current_thread() is threading.main_thread():
+      for number in (signal.SIGTERM, signal.SIGINT):
+        self._previous[number] = signal.signal(number, self._note)
+    return self
+
+  def _note(self, number: int, frame: object) -> None:
+    del frame
+    self.signal_name = signal.Signals(number).name
+    self._restore()
+
+  def _restore(self) -> None:
+    while self._previous:
+      signal.signal(*self._previous.popitem())
+
+  def check(self, state: str) -> None:
+    """Stops here if a signal came.
+
+    Args:
+      state: What is safe, for the message.
+
+    Raises:
+      TryAgainError: If a signal came.
+    """
+    if self.signal_name:
+      raise errors.TryAgainError(
+        f"{self.signal_name}: {state}; run the same command again to continue."
+      )
+
+  def __exit__(self, *exc_info) -> None:
+    self._restore()

@@ -7,6 +7,7 @@ import tensorflow as tf
 from dl_condind.methods import train
 from dl_condind.methods import training_loop
 from dl_condind.utils import errors
+from dl_condind.utils import processes
 
 TINY = [
   "dataset.name = 'dummy_data'",
@@ -21,7 +22,7 @@ TINY = [
 
 def test_interruption_notes_the_first_signal_and_restores_the_handlers():
   before = signal.getsignal(signal.SIGTERM)
-  with training_loop.Interruption() as interruption:
+  with processes.Interruption() as interruption:
     interruption.check("nothing")
     os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(errors.TryAgainError, match=r"^SIGTERM: all is safe; run the same command"):
