@@ -18,6 +18,7 @@ from absl import flags
 import numpy as np
 
 from dl_condind.evaluation.metrics import estimators
+from dl_condind.evaluation.metrics import gaussian_posteriors
 from dl_condind.evaluation.metrics import marginals
 from dl_condind.evaluation.metrics import mixtures
 
@@ -28,6 +29,7 @@ DSPRITES_ROWS = 737_280
 MODELS = [
   *((j, s, c, 0.0) for j in (2, 10) for s in (0.1, 0.3, 0.6) for c in (0.0, 0.9)),
   *((10, s, c, 0.5) for s in (0.3, 0.6) for c in (0.0, 0.9)),
+  *((10, s, 0.0, 1.0) for s in (0.1, 0.001)),
 ]
 
 _OUTPUT = flags.DEFINE_string("output", None, "File to write; standard output without it.")
@@ -54,11 +56,14 @@ Total correlation (TC) is the mean of log q(z) - sum_j log q(z_j) over z, mutual
 that of log q(z|x) - log q(z). The estimators differ in q(z). N is the number of posteriors.
 
 - `all_data`: the mixture of all N posteriors. Exact if they are all there are. If they are a
-  sample of a larger population, TC is too high and MI a lower bound, at most log N.
-- `leave_one_out`: the same without the posterior that z was drawn from. TC is too low, MI an
-  upper bound.
-- `minibatch`: the mixture of the minibatch (Appendix D of Yang et al., 2020). TC is too high and
-  at most about (J - 1) log B + TC(z given x), MI at most log B.
+  sample of a larger population, log q(z) and every log q(z_j) are too high on average: MI is a
+  lower bound, at most log N, and TC is too high where latents depend little on each other and
+  too low where they depend strongly (see below).
+- `leave_one_out`: the same without the posterior that z was drawn from. Every log density is too
+  low on average: MI is an upper bound, and TC is too low where latents depend little on each
+  other and of either sign where they depend strongly.
+- `minibatch`: the mixture of the minibatch (Appendix D of Yang et al., 2020). It errs as
+  `all_data` does, but more. TC is at most about (J - 1) log B + TC(z given x), MI at most log B.
 - `minibatch_weighted`: its logarithm minus log N (Eq. 6 of Chen et al., 2018). TC is (J - 1) log
   N above `minibatch`, MI log N.
 - `minibatch_stratified`: weights whose expectation is q(z) (appendix C.2 there); the logarithm
@@ -66,21 +71,40 @@ that of log q(z|x) - log q(z). The estimators differ in q(z). N is the number of
 - `gaussian`: the Gaussian with the moments of z. TC is that of the correlations only, MI an
   upper bound.
 - `density_ratio`: no q(z) but the held-out log odds of a classifier with quadratic features. TC
-  is what these see, MI too low beyond the logarithm of the number of points.
+  is what these see; TC and MI are too low beyond the logarithm of the number of points.
+
+## The direction of the bias of TC
+
+TC has log q(z) once and log q(z_j) J times, with a minus sign. The fewer posteriors are near a
+point, the more the mixture overstates the density there (`all_data`, `minibatch`) or understates
+it (`leave_one_out`).
+
+- Latents that depend little on each other fill J dimensions, where fewer posteriors are near
+  than in one. The error of log q(z) outweighs the others: `all_data` is above the truth and
+  `leave_one_out` below it.
+- Latents that depend strongly fill fewer dimensions, on the line of `means` = 1 only one. The J
+  errors of the latents outweigh the one of log q(z) in `all_data` and `minibatch`, which are below
+  the truth. In `leave_one_out` they nearly cancel: it can be above or below, and with N = 64,
+  J = 10 and stddev 0.1 both are below (a test has that).
+
+So the truth need not be between the two, and their difference tells roughly how large the bias is
+but not its direction. MI, with log q(z) alone, has the bias of q(z) without that of the latents:
+in the row of `means` = 1 and stddev 0.001 the intervals of TC overlap while the MIs are far apart.
 
 ## Which to trust when
 
-1. **`all_data` and `leave_one_out` agree**, to within their intervals: trust either. So it is
-   where posteriors are wide or latents few.
-2. **They disagree**: the posteriors are too narrow for N. If they are a sample, the truth is
-   between the two (for MI on average a theorem, for TC what these tables show); raise N, if that
-   can help: the narrower and the more latents, the less it does. If they are those of every row
-   of a data set (`all_rows` in the record), `all_data` is exact for that data set, but any N
-   narrow posteriors have much of it, as the null tells: compare models at one N only.
+1. **`all_data` and `leave_one_out` agree**, to within their intervals, in TC and in MI: trust
+   either. So it is where posteriors are wide or latents few.
+2. **They disagree**: the posteriors are too narrow for N. If they are a sample, the true MI is on
+   average between the two, the true TC where latents depend little; raise N, if that can help: the
+   narrower and the more latents, the less it does. If they are those of every row of a data set
+   (`all_rows` in the record), `all_data` is exact for that data set, but any N narrow posteriors
+   have much of it, as the null tells: compare models at one N only.
 3. **`gaussian` and `density_ratio` have null values of 0** whatever the width, so they tell
    small dependence from none where the mixtures cannot. They see dependence of second order
    only: an interval above 0 shows dependence, one around 0 does not show independence. In these
-   tables they are right because q(z) is Gaussian, which an encoder's need not be.
+   tables they are right, `density_ratio` up to the logarithm of the number of points, because
+   q(z) is Gaussian, which an encoder's need not be.
 4. **MI near its bound**, log N for `all_data` and `minibatch_stratified`, log B for `minibatch`,
    says "at least this" and nothing else. `leave_one_out` is the other end and can be far off.
 5. **`minibatch` is for comparison with the paper**, with its null beside it.
@@ -116,13 +140,18 @@ def main(argv: list[str]) -> None:
 def gaussian_encoder(
   model: Model, num_posteriors: int, seed: int
 ) -> tuple[list[np.ndarray], dict[str, float]]:
-  """Returns posteriors (mean, stddev, scale_tril) of a linear-Gaussian encoder and the truth."""
+  """Returns posteriors (mean, stddev, scale_tril) of a linear-Gaussian encoder and the truth.
+
+  Latents of correlated means share one of the x and have another one each: no Cholesky root, which
+  a correlation of 1 does not have.
+  """
   num_latent, stddev, correlation, of_means = model
   equal = np.ones((num_latent, num_latent))
   noise = stddev**2 * ((1 - correlation) * np.eye(num_latent) + correlation * equal)
   signal = (1 - stddev**2) * ((1 - of_means) * np.eye(num_latent) + of_means * equal)
-  x = np.random.RandomState(seed).standard_normal((num_posteriors, num_latent))
-  mean = x @ np.linalg.cholesky(signal).T
+  random_state = np.random.RandomState(seed)
+  own, shared = (random_state.standard_normal((num_posteriors, n)) for n in (num_latent, 1))
+  mean = np.sqrt(1 - stddev**2) * (np.sqrt(1 - of_means) * own + np.sqrt(of_means) * shared)
   scale_tril = np.broadcast_to(np.linalg.cholesky(noise), (num_posteriors, *noise.shape))
   log_det = np.linalg.slogdet(signal + noise)[1]  # The variances are 1.
   truth = {
@@ -206,7 +235,7 @@ def measure_scale(num_points: int) -> None:
   root = np.linalg.cholesky(0.1 * np.eye(num_latent) + 0.9).astype(np.float32)
   scale_tril = stddev.astype(np.float32)[:, :, None] * root
   own = random_state.permutation(DSPRITES_ROWS)[:num_points]
-  z = mixtures.sample_mixture(mean[own], scale_tril[own], 1, random_state)
+  z = gaussian_posteriors.sample_mixture(mean[own], scale_tril[own], 1, random_state)
   for density in mixtures.DENSITIES:
     start = (time.perf_counter(), time.process_time())
     log_q = marginals.of_all_data(z, own, mean, stddev, scale_tril if density == "full" else None)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
-from dl_condind.utils import errors
+from dl_condind.evaluation.metrics import gaussian_posteriors
 
 CHUNK = representation.ENCODE_CHUNK  # observations
 
@@ -36,7 +36,7 @@ def sample_posteriors(
     lower triangular scales `[num_points, num_latent, num_latent]`.
 
   Raises:
-    ConfigError: If a number is not finite or a standard deviation is 0.
+    ConfigError: If shapes disagree, a number is not finite or a standard deviation is 0.
   """
   chunks = sample_observation_chunks(ground_truth_data, num_points, random_state)
   mean, stddev, scale_tril = _encode_posteriors(chunks, gaussian_encoder, num_points)
@@ -54,7 +54,7 @@ def row_posteriors(
     of a large data set would not fit.
 
   Raises:
-    ConfigError: If a number is not finite or a standard deviation is 0.
+    ConfigError: If shapes disagree, a number is not finite or a standard deviation is 0.
   """
   num_rows = ground_truth_data.num_rows
   chunks = (
@@ -80,12 +80,8 @@ def _encode_posteriors(chunks, gaussian_encoder, num_points):
 def _checked_posterior(posterior):
   mean, logvar = (np.asarray(posterior[name], dtype=np.float64) for name in ("mean", "logvar"))
   scale_tril = np.asarray(posterior["scale_tril"])
-  for name, values in (("mean", mean), ("logvar", logvar), ("scale_tril", scale_tril)):
-    representation.check_finite(f"The posterior's {name}", values)
-  stddev = np.exp(0.5 * logvar)
-  if not (stddev.all() and np.diagonal(scale_tril, axis1=1, axis2=2).all()):
-    raise errors.ConfigError(
-      "The posterior has a standard deviation of 0, so q(z|x) has no density: the model has "
-      "diverged; train it again or choose another run."
-    )
+  representation.check_finite("The posterior's logvar", logvar)
+  with np.errstate(over="ignore"):  # What overflows is refused below.
+    stddev = np.exp(0.5 * logvar)
+  gaussian_posteriors.check_posteriors(mean, stddev, scale_tril)
   return mean, stddev, scale_tril

@@ -6,6 +6,7 @@ factors. Metrics that need the model's own posterior draw theirs with `posterior
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import numbers
 from typing import Any
 
@@ -126,6 +127,16 @@ def check_count(name: str, value: Any, minimum: int) -> None:
   whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
   if not whole or value < minimum:
     raise errors.ConfigError(f"{name} must be a whole number of at least {minimum}, got {value!r}.")
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+  """Checks that a setting is one of the names to choose from.
+
+  Raises:
+    ConfigError: If it is not.
+  """
+  if value not in choices:
+    raise errors.ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
 
 
 def check_has_factors(ground_truth_data: ground_truth.GroundTruthData) -> None:

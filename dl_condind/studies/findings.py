@@ -51,10 +51,11 @@ _PAPER = (
 _TOTAL_CORRELATION = (
   "Total correlation (TC) is the estimate of the paper's Appendix D. Unless its density is set to "
   "“full”, it scores every sample by factorized densities, also where the noise is correlated, so "
-  "it hardly sees c: a TC that stays the same is what it reports in either case. It is biased "
-  "upwards, the more the narrower the posteriors are. Read it beside its null (the same estimate "
-  "with latents made independent, whose true TC is 0) and its leave-one-out value (no sample is "
-  "scored by its own posterior), which tends to be biased downwards."
+  "it hardly sees c: a TC that stays the same is what it reports in either case. It is biased, "
+  "the more the narrower the posteriors are: upwards where latents depend little on each other. "
+  "Read it beside its null (the same estimate with latents made independent, whose true TC is 0) "
+  "and its leave-one-out value (no sample is scored by its own posterior), which is then biased "
+  "downwards."
 )
 _MIG = (
   "MIG of the mean representation does not see the noise of the posterior itself, only what "

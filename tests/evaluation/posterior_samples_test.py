@@ -39,7 +39,11 @@ def make_encoder(logvar):
   def gaussian_encoder(observations):
     mean = observations.reshape(len(observations), -1)
     full = np.full(mean.shape, logvar, np.float32)
-    return {"mean": mean, "logvar": full, "scale_tril": np.exp(full / 2)[:, :, None] * np.eye(4)}
+    with np.errstate(over="ignore"):
+      stddev = np.exp(full / 2)
+    scale_tril = np.zeros((*mean.shape, 4), np.float32)
+    scale_tril[:, range(4), range(4)] = stddev
+    return {"mean": mean, "logvar": full, "scale_tril": scale_tril}
 
   return gaussian_encoder
 
@@ -68,12 +72,17 @@ def test_posteriors_of_all_rows_are_in_their_order(monkeypatch):
 
 
 def test_posteriors_of_all_rows_are_checked():
-  with pytest.raises(errors.ConfigError, match="standard deviation of 0"):
+  with pytest.raises(errors.ConfigError, match="posterior's stddev has 240 of 240 .* not positive"):
     posterior_samples.row_posteriors(SmallTable(), make_encoder(-2000.0))
 
 
 @pytest.mark.parametrize(
-  "logvar, message", [(np.nan, "logvar has 40 of 40 values"), (-2000.0, "standard deviation of 0")]
+  "logvar, message",
+  [
+    (np.nan, "posterior's logvar has 40 of 40 values that are not finite: the model has diverged"),
+    (-2000.0, "posterior's stddev has 40 of 40 values that are not positive.*model has diverged"),
+    (2000.0, "posterior's stddev has 40 of 40 values that are not finite: the model has diverged"),
+  ],
 )
 def test_posterior_without_density_is_refused(logvar, message):
   with pytest.raises(errors.ConfigError, match=message):

@@ -235,3 +235,9 @@ def test_plain_function_has_no_model():
     representation.model_function(
       representation.Representation(Flatten()), "elbo_terms", "vae_terms"
     )
+
+
+def test_choice_is_checked():
+  representation.check_choice("x.kind", "a", ("a", "b"))
+  with pytest.raises(errors.ConfigError, match="x.kind must be one of a, b, got 'c'"):
+    representation.check_choice("x.kind", "c", ("a", "b"))

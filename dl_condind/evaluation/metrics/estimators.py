@@ -11,6 +11,7 @@ import numpy as np
 
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import density_ratio
+from dl_condind.evaluation.metrics import gaussian_posteriors
 from dl_condind.evaluation.metrics import marginals
 from dl_condind.evaluation.metrics import mixtures
 from dl_condind.utils import errors
@@ -30,7 +31,7 @@ QUANTITIES = ("total_correlation", "mutual_information")
 def estimate(
   mean: np.ndarray,
   stddev: np.ndarray,
-  scale_tril: np.ndarray,
+  scale_tril: np.ndarray | None,
   random_state: np.random.RandomState,
   num_points: int = 2000,
   num_ratio_points: int = 10000,
@@ -56,13 +57,14 @@ def estimate(
   components changes nothing, since q(z|x) / q(z) is 1 on average over q(z), whatever x is.
 
   Args:
-    mean: `[num_posteriors, num_latent]`.
+    mean: `[num_posteriors, num_latent]`, of six posteriors or more.
     stddev: `[num_posteriors, num_latent]`.
-    scale_tril: `[num_posteriors, num_latent, num_latent]`.
+    scale_tril: `[num_posteriors, num_latent, num_latent]`; None stands for independent noise, for
+      `factorized` only.
     random_state: State that every draw comes from.
     num_points: Number of z, each of another observation, for `all_data`, `leave_one_out` and
       `gaussian`; at most num_posteriors are drawn.
-    num_ratio_points: The same for `density_ratio`.
+    num_ratio_points: The same for `density_ratio`; at least 6.
     minibatch_size: Observations in a minibatch (B in Yang et al.), from 2 to num_posteriors.
     num_samples: Number of z of each observation of a minibatch (B' there).
     num_minibatches: Number of minibatches, at least 2.
@@ -77,11 +79,12 @@ def estimate(
     and log minibatch_size, which these estimates cannot exceed. And `density`, `num_posteriors`.
 
   Raises:
-    ConfigError: If a setting is out of range.
+    ConfigError: If a setting is out of range, `full` lacks scale_tril, shapes disagree, a posterior
+      has no density or there are too few posteriors.
   """
   counts = {
     "num_points": (num_points, 2),
-    "num_ratio_points": (num_ratio_points, 2),
+    "num_ratio_points": (num_ratio_points, density_ratio.FEWEST_POINTS),
     "minibatch_size": (minibatch_size, 2),
     "num_samples": (num_samples, 1),
     "num_minibatches": (num_minibatches, 2),
@@ -89,7 +92,10 @@ def estimate(
   }
   for name, (value, minimum) in counts.items():
     representation.check_count(f"information_estimators.{name}", value, minimum)
-  mixtures.check_density("information_estimators.density", density)
+  representation.check_choice("information_estimators.density", density, mixtures.DENSITIES)
+  scored = (mean, stddev, mixtures.density_scales(scale_tril, density))
+  gaussian_posteriors.check_posteriors(mean, stddev, scale_tril)
+  representation.check_count("The number of posteriors", len(mean), density_ratio.FEWEST_POINTS)
   if minibatch_size > len(mean):
     raise errors.ConfigError(
       f"information_estimators.minibatch_size must be at most {len(mean)}, the number of "
@@ -97,16 +103,16 @@ def estimate(
     )
   sizes = (num_points, minibatch_size, num_samples, num_minibatches)
   encoder = (mean, stddev, scale_tril)
-  null_encoder = (*mixtures.shuffle_latents(mean, stddev, random_state), None)
-  draws = _draw_all(encoder, density, *sizes, random_state)
-  null_draws = _draw_all(null_encoder, "factorized", *sizes, random_state)
+  null_encoder = (*gaussian_posteriors.shuffle_latents(mean, stddev, random_state), None)
+  draws = _draw_all(encoder, scored, *sizes, random_state)
+  null_draws = _draw_all(null_encoder, null_encoder, *sizes, random_state)
   estimates = {
     "total_correlation": _total_correlation(draws),
     "total_correlation_null": _total_correlation(null_draws),
-    "mutual_information": _mutual_information(draws, encoder, density, paired=True),
-    "mutual_information_null": _mutual_information(draws, encoder, density, paired=False),
+    "mutual_information": _mutual_information(draws, scored, paired=True),
+    "mutual_information_null": _mutual_information(draws, scored, paired=False),
   }
-  _add_density_ratios(estimates, encoder, null_encoder, density, num_ratio_points, random_state)
+  _add_density_ratios(estimates, encoder, null_encoder, scored, num_ratio_points, random_state)
   return {
     "density": density,
     "num_posteriors": len(mean),
@@ -131,14 +137,24 @@ class _Draw(NamedTuple):
 
 
 def _draw_all(
-  encoder, density, num_points, minibatch_size, num_samples, num_minibatches, random_state
+  encoder, scored, num_points, minibatch_size, num_samples, num_minibatches, random_state
 ):
-  """Returns the draw that the estimators of the whole data set share, and that of minibatches."""
+  """Returns the draw that the estimators of the whole data set share, and that of minibatches.
+
+  Args:
+    encoder: mean, stddev and scale_tril that z is drawn from.
+    scored: The same that densities are computed with, without scale_tril for the factorized one.
+    num_points: See `estimate`, as for the others.
+    minibatch_size: See there.
+    num_samples: See there.
+    num_minibatches: See there.
+    random_state: See there.
+  """
   own, z = _draw_points(encoder, num_points, random_state)
-  log_q = marginals.of_all_data(z, own, *_density_of(encoder, density))
+  log_q = marginals.of_all_data(z, own, *scored)
   log_q["gaussian"] = marginals.of_gaussian(z)
   batches = [
-    _draw_minibatch(encoder, density, minibatch_size, num_samples, random_state)
+    _draw_minibatch(encoder, scored, minibatch_size, num_samples, random_state)
     for _ in range(num_minibatches)
   ]
   minibatches = _Draw(
@@ -152,29 +168,25 @@ def _draw_all(
   return _Draw(z, own, np.roll(own, 1), log_q, num_clusters=len(z)), minibatches
 
 
-def _draw_minibatch(encoder, density, minibatch_size, num_samples, random_state):
+def _draw_minibatch(encoder, scored, minibatch_size, num_samples, random_state):
   rows, z = _draw_points(encoder, minibatch_size, random_state, num_samples)
   position = np.repeat(np.arange(len(rows)), num_samples)
-  batch = (None if x is None else x[rows] for x in _density_of(encoder, density))
-  log_q = marginals.of_minibatch(z, position, len(encoder[0]), *batch)
+  log_q = marginals.of_minibatch(z, position, len(encoder[0]), *_rows_of(scored, rows))
   own = rows[position]
   return _Draw(z, own, np.roll(own, num_samples), log_q, num_clusters=1)
 
 
 def _draw_points(encoder, num_rows, random_state, num_samples=1):
   """Returns random rows, none of them twice, and num_samples draws of z of each."""
-  mean, stddev, scale_tril = encoder
-  rows = random_state.permutation(len(mean))[:num_rows]
+  rows = random_state.permutation(len(encoder[0]))[:num_rows]
+  mean, stddev, scale_tril = _rows_of(encoder, rows)
   if scale_tril is None:
-    scales = stddev[rows, :, None] * np.eye(stddev.shape[1])
-  else:
-    scales = scale_tril[rows]
-  return rows, mixtures.sample_mixture(mean[rows], scales, num_samples, random_state)
+    scale_tril = gaussian_posteriors.independent_scales(stddev)
+  return rows, gaussian_posteriors.sample_mixture(mean, scale_tril, num_samples, random_state)
 
 
-def _density_of(encoder, density):
-  mean, stddev, scale_tril = encoder
-  return mean, stddev, scale_tril if density == "full" else None
+def _rows_of(posteriors, rows):
+  return tuple(None if array is None else array[rows] for array in posteriors)
 
 
 def _total_correlation(draws):
@@ -187,13 +199,12 @@ def _total_correlation(draws):
   return estimates
 
 
-def _mutual_information(draws, encoder, density, paired):
+def _mutual_information(draws, scored, paired):
   """Returns the average over each cluster by estimator, `[num_clusters]` or None."""
   estimates = {}
   for draw in draws:
     rows = draw.own if paired else draw.other
-    posteriors = (None if x is None else x[rows] for x in _density_of(encoder, density))
-    log_density = mixtures.log_posterior_density(draw.z, *posteriors)[0]
+    log_density = mixtures.log_posterior_density(draw.z, *_rows_of(scored, rows))[0]
     for name, log_q in draw.log_q.items():
       log_ratio = None if log_q is None else log_density - log_q[0]
       estimates[name] = _cluster_means(log_ratio, draw.num_clusters)
@@ -204,7 +215,7 @@ def _cluster_means(values, num_clusters):
   return None if values is None else np.mean(values.reshape(num_clusters, -1), axis=1)
 
 
-def _add_density_ratios(estimates, encoder, null_encoder, density, num_points, random_state):
+def _add_density_ratios(estimates, encoder, null_encoder, scored, num_points, random_state):
   """Adds the estimates of the classifier, one for each point."""
   rows, z = _draw_points(encoder, num_points, random_state)
   _, null_z = _draw_points(null_encoder, num_points, random_state)
@@ -214,8 +225,7 @@ def _add_density_ratios(estimates, encoder, null_encoder, density, num_points, r
   }
   pairings = {"mutual_information": rows, "mutual_information_null": np.roll(rows, 1)}
   for name, paired in pairings.items():
-    posteriors = (None if x is None else x[paired] for x in _density_of(encoder, density))
-    odds[name] = density_ratio.mutual_information_log_odds(z, *posteriors)
+    odds[name] = density_ratio.mutual_information_log_odds(z, *_rows_of(scored, paired))
   for name, log_odds in odds.items():
     estimates[name]["density_ratio"] = log_odds
 

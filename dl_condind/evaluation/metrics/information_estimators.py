@@ -11,6 +11,7 @@ from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.data.ground_truth import labelled_images
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import density_ratio
 from dl_condind.evaluation.metrics import estimators
 
 _NUM_SAMPLED_POSTERIORS = 10000  # where num_posteriors is None and a data set has no rows
@@ -41,8 +42,9 @@ def compute_information_estimators(
     representation_function: `Representation` with a `gaussian_encoder`.
     random_state: State that every draw comes from.
     artifact_dir: Not used.
-    num_posteriors: Number of observations to sample and encode; they stand for the data set. None
-      for every row of a data set whose rows are equally likely, and 10,000 samples of another.
+    num_posteriors: Number of observations to sample and encode, at least 6; they stand for the data
+      set. None for every row of a data set whose rows are equally likely, and 10,000 samples of
+      another.
     num_points: See `estimators.estimate`, as for the other settings.
     num_ratio_points: See there.
     minibatch_size: See there.
@@ -70,7 +72,9 @@ def compute_information_estimators(
     posteriors = posterior_samples.row_posteriors(ground_truth_data, gaussian_encoder)
   else:
     num_posteriors = _NUM_SAMPLED_POSTERIORS if num_posteriors is None else num_posteriors
-    representation.check_count("information_estimators.num_posteriors", num_posteriors, 2)
+    representation.check_count(
+      "information_estimators.num_posteriors", num_posteriors, density_ratio.FEWEST_POINTS
+    )
     posteriors = posterior_samples.sample_posteriors(
       ground_truth_data, gaussian_encoder, num_posteriors, random_state
     )

@@ -19,9 +19,9 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import gaussian_posteriors
 from dl_condind.evaluation.metrics import mixtures
 from dl_condind.evaluation.metrics import subset_information
-from dl_condind.utils import errors
 
 
 @gin.configurable(
@@ -64,7 +64,7 @@ def compute_information_gap(
   representation.check_count("information_gap.num_samples", num_samples, 2)
   representation.check_count("information_gap.num_posteriors", num_posteriors, num_samples)
   representation.check_count("information_gap.num_subsets", num_subsets, 1)
-  _check_mixture(mixture)
+  representation.check_choice("information_gap.mixture", mixture, subset_information.MIXTURES)
   gaussian_encoder = representation.model_function(
     representation_function, "gaussian_encoder", metric="information_gap"
   )
@@ -75,14 +75,6 @@ def compute_information_gap(
     for _ in range(2)
   )
   return theorem_terms(left, right, num_samples, num_subsets, random_state, mixture)
-
-
-def _check_mixture(mixture):
-  if mixture not in subset_information.MIXTURES:
-    raise errors.ConfigError(
-      f"information_gap.mixture must be one of {', '.join(subset_information.MIXTURES)}, got "
-      f"{mixture!r}."
-    )
 
 
 def theorem_terms(
@@ -137,11 +129,13 @@ def theorem_terms(
     `information_gap_mixture`, the name.
 
   Raises:
-    ConfigError: If mixture is unknown, shapes disagree or there are too few posteriors.
+    ConfigError: If mixture is unknown, shapes disagree, a posterior has no density or there are too
+      few posteriors.
   """
-  _check_mixture(mixture)
-  for mean, _, _ in (left, right):
-    representation.check_count("The number of posteriors", len(mean), num_samples)
+  representation.check_choice("information_gap.mixture", mixture, subset_information.MIXTURES)
+  for side, posteriors in (("left", left), ("right", right)):
+    gaussian_posteriors.check_posteriors(*posteriors, whose=f"The {side} side's")
+    representation.check_count("The number of posteriors", len(posteriors[0]), num_samples)
   num_posteriors, num_latent = left[0].shape
   subsets = subset_information.choose_subsets(num_latent, num_subsets, random_state)
   information, shuffled = _mutual_informations(left, subsets, num_samples, random_state)
@@ -170,8 +164,8 @@ def theorem_terms(
 
 def _draw(posteriors, num_samples, random_state):
   """Returns one z of each of the first posteriors, which are those of independent observations."""
-  mean, _, scale_tril = posteriors
-  return mixtures.sample_mixture(mean[:num_samples], scale_tril[:num_samples], 1, random_state)
+  mean, _, scale_tril = (array[:num_samples] for array in posteriors)
+  return gaussian_posteriors.sample_mixture(mean, scale_tril, 1, random_state)
 
 
 def _mutual_informations(posteriors, subsets, num_samples, random_state):
@@ -196,8 +190,8 @@ def _total_correlations(posteriors, subsets, num_samples, random_state, mixture)
   num_latent = mean.shape[1]
   z = _draw(posteriors, num_samples, random_state)
   log_q = subset_information.log_densities(z, *posteriors, subsets)[1][mixture]
-  null_mean, null_stddev = mixtures.shuffle_latents(mean, stddev, random_state)
-  null_scale = null_stddev[:, :, None] * np.eye(num_latent)
+  null_mean, null_stddev = gaussian_posteriors.shuffle_latents(mean, stddev, random_state)
+  null_scale = gaussian_posteriors.independent_scales(null_stddev)
   null_z = _draw((null_mean, null_stddev, null_scale), num_samples, random_state)
   ends = [*subsets[:num_latent], subsets[-1]]
   null_posteriors = (null_mean, null_stddev, None)
@@ -266,7 +260,12 @@ def _levels(terms, subsets, num_latent):
 
 
 def _theorem_difference(estimates):
-  """Returns the left-hand side of Eq. 8 minus the right-hand side, with its standard error."""
+  """Returns the left-hand side of Eq. 8 minus the right-hand side, with its standard error.
+
+  The variances of the three estimates are added. E_x[TC(z|x)] and TC(z) come from the same
+  posteriors: where the correlation of the noise differs between these, the two rise and fall
+  together, and the error of their difference is less than stated.
+  """
   gap, gap_error = estimates["information_gap"]
   conditional, conditional_error = estimates["conditional_total_correlation"]
   total, total_error = estimates["total_correlation"]

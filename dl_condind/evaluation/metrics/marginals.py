@@ -28,7 +28,8 @@ def of_all_data(
 
   The first is exact if the posteriors are those of all there is. If they are a sample, it is biased
   upwards at points drawn from them and the second one downwards (the logarithm of an unbiased
-  estimate).
+  estimate). So is every log q(z_j): the total correlation, a difference of such terms, can be
+  biased in either direction, upwards for the first one where latents depend little on each other.
 
   Args:
     z: `[num_points, num_latent]`.

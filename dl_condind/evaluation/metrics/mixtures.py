@@ -10,6 +10,7 @@ import functools
 
 import numpy as np
 
+from dl_condind.evaluation import representation
 from dl_condind.utils import errors
 
 DENSITIES = ("factorized", "full")
@@ -21,54 +22,18 @@ _CHUNK_POSTERIORS = 2**12
 _NEGLIGIBLE = -700.0
 
 
-def check_density(name: str, density: str) -> None:
-  """Checks that the setting of this name is the name of a density.
+def density_scales(scale_tril: np.ndarray | None, density: str) -> np.ndarray | None:
+  """Returns the scales that a density is computed with, None for the factorized one.
 
   Raises:
-    ConfigError: If it is not.
+    ConfigError: If the density is unknown, or `full` and there are no scales.
   """
-  if density not in DENSITIES:
-    raise errors.ConfigError(f"{name} must be one of {', '.join(DENSITIES)}, got {density!r}.")
-
-
-def sample_mixture(
-  mean: np.ndarray,
-  scale_tril: np.ndarray,
-  num_samples: int,
-  random_state: np.random.RandomState,
-) -> np.ndarray:
-  """Returns num_samples draws of each posterior, those of one posterior together.
-
-  Args:
-    mean: `[num_posteriors, num_latent]`.
-    scale_tril: `[num_posteriors, num_latent, num_latent]`.
-    num_samples: Number of draws of each posterior.
-    random_state: State that the noise comes from.
-
-  Returns:
-    `[num_posteriors * num_samples, num_latent]`.
-  """
-  num_posteriors, num_latent = mean.shape
-  noise = random_state.standard_normal((num_posteriors, num_samples, num_latent))
-  z = mean[:, None, :] + noise @ np.swapaxes(scale_tril, 1, 2)
-  return z.reshape(-1, num_latent)
-
-
-def shuffle_latents(
-  mean: np.ndarray, stddev: np.ndarray, random_state: np.random.RandomState
-) -> tuple[np.ndarray, np.ndarray]:
-  """Shuffles each latent's (mean, stddev) pairs over the observations, independently.
-
-  The result describes an encoder with the same marginals q(z_j) whose latents do not depend on each
-  other: with independent noise, its true total correlation is 0.
-
-  Args:
-    mean: `[num_posteriors, num_latent]`.
-    stddev: `[num_posteriors, num_latent]`.
-    random_state: State that the permutations come from.
-  """
-  order = np.stack([random_state.permutation(len(mean)) for _ in range(mean.shape[1])], axis=1)
-  return np.take_along_axis(mean, order, axis=0), np.take_along_axis(stddev, order, axis=0)
+  representation.check_choice("density", density, DENSITIES)
+  if density == "factorized":
+    return None
+  if scale_tril is None:
+    raise errors.ConfigError("density 'full' needs scale_tril, the scales of the posteriors.")
+  return scale_tril
 
 
 def log_mixture_density(

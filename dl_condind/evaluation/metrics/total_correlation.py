@@ -14,8 +14,10 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import gaussian_posteriors
+from dl_condind.evaluation.metrics import marginals
 from dl_condind.evaluation.metrics import mixtures
-from dl_condind.utils import errors
+from dl_condind.evaluation.metrics import subset_information
 
 
 @gin.configurable(
@@ -35,12 +37,15 @@ def compute_total_correlation(
   """Returns the estimated total correlation of q(z), the mean of several batches.
 
   Every z is drawn from its own posterior, correlated noise included, whatever the density. The
-  estimate is biased upwards, the more the narrower the posteriors are. Three numbers tell how far
-  to trust it: the null value is the same estimate after the latents were made independent, so that
-  the truth is 0; the leave-one-out value, for which each z is scored by the other posteriors only,
-  tends to be biased downwards; and the estimate saturates at the bound,
-  `(num_latent - 1) * log(num_posteriors)`, to which the full density adds the total correlation of
-  z given x. When they disagree, raise num_posteriors.
+  estimate is biased, the more the narrower the posteriors are: log q(z) and each log q(z_j) come
+  out too high. Where latents depend little on each other the first error is the largest and the
+  estimate too high; where they depend strongly those of the latents outweigh it and the estimate is
+  too low. Three numbers tell how far to trust it: the null value is the same estimate after the
+  latents were made independent, so that the truth is 0; the leave-one-out value, for which each z
+  is scored by the other posteriors only, has densities that come out too low instead and is too low
+  where latents depend little, of either sign where they depend strongly; and the estimate saturates
+  at the bound, `(num_latent - 1) * log(num_posteriors)`, to which the full density adds the total
+  correlation of z given x. When they disagree, raise num_posteriors.
 
   Args:
     ground_truth_data: Data set to sample from.
@@ -64,7 +69,7 @@ def compute_total_correlation(
   representation.check_count("total_correlation.num_posteriors", num_posteriors, 2)
   representation.check_count("total_correlation.num_samples", num_samples, 1)
   representation.check_count("total_correlation.num_repeats", num_repeats, 1)
-  mixtures.check_density("total_correlation.density", density)
+  representation.check_choice("total_correlation.density", density, mixtures.DENSITIES)
   gaussian_encoder = representation.model_function(
     representation_function, "gaussian_encoder", metric="total_correlation"
   )
@@ -86,14 +91,15 @@ def compute_total_correlation(
 def _estimate_batch(mean, stddev, scale_tril, num_samples, density, random_state):
   """Returns the estimates of one batch of posteriors by name."""
   num_posteriors, num_latent = mean.shape
-  z = mixtures.sample_mixture(mean, scale_tril, num_samples, random_state)
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, num_samples, random_state)
   components = np.repeat(np.arange(num_posteriors), num_samples)
-  null_mean, null_stddev = mixtures.shuffle_latents(mean, stddev, random_state)
-  null_scale = null_stddev[:, :, None] * np.eye(num_latent)
-  null_z = mixtures.sample_mixture(null_mean, null_scale, num_samples, random_state)
+  null_mean, null_stddev = gaussian_posteriors.shuffle_latents(mean, stddev, random_state)
+  null_scale = gaussian_posteriors.independent_scales(null_stddev)
+  null_z = gaussian_posteriors.sample_mixture(null_mean, null_scale, num_samples, random_state)
   bound = (num_latent - 1) * np.log(num_posteriors)
   if density == "full":
-    bound += np.mean(_conditional_total_correlation(stddev, scale_tril))
+    all_latents = [range(num_latent)]
+    bound += np.mean(subset_information.conditional_total_correlation(scale_tril, all_latents))
   return {
     "total_correlation": mixture_total_correlation(z, mean, stddev, scale_tril, density),
     "total_correlation_null": mixture_total_correlation(
@@ -134,19 +140,11 @@ def mixture_total_correlation(
     most `(num_latent - 1) * log(num_posteriors)`.
 
   Raises:
-    ConfigError: If density is unknown, or is `full` without scale_tril.
+    ConfigError: If density is unknown or is `full` without scale_tril, shapes disagree, or a
+      posterior has no density.
   """
-  mixtures.check_density("density", density)
-  if density == "full" and scale_tril is None:
-    raise errors.ConfigError("density 'full' needs scale_tril, the scales of the posteriors.")
-  scale_tril = scale_tril if density == "full" else None
-  latents = range(z.shape[1])
-  subsets = [tuple(latents), *((j,) for j in latents)]
-  joint, *marginals = mixtures.log_mixture_density(z, mean, stddev, scale_tril, subsets, leave_out)
-  return float(np.mean(joint - np.sum(marginals, axis=0)))
-
-
-def _conditional_total_correlation(stddev, scale_tril):
-  """Returns the total correlation of each posterior in nats, `[num_posteriors]`."""
-  diagonal = np.diagonal(scale_tril, axis1=1, axis2=2)
-  return np.sum(np.log(stddev) - np.log(diagonal), axis=1)
+  scale_tril = mixtures.density_scales(scale_tril, density)
+  gaussian_posteriors.check_posteriors(mean, stddev, scale_tril)
+  subsets = marginals.joint_and_latents(z.shape[1])
+  log_q = mixtures.log_mixture_density(z, mean, stddev, scale_tril, subsets, leave_out)
+  return float(np.mean(log_q[0] - np.sum(log_q[1:], axis=0)))

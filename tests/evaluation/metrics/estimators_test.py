@@ -4,8 +4,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from scipy import integrate
+from scipy import stats
 
 from dl_condind.evaluation.metrics import estimators
+from dl_condind.evaluation.metrics import marginals
 from dl_condind.evaluation.metrics import mixtures
 from dl_condind.utils import errors
 
@@ -95,7 +97,8 @@ def test_biases_have_their_signs(num_latent, stddev, correlation):
   results = model.estimate()
   truth = model.total_correlation
   # A mixture with the posterior z was drawn from overstates q(z), more in more dimensions, and one
-  # without it understates it. So the total correlation is too high and too low.
+  # without it understates it. Where latents depend little on each other, the total correlation is
+  # too high and too low.
   assert results["total_correlation.leave_one_out"] < truth < results["total_correlation.all_data"]
   # A smaller mixture is biased more; the constants of the weighted estimate make it worse.
   order = [results[f"total_correlation.{name}"] for name in ("all_data", "minibatch")]
@@ -111,6 +114,40 @@ def test_biases_have_their_signs(num_latent, stddev, correlation):
   assert information["leave_one_out"] > truth - slack
   assert information["minibatch_stratified"] > information["minibatch"]
   assert information["gaussian"] == pytest.approx(truth, abs=slack + 0.02)
+
+
+def biases_with_one_mean(stddev, num_posteriors):
+  """Returns by estimator the errors of the total correlation in 200 data sets of 10 latents.
+
+  mean = x * ones with x ~ N(0, 1). Densities are compared with the true ones at the same z, so that
+  what varies in the total correlation itself drops out.
+  """
+  covariance = np.ones((10, 10)) + stddev**2 * np.eye(10)
+  own = np.repeat(np.arange(num_posteriors), 4)
+  biases = {"all_data": [], "leave_one_out": []}
+  for seed in range(200):
+    random_state = np.random.RandomState(seed)
+    mean = np.repeat(random_state.standard_normal((num_posteriors, 1)), 10, axis=1)
+    z = mean[own] + stddev * random_state.standard_normal((len(own), 10))
+    true_ratio = stats.multivariate_normal(cov=covariance).logpdf(z)
+    true_ratio -= np.sum(stats.norm(0, np.sqrt(1 + stddev**2)).logpdf(z), axis=1)
+    for name, log_q in marginals.of_all_data(z, own, mean, np.full(mean.shape, stddev)).items():
+      biases[name].append(np.mean(log_q[0] - np.sum(log_q[1:], axis=0) - true_ratio))
+  return biases
+
+
+@pytest.mark.parametrize(
+  "stddev, num_posteriors, leave_one_out_sign", [(0.3, 100, 1), (0.1, 64, -1)]
+)
+def test_bias_of_total_correlation_turns_where_latents_depend_strongly(
+  stddev, num_posteriors, leave_one_out_sign
+):
+  # The joint density is one-dimensional too and overstated little more than each of the ten that
+  # are subtracted. Without the own posterior, the errors nearly cancel: no bracket of the truth.
+  biases = biases_with_one_mean(stddev, num_posteriors)
+  for name, sign in (("all_data", -1), ("leave_one_out", leave_one_out_sign)):
+    standard_error = np.std(biases[name], ddof=1) / np.sqrt(200)
+    assert sign * np.mean(biases[name]) > 4 * standard_error, name
 
 
 @pytest.mark.parametrize("density", ["full", "factorized"])
@@ -243,8 +280,8 @@ def test_results_are_plain_complete_and_repeatable():
 
 
 def test_few_posteriors_leave_no_gaussian():
-  results = make_model(5, 0.5, num_posteriors=4).estimate(minibatch_size=2)
-  assert results["num_posteriors"] == 4
+  results = make_model(6, 0.5, num_posteriors=6).estimate(minibatch_size=2)
+  assert results["num_posteriors"] == 6
   none = {key for key, value in results.items() if value is None}
   assert none == {
     f"{quantity}.gaussian{end}"
@@ -283,7 +320,7 @@ def test_intervals_cover_what_other_draws_say():
   "settings, message",
   [
     ({"num_points": 1}, "information_estimators.num_points must be a whole number of at least 2"),
-    ({"num_ratio_points": 0}, "num_ratio_points must be a whole number of at least 2, got 0"),
+    ({"num_ratio_points": 5}, "num_ratio_points must be a whole number of at least 6, got 5"),
     ({"minibatch_size": 1}, "minibatch_size must be a whole number of at least 2, got 1"),
     ({"num_samples": 0}, "num_samples must be a whole number of at least 1, got 0"),
     ({"num_minibatches": 2.5}, "num_minibatches must be a whole number of at least 2, got 2.5"),
@@ -296,3 +333,39 @@ def test_intervals_cover_what_other_draws_say():
 def test_settings_are_checked(settings, message):
   with pytest.raises(errors.ConfigError, match=message):
     make_model(2, 0.5, num_posteriors=50).estimate(**settings)
+
+
+@pytest.mark.parametrize(
+  "which, value, message",
+  [
+    (0, np.nan, "The posterior's mean has 1 of 100 values that are not finite"),
+    (1, 0.0, "The posterior's stddev has 1 of 100 values that are not positive"),
+  ],
+)
+@pytest.mark.parametrize("density", ["full", "factorized"])
+def test_posteriors_are_checked(which, value, message, density):
+  posteriors = [array.copy() for array in make_model(2, 0.5, num_posteriors=50)[:3]]
+  posteriors[which][3, 1] = value
+  with pytest.raises(errors.ConfigError, match=message):
+    estimators.estimate(*posteriors, np.random.RandomState(0), **SIZES, density=density)
+
+
+def test_too_few_posteriors_are_refused():
+  with pytest.raises(errors.ConfigError, match="number of posteriors must be .* at least 6, got 5"):
+    make_model(2, 0.5, num_posteriors=5).estimate(minibatch_size=2)
+
+
+def test_full_density_needs_scales():
+  mean, stddev = make_model(2, 0.5, num_posteriors=50)[:2]
+  with pytest.raises(errors.ConfigError, match="density 'full' needs scale_tril"):
+    estimators.estimate(mean, stddev, None, np.random.RandomState(0), **SIZES)
+
+
+def test_no_scales_stand_for_independent_noise():
+  mean, stddev, scale_tril = make_model(2, 0.5, num_posteriors=50)[:3]
+  settings = SIZES | {"density": "factorized"}
+  with_scales, without = (
+    estimators.estimate(mean, stddev, scales, np.random.RandomState(0), **settings)
+    for scales in (scale_tril, None)
+  )
+  assert with_scales == without

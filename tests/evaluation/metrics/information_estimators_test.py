@@ -96,7 +96,7 @@ def test_other_data_is_sampled_by_itself(monkeypatch):
 @pytest.mark.parametrize(
   "settings, message",
   [
-    ({"num_posteriors": 1}, "num_posteriors must be a whole number of at least 2, got 1"),
+    ({"num_posteriors": 5}, "num_posteriors must be a whole number of at least 6, got 5"),
     ({"density": "diagonal"}, "density must be one of factorized, full, got 'diagonal'"),
   ],
 )

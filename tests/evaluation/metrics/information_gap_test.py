@@ -318,6 +318,24 @@ def test_arrays_are_checked():
     information_gap.theorem_terms(misshapen, posteriors, 4, 5, random_state)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(
+  "which, value, message",
+  [
+    (0, np.nan, "mean has 1 of 8 values that are not finite"),
+    (1, 0.0, "stddev has 1 of 8 values that are not positive"),
+  ],
+)
+def test_posteriors_of_each_side_are_checked(side, which, value, message):
+  posteriors = {
+    name: (np.zeros((4, 2)), np.ones((4, 2)), np.tile(np.eye(2), (4, 1, 1)))
+    for name in ("left", "right")
+  }
+  posteriors[side][which][3, 1] = value
+  with pytest.raises(errors.ConfigError, match=f"^The {side} side's {message}"):
+    information_gap.theorem_terms(**posteriors, num_samples=3, num_subsets=5, random_state=None)
+
+
 def test_plain_function_is_refused():
   with pytest.raises(errors.ConfigError, match="information_gap needs the model's gaussian_enc"):
     information_gap.compute_information_gap(

@@ -5,6 +5,7 @@ import pytest
 from scipy import special
 from scipy import stats
 
+from dl_condind.evaluation.metrics import gaussian_posteriors
 from dl_condind.evaluation.metrics import marginals
 from dl_condind.evaluation.metrics import mixtures
 from dl_condind.utils import errors
@@ -73,7 +74,7 @@ def test_every_place_in_the_minibatch_has_the_same_weights():
 @pytest.mark.parametrize("full", [False, True])
 def test_minibatch_estimates_are_weighted_sums(full):
   mean, stddev, scale_tril = random_posteriors(4)
-  z = mixtures.sample_mixture(mean, scale_tril, 3, np.random.RandomState(0))
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, 3, np.random.RandomState(0))
   own = np.repeat(np.arange(4), 3)
   density = (mean, stddev, scale_tril if full else None)
   estimates = marginals.of_minibatch(z, own, 50, *density)
@@ -90,7 +91,7 @@ def test_all_data_and_leave_one_out_are_two_mixtures(full, scale):
   mean, stddev, scale_tril = random_posteriors(40, num_latent=3)
   stddev, scale_tril = scale * stddev, scale * scale_tril
   own = np.random.RandomState(0).permutation(40)[:25]
-  z = mixtures.sample_mixture(mean[own], scale_tril[own], 1, np.random.RandomState(1))
+  z = gaussian_posteriors.sample_mixture(mean[own], scale_tril[own], 1, np.random.RandomState(1))
   density = (mean, stddev, scale_tril if full else None)
   estimates = marginals.of_all_data(z, own, *density)
   subsets = [(0, 1, 2), (0,), (1,), (2,)]

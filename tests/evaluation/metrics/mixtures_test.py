@@ -5,6 +5,7 @@ import pytest
 from scipy import special
 from scipy import stats
 
+from dl_condind.evaluation.metrics import gaussian_posteriors
 from dl_condind.evaluation.metrics import mixtures
 from dl_condind.utils import errors
 
@@ -20,7 +21,7 @@ def random_posteriors(num_posteriors=5, num_latent=3, num_samples=4, seed=0):
   mean = random_state.standard_normal((num_posteriors, num_latent))
   stddev = np.exp(random_state.standard_normal((num_posteriors, num_latent)))
   scale_tril = stddev[:, :, None] * np.linalg.cholesky(equicorrelated(num_latent, 0.7))
-  z = mixtures.sample_mixture(mean, scale_tril, num_samples, random_state)
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, num_samples, random_state)
   return z, mean, stddev, scale_tril
 
 
@@ -150,7 +151,7 @@ def test_narrow_posteriors_keep_their_digits(stddev):
   mean = random_state.standard_normal((300, 4))
   scale = np.full(mean.shape, stddev)
   scale_tril = scale[:, :, None] * np.linalg.cholesky(equicorrelated(4, 0.9))
-  z = mixtures.sample_mixture(mean, scale_tril, 1, random_state)
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, 1, random_state)
   for tril in (None, scale_tril):
     own = mixtures.log_posterior_density(z, mean, scale, tril)
     mixture = mixtures.log_mixture_density(z, mean, scale, tril)
@@ -165,30 +166,6 @@ def test_far_points_have_finite_densities():
   assert log_density[0, 0] == pytest.approx(-0.5e8 - np.log(2 * np.pi) - np.log(3), rel=1e-14)
   left_out = mixtures.log_mixture_density([[0.0, 1e4]], mean, stddev, leave_out=np.array([0]))
   assert left_out[0, 0] == pytest.approx(-0.625e8 - np.log(2 * np.pi), rel=1e-14)
-
-
-def test_samples_have_the_posteriors_moments():
-  mean = np.array([[1.0, -2.0], [30.0, 40.0]])
-  scale_tril = np.array([[[0.5, 0.0], [1.0, 2.0]], [[3.0, 0.0], [-2.0, 0.1]]])
-  z = mixtures.sample_mixture(mean, scale_tril, 50000, np.random.RandomState(0))
-  for i in range(2):
-    draws = z[50000 * i : 50000 * (i + 1)]
-    np.testing.assert_allclose(draws.mean(axis=0), mean[i], atol=0.06)
-    np.testing.assert_allclose(
-      np.cov(draws, rowvar=False), scale_tril[i] @ scale_tril[i].T, rtol=0.03, atol=0.02
-    )
-
-
-def test_shuffle_keeps_each_latents_pairs_together():
-  _, mean, stddev, _ = random_posteriors(num_posteriors=50)
-  shuffled = mixtures.shuffle_latents(mean, stddev, np.random.RandomState(0))
-  orders = []
-  for j in range(3):
-    order = [int(np.flatnonzero(mean[:, j] == value)[0]) for value in shuffled[0][:, j]]
-    assert sorted(order) == list(range(50))
-    np.testing.assert_array_equal(shuffled[1][:, j], stddev[order, j])
-    orders.append(tuple(order))
-  assert len(set(orders)) == 3
 
 
 @pytest.mark.parametrize("function", [mixtures.log_mixture_density, mixtures.log_posterior_density])
@@ -222,9 +199,12 @@ def test_the_only_posterior_cannot_be_left_out():
     mixtures.log_mixture_density(z, mean, stddev, leave_out=np.zeros(len(z), dtype=int))
 
 
-def test_density_names_are_checked():
-  mixtures.check_density("x.density", "full")
-  with pytest.raises(
-    errors.ConfigError, match="x.density must be one of factorized, full, got 'diagonal'"
-  ):
-    mixtures.check_density("x.density", "diagonal")
+def test_full_density_needs_scales():
+  scale_tril = np.tile(np.eye(2), (3, 1, 1))
+  assert mixtures.density_scales(scale_tril, "full") is scale_tril
+  assert mixtures.density_scales(scale_tril, "factorized") is None
+  assert mixtures.density_scales(None, "factorized") is None
+  with pytest.raises(errors.ConfigError, match="density 'full' needs scale_tril"):
+    mixtures.density_scales(None, "full")
+  with pytest.raises(errors.ConfigError, match="density must be one of factorized, full, got 'x'"):
+    mixtures.density_scales(scale_tril, "x")

@@ -6,7 +6,7 @@ import pytest
 from scipy import special
 from scipy import stats
 
-from dl_condind.evaluation.metrics import mixtures
+from dl_condind.evaluation.metrics import gaussian_posteriors
 from dl_condind.evaluation.metrics import subset_information
 from dl_condind.utils import errors
 
@@ -22,7 +22,9 @@ def random_posteriors(num_posteriors=6, num_latent=3, seed=0):
 def draw(posteriors, num_points):
   mean, _, scale_tril = posteriors
   random_state = np.random.RandomState(1)
-  return mixtures.sample_mixture(mean[:num_points], scale_tril[:num_points], 1, random_state)
+  return gaussian_posteriors.sample_mixture(
+    mean[:num_points], scale_tril[:num_points], 1, random_state
+  )
 
 
 @pytest.mark.parametrize("num_latent", range(1, 9))

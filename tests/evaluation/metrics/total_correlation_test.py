@@ -9,7 +9,7 @@ from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import mixtures
+from dl_condind.evaluation.metrics import gaussian_posteriors
 from dl_condind.evaluation.metrics import total_correlation
 from dl_condind.utils import errors
 
@@ -75,7 +75,7 @@ def random_posteriors(num_posteriors=5, num_latent=3, seed=0):
   stddev = np.exp(random_state.standard_normal((num_posteriors, num_latent)))
   root = np.linalg.cholesky(equicorrelated(num_latent, 0.7))
   scale_tril = stddev[:, :, None] * root
-  z = mixtures.sample_mixture(mean, scale_tril, 4, random_state)
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, 4, random_state)
   return z, mean, stddev, scale_tril
 
 
@@ -112,7 +112,7 @@ def test_estimate_is_scipys_mixture(density, leave_one_out):
 def test_one_posterior_has_its_own_total_correlation():
   random_state = np.random.RandomState(0)
   mean, stddev, scale_tril = toy_posteriors(np.ones((1, NUM_LATENT)), 0.3, 0.9)
-  z = mixtures.sample_mixture(mean, scale_tril, 200000, random_state)
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, 200000, random_state)
   assert total_correlation.mixture_total_correlation(z, mean, stddev) == pytest.approx(0, abs=1e-14)
   full = total_correlation.mixture_total_correlation(z, mean, stddev, scale_tril, "full")
   expected = -0.5 * np.linalg.slogdet(equicorrelated(NUM_LATENT, 0.9))[1]
@@ -123,7 +123,7 @@ def test_one_posterior_has_its_own_total_correlation():
 def test_densities_agree_without_correlation():
   random_state = np.random.RandomState(0)
   mean, stddev, scale_tril = toy_posteriors(random_state.standard_normal((20, 4)), 0.5, 0.0)
-  z = mixtures.sample_mixture(mean, scale_tril, 10, random_state)
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, 10, random_state)
   full = total_correlation.mixture_total_correlation(z, mean, stddev, scale_tril, "full")
   factorized = total_correlation.mixture_total_correlation(z, mean, stddev)
   assert full == pytest.approx(factorized, abs=1e-10)
@@ -132,7 +132,7 @@ def test_densities_agree_without_correlation():
 def test_estimate_reaches_its_bound_and_stays_finite_with_narrow_posteriors():
   random_state = np.random.RandomState(0)
   mean, stddev, scale_tril = toy_posteriors(random_state.standard_normal((64, 10)), 1e-5, 0.0)
-  z = mixtures.sample_mixture(mean, scale_tril, 5, random_state)
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, 5, random_state)
   estimate = total_correlation.mixture_total_correlation(z, mean, stddev)
   assert estimate <= 9 * np.log(64) + 1e-9
   assert estimate == pytest.approx(9 * np.log(64), abs=0.1)
@@ -141,7 +141,7 @@ def test_estimate_reaches_its_bound_and_stays_finite_with_narrow_posteriors():
 def test_independent_gaussians_with_wide_posteriors_have_none():
   random_state = np.random.RandomState(0)
   mean, stddev, scale_tril = toy_posteriors(random_state.standard_normal((4000, 2)), 0.8, 0.0)
-  z = mixtures.sample_mixture(mean, scale_tril, 2, random_state)
+  z = gaussian_posteriors.sample_mixture(mean, scale_tril, 2, random_state)
   assert total_correlation.mixture_total_correlation(z, mean, stddev) == pytest.approx(0, abs=0.01)
 
 
@@ -154,7 +154,7 @@ def test_correlated_gaussian_has_its_closed_form(density):
   random_state = np.random.RandomState(0)
   observations = random_state.standard_normal((2000, num_latent))
   posteriors = toy_posteriors(observations, stddev, correlation, np.linalg.cholesky(target).T)
-  z = mixtures.sample_mixture(posteriors[0], posteriors[2], 4, random_state)
+  z = gaussian_posteriors.sample_mixture(posteriors[0], posteriors[2], 4, random_state)
   model = target
   if density == "factorized":
     model = (1 - stddev**2) * target + stddev**2 * np.eye(num_latent)
@@ -215,6 +215,18 @@ def test_null_value_tells_independent_latents_from_dependent_ones(density):
     independent["total_correlation_null"], abs=0.5
   )
   assert dependent["total_correlation"] - dependent["total_correlation_null"] > 1
+
+
+def test_bias_is_downwards_where_latents_depend_strongly():
+  # All latents but for their noise are one: z ~ N(0, 0.99 * ones + 0.01 I), as B = 64 posteriors of
+  # stddev 0.1 do not show.
+  mixing = np.zeros((NUM_LATENT, NUM_LATENT))
+  mixing[0] = 1
+  results = evaluate(toy_representation(0.1, 0.0, mixing), num_repeats=20)
+  truth = -0.5 * np.linalg.slogdet(0.99 * np.ones(mixing.shape) + 0.01 * np.eye(NUM_LATENT))[1]
+  assert results["total_correlation"] < truth - 4 * results["total_correlation_std_error"]
+  # Where latents are independent, this one is the lower of the two.
+  assert results["total_correlation_leave_one_out"] > results["total_correlation"] + 0.3
 
 
 def test_null_has_no_correlated_noise():
@@ -284,6 +296,21 @@ def test_full_density_needs_scales():
   z, mean, stddev, _ = random_posteriors()
   with pytest.raises(errors.ConfigError, match="density 'full' needs scale_tril"):
     total_correlation.mixture_total_correlation(z, mean, stddev, density="full")
+
+
+@pytest.mark.parametrize(
+  "which, index, value, message",
+  [
+    (0, (3, 1), np.nan, "mean has 1 of 15 values that are not finite"),
+    (1, (3, 1), 0.0, "stddev has 1 of 15 values that are not positive"),
+    (2, (3, 1, 1), 0.0, "scale_tril's diagonal has 1 of 15 values that are not positive"),
+  ],
+)
+def test_posteriors_are_checked(which, index, value, message):
+  z, *posteriors = random_posteriors()
+  posteriors[which][index] = value
+  with pytest.raises(errors.ConfigError, match=f"^The posterior's {message}"):
+    total_correlation.mixture_total_correlation(z, *posteriors, "full")
 
 
 def test_plain_function_is_refused():

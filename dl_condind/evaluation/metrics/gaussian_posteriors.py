@@ -1,0 +1,108 @@
+"""Gaussian posteriors q(z|x) as arrays: checked, sampled, and made independent of each other.
+
+`mean` and `stddev` are `[num_posteriors, num_latent]`, the standard deviations those of each latent
+alone, and `scale_tril` is the lower triangular root of the covariance,
+`[num_posteriors, num_latent, num_latent]`.
+"""
+
+import numpy as np
+
+from dl_condind.evaluation import representation
+from dl_condind.utils import errors
+
+
+def check_posteriors(
+  mean: np.ndarray,
+  stddev: np.ndarray,
+  scale_tril: np.ndarray | None = None,
+  whose: str = "The posterior's",
+) -> None:
+  """Checks that arrays describe Gaussians that have a density.
+
+  Args:
+    mean: `[num_posteriors, num_latent]`.
+    stddev: `[num_posteriors, num_latent]`.
+    scale_tril: `[num_posteriors, num_latent, num_latent]`, or None for independent noise.
+    whose: What messages begin with.
+
+  Raises:
+    ConfigError: If shapes disagree, a number is not finite, a standard deviation or an entry on the
+      diagonal of scale_tril is not positive or one above it is not 0.
+  """
+  shapes = [None if array is None else np.shape(array) for array in (mean, stddev, scale_tril)]
+  if (
+    len(shapes[0]) != 2
+    or shapes[1] != shapes[0]
+    or shapes[2] not in (None, (*shapes[0], shapes[0][1]))
+  ):
+    raise errors.ConfigError(
+      f"{whose} mean and stddev must be [num_posteriors, num_latent] and scale_tril "
+      "[num_posteriors, num_latent, num_latent], got "
+      f"{', '.join(str(shape) for shape in shapes)}."
+    )
+  representation.check_finite(f"{whose} mean", mean)
+  representation.check_finite(f"{whose} stddev", stddev)
+  _check_positive(f"{whose} stddev", stddev)
+  if scale_tril is not None:
+    representation.check_finite(f"{whose} scale_tril", scale_tril)
+    _check_positive(f"{whose} scale_tril's diagonal", np.diagonal(scale_tril, axis1=1, axis2=2))
+    # Row by row: an index of all entries above the diagonal would copy them.
+    if any(scale_tril[:, j, j + 1 :].any() for j in range(shapes[0][1])):
+      raise errors.ConfigError(
+        f"{whose} scale_tril must be lower triangular, such as a Cholesky root of the covariance; "
+        "it has entries other than 0 above its diagonal."
+      )
+
+
+def _check_positive(what, values):
+  num_bad = np.count_nonzero(values <= 0)
+  if num_bad:
+    raise errors.ConfigError(
+      f"{what} has {num_bad} of {values.size} values that are not positive, so q(z|x) has no "
+      "density: the model has diverged; train it again or choose another run."
+    )
+
+
+def sample_mixture(
+  mean: np.ndarray,
+  scale_tril: np.ndarray,
+  num_samples: int,
+  random_state: np.random.RandomState,
+) -> np.ndarray:
+  """Returns num_samples draws of each posterior, those of one posterior together.
+
+  Args:
+    mean: `[num_posteriors, num_latent]`.
+    scale_tril: `[num_posteriors, num_latent, num_latent]`.
+    num_samples: Number of draws of each posterior.
+    random_state: State that the noise comes from.
+
+  Returns:
+    `[num_posteriors * num_samples, num_latent]`.
+  """
+  num_posteriors, num_latent = mean.shape
+  noise = random_state.standard_normal((num_posteriors, num_samples, num_latent))
+  z = mean[:, None, :] + noise @ np.swapaxes(scale_tril, 1, 2)
+  return z.reshape(-1, num_latent)
+
+
+def shuffle_latents(
+  mean: np.ndarray, stddev: np.ndarray, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+  """Shuffles each latent's (mean, stddev) pairs over the observations, independently.
+
+  The result describes an encoder with the same marginals q(z_j) whose latents do not depend on each
+  other: with independent noise, its true total correlation is 0.
+
+  Args:
+    mean: `[num_posteriors, num_latent]`.
+    stddev: `[num_posteriors, num_latent]`.
+    random_state: State that the permutations come from.
+  """
+  order = np.stack([random_state.permutation(len(mean)) for _ in range(mean.shape[1])], axis=1)
+  return np.take_along_axis(mean, order, axis=0), np.take_along_axis(stddev, order, axis=0)
+
+
+def independent_scales(stddev: np.ndarray) -> np.ndarray:
+  """Returns the scale_tril of independent noise, `[num_posteriors, num_latent, num_latent]`."""
+  return stddev[:, :, None] * np.eye(stddev.shape[1])
