@@ -17,6 +17,7 @@ from dl_condind.evaluation import matrix_scores
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import nearest_neighbors
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import reduced_downstream_task
 from dl_condind.evaluation.metrics import sap_score
@@ -203,7 +204,7 @@ def nearest_neighbor_matrix(
     In nats, `[num_latent, num_factors]`.
   """
   del x_test, y_test
-  return utils.nearest_neighbor_mutual_info(x_train, y_train, seed)
+  return nearest_neighbors.mutual_information(x_train, y_train, seed)
 
 
 @gin.register("accuracy_svm_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"])

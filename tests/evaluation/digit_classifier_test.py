@@ -95,9 +95,7 @@ def test_classifier_that_is_too_bad_is_refused(few_images, tmp_path, monkeypatch
 
 
 def test_bad_settings_and_images_are_refused(few_images, tmp_path):
-  with pytest.raises(
-    errors.ConfigError, match="num_epochs must be a whole number of at least 1"
-  ):
+  with pytest.raises(errors.ConfigError, match="num_epochs must be a whole number of at least 1"):
     load(tmp_path, num_epochs=0)
   with pytest.raises(errors.ConfigError, match=r"reads images of shape \(28, 28, 1\), got \(64,"):
     load(tmp_path).probabilities(np.zeros((1, 64, 64, 1)))

@@ -23,11 +23,17 @@ from dl_condind.evaluation import matrix_scores
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation import udr
 from dl_condind.evaluation import unified_scores
+from dl_condind.evaluation.metrics import aligned_mig
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.evaluation.metrics import dci
+from dl_condind.evaluation.metrics import dci_es
+from dl_condind.evaluation.metrics import decoder_geometry
 from dl_condind.evaluation.metrics import downstream_task
+from dl_condind.evaluation.metrics import estimators
 from dl_condind.evaluation.metrics import factor_vae
 from dl_condind.evaluation.metrics import fairness
+from dl_condind.evaluation.metrics import info_mec
+from dl_condind.evaluation.metrics import information_gap
 from dl_condind.evaluation.metrics import irs
 from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
@@ -214,6 +220,53 @@ def total_correlation_of(s, density="factorized"):
   return {"score": value}
 
 
+def posteriors_of(s):
+  """Posteriors of correlated noise, with the training codes as means: mean, stddev, scale_tril."""
+  mean = s.x_train
+  num_points, num_latent = mean.shape
+  # In units of the means and the same for each pair of latents, so that it follows every change.
+  stddev = np.full(mean.shape, 0.5) * np.std(mean, axis=0)
+  noise_correlation = 0.5 * np.eye(num_latent) + 0.5
+  scale_tril = stddev[:, :, None] * np.linalg.cholesky(noise_correlation)
+  return mean, stddev, np.broadcast_to(scale_tril, (num_points, num_latent, num_latent))
+
+
+def theorem(s):
+  posteriors = posteriors_of(s)
+  return information_gap.theorem_terms(posteriors, posteriors, 20, 1, np.random.RandomState(0))
+
+
+def every_estimate(s):
+  return estimators.estimate(
+    *posteriors_of(s),
+    np.random.RandomState(0),
+    num_points=20,
+    num_ratio_points=12,
+    minibatch_size=6,
+    num_samples=2,
+    num_minibatches=2,
+    num_resamples=4,
+  )
+
+
+def aligned(s):
+  _, _, scale_tril = posteriors_of(s)
+  noise_covariance = scale_tril[0] @ scale_tril[0].T
+  return aligned_mig.aligned_mutual_information_gap(
+    s.x_train, s.y_train, noise_covariance, num_nulls=1
+  )
+
+
+def geometry(s):
+  """Of Jacobians whose column of a latent has the latent at three points."""
+  mean, _, scale_tril = posteriors_of(s)
+  jacobian = np.stack([np.roll(s.x_test, shift, axis=0) for shift in range(3)], axis=2)
+  noise_covariance = scale_tril @ np.swapaxes(scale_tril, 1, 2)
+  return decoder_geometry.jacobian_geometry(
+    decoder_geometry.gram(jacobian), mean, noise_covariance, 3, np.random.RandomState(0)
+  )
+
+
 def small_boosting():
   return ensemble.GradientBoostingClassifier(n_estimators=3)
 
@@ -230,7 +283,14 @@ MODULARITY = modularity_explicitness.modularity_explicitness_scores
 # - A logistic regression or a support vector machine is regularized, so it depends on scales.
 # - Trees choose by chance among latents that separate the points equally well, in float32, so they
 #   depend on the order of latents and on how a scale rounds. A class is known by its rank.
+# - The latents of z drawn from correlated noise share draws, which another order shares otherwise.
 METRICS = {
+  # Axes of a covariance turn with the unit of a latent.
+  "aligned_mig": Metric(
+    aligned,
+    "order_of_latents order_of_factors order_of_points names_of_values scale_of_all copies",
+    dict.fromkeys(["discrete_mig", "noise_eigenbasis.mig", "pca.mig"], UNIT),
+  ),
   "beta_vae": Metric(
     on_grid(beta_vae.compute_beta_vae_sklearn, **FEW_VOTES),
     "order_of_latents names_in_order signs",
@@ -243,10 +303,37 @@ METRICS = {
       ["disentanglement", "completeness", "informativeness_train", "informativeness_test"], UNIT
     ),
   ),
+  "dci_es": Metric(
+    on_splits(dci_es.dci_es_scores, depths=(1, 2), num_trees=2),
+    "order_of_factors names_in_order power_of_2",
+    {
+      **dict.fromkeys(["disentanglement", "completeness", "informativeness_test"], UNIT),
+      "explicitness": (-np.inf, 1),
+      "size": (0, np.inf),
+    },
+  ),
+  # A column's length is in the unit of its latent, and tells the singular vectors apart.
+  "decoder_geometry": Metric(
+    geometry,
+    "order_of_latents signs scale_of_all",
+    {"distance_to_orthogonality": (0, np.sqrt(8)), "mean_abs_cosine": UNIT},
+  ),
+  "decoder_geometry_cosine": Metric(geometry, "power_of_2", {"mean_abs_cosine": UNIT}),
   "downstream_task": Metric(
     on_splits(downstream_task.accuracies, predictor_fn=tree.DecisionTreeClassifier),
     "order_of_factors names_in_order power_of_2",
     dict.fromkeys(["mean_train_accuracy", "mean_test_accuracy", "min_test_accuracy"], UNIT),
+  ),
+  # Without the density ratio, whose classifier is regularized.
+  "estimators": Metric(
+    every_estimate,
+    "affine_rising",
+    {
+      f"{quantity}.{name}": (-np.inf, np.inf)
+      for quantity in estimators.QUANTITIES
+      for name in estimators.ESTIMATORS
+      if name != "density_ratio"
+    },
   ),
   "factor_vae": Metric(
     on_grid(factor_vae.compute_factor_vae, num_variance_estimate=50, **FEW_VOTES),
@@ -257,6 +344,28 @@ METRICS = {
     on_grid(fairness.compute_fairness, num_train=40, num_test_points_per_class=5),
     "names_in_order power_of_2",
     dict.fromkeys(["mean_fairness:mean_pred:mean_sens", "max_fairness:max_pred:max_sens"], UNIT),
+  ),
+  # With all latents: which of them are active depends on their units.
+  "info_mec": Metric(
+    on_points(info_mec.info_mec_scores, min_relative_range=0),
+    INFORMATION,
+    {"info_m": UNIT, "info_c": UNIT},
+  ),
+  # Logistic regression stops early.
+  "info_mec_explicitness": Metric(
+    on_points(info_mec.info_mec_scores, min_relative_range=0),
+    INFORMATION,
+    {"info_e": UNIT},
+    tolerance=0.02,
+  ),
+  "information_gap": Metric(
+    theorem,
+    "affine_rising",
+    {
+      **dict.fromkeys(["mutual_information", "information_gap"], (-np.inf, np.inf)),
+      **dict.fromkeys(["total_correlation", "theorem_difference"], (-np.inf, np.inf)),
+      "conditional_total_correlation": (0, np.inf),
+    },
   ),
   # Without its quantile. Latents are weighted by how far they reach, so by their scale.
   "irs": Metric(

@@ -74,9 +74,7 @@ def test_observations_of_another_shape_are_refused(trained_run):
 
 
 def test_a_model_without_representation_is_refused(trained_run):
-  with pytest.raises(
-    errors.ConfigError, match="no representation of this version: postprocess"
-  ):
+  with pytest.raises(errors.ConfigError, match="no representation of this version: postprocess"):
     stored_representations.load_representation(trained_run / "model" / "saved_model")
 
 

@@ -19,13 +19,12 @@ import threadpoolctl
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.metrics import nearest_neighbors
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 ESTIMATORS = ("nearest_neighbors", "histogram", "discrete")
-NUM_NEIGHBORS = 10  # as in the authors' code
-NUM_BINS = 20  # as in the authors' code, and disentanglement_lib's for every metric
 
 
 @gin.configurable(
@@ -41,6 +40,8 @@ def compute_info_mec(
   batch_size: int = 16,
   estimator: str = "nearest_neighbors",
   min_relative_range: float = 0.05,
+  num_neighbors: int = 10,
+  num_bins: int = 20,
 ) -> dict[str, Any]:
   """Returns InfoM, InfoC and InfoE on sampled points.
 
@@ -53,6 +54,8 @@ def compute_info_mec(
     batch_size: Number of points of one draw.
     estimator: As `info_mec_scores`.
     min_relative_range: As `info_mec_scores`.
+    num_neighbors: As `info_mec_scores`.
+    num_bins: As `info_mec_scores`.
 
   Returns:
     The results of `info_mec_scores`.
@@ -62,7 +65,7 @@ def compute_info_mec(
   points = representation.generate_batch_factor_code(
     ground_truth_data, representation_function, num_train, random_state, batch_size
   )
-  return info_mec_scores(*points, estimator, min_relative_range, seed)
+  return info_mec_scores(*points, estimator, min_relative_range, seed, num_neighbors, num_bins)
 
 
 def info_mec_scores(
@@ -71,6 +74,8 @@ def info_mec_scores(
   estimator: str = "nearest_neighbors",
   min_relative_range: float = 0.05,
   seed: int = 0,
+  num_neighbors: int = 10,
+  num_bins: int = 20,
 ) -> dict[str, Any]:
   """Returns InfoM, InfoC and InfoE of representations.
 
@@ -81,8 +86,8 @@ def info_mec_scores(
   entropy, as in the paper; other normalizers weight factors differently. The authors' two files
   prune latents whose range is at most 1/20 or 1/8 of the largest, Tripod (Hsu et al., 2024,
   arXiv:2404.10282) those whose interquartile range is at most a tenth of the largest. Here a latent
-  without information counts as 0, where the authors divide 0 by 0, and copies of a point have no
-  part in nearest neighbors (see `utils.nearest_neighbor_mutual_info`). For InfoE see
+  without information counts as 0, where the authors divide 0 by 0, and copies of a point are no
+  neighbors of each other (see `nearest_neighbors.mutual_information`). For InfoE see
   `linear_information`.
 
   Ratios of information that is nearly 0 are arbitrary: of active latents of pure noise `info_m` is
@@ -91,33 +96,43 @@ def info_mec_scores(
   Args:
     representations: `[num_points, num_latent]`.
     factors: Their factors, whole numbers, `[num_points, num_factors]`.
-    estimator: How mutual information is estimated. "nearest_neighbors": from the 10 nearest
-      neighbors in one latent (Ross, 2014), the paper's for continuous latents. "histogram": each
-      latent cut in 20 bins of equal width, biased upwards. "discrete": each distinct value of a
-      latent is a symbol, also for InfoE.
+    estimator: How mutual information is estimated. "nearest_neighbors": from the nearest neighbors
+      in one latent (Ross, 2014), the paper's for continuous latents. "histogram": each latent cut
+      in bins of equal width, biased upwards. "discrete": each distinct value of a latent is a
+      symbol, also for InfoE.
     min_relative_range: A latent is active if it varies over more than this part of the largest
       range of a latent, in [0, 1). The authors take 0 for discrete latents.
     seed: Seed of the noise that breaks ties between neighbors.
+    num_neighbors: Of "nearest_neighbors"; 10 in the authors' code.
+    num_bins: Of "histogram"; 20 in the authors' code.
 
   Returns:
     `info_m`, with `.code_{j}` of each active latent, None if only one factor varies; `info_c`, with
     `.factor_{i}`, None if only one latent is active; `info_e`, with `.factor_{i}`; all in [0, 1].
     `info_m` and `info_c` are 0 if no latent is active. `active_latents` and `constant_factors`:
     indices; `factor_entropy`: in nats, `[num_factors]`; `normalized_mutual_information_matrix`:
-    `[num_latent][num_factors]`, in units of the factor's entropy, 0 for constant factors.
+    `[num_latent][num_factors]`, in units of the factor's entropy, 0 for constant factors. Of
+    "nearest_neighbors" also `num_distinct_points`.
 
   Raises:
-    ConfigError: If estimator or min_relative_range is not allowed, no factor varies, one is
-      continuous, a representation is not finite, or the points are too few for nearest neighbors.
+    ConfigError: If a setting is not allowed, no factor varies, one is continuous, a representation
+      is not finite, or the points are too few for nearest neighbors.
     ValueError: If the arrays do not fit together.
   """
-  _check_settings(estimator, min_relative_range)
+  representation.check_choice("info_mec.estimator", estimator, ESTIMATORS)
+  representation.check_count("info_mec.num_neighbors", num_neighbors, 1)
+  representation.check_count("info_mec.num_bins", num_bins, 1)
+  if not 0 <= min_relative_range < 1:
+    raise errors.ConfigError(
+      f"info_mec.min_relative_range must be in [0, 1), got {min_relative_range!r}."
+    )
   x, y = predictors.check_points(representations, factors, "train")
   varies = predictors.varying_factors(y, "info_mec")
   active = active_latents(x, min_relative_range)
   entropy = utils.discrete_entropy(y)
   matrix = np.zeros((x.shape[1], y.shape[1]))
-  matrix[:, varies] = mutual_information(x, y[:, varies], estimator, seed) / entropy[varies]
+  information = mutual_information(x, y[:, varies], estimator, seed, num_neighbors, num_bins)
+  matrix[:, varies] = information / entropy[varies]
 
   results = {"info_m": None, "info_c": None}
   active_matrix = matrix[np.ix_(active, varies)]
@@ -129,6 +144,8 @@ def info_mec_scores(
     per_factor = largest_shares(active_matrix.T) if active.size else np.zeros(len(varies))
     results["info_c"] = float(np.mean(per_factor))
     results |= utils.numbered("info_c.factor", varies, per_factor)
+  if estimator == "nearest_neighbors":
+    results["num_distinct_points"] = nearest_neighbors.count_distinct(x, y)
   features = _features(x, estimator)
   explicitness = [linear_information(features, y[:, i]) for i in varies]
   return {
@@ -140,17 +157,6 @@ def info_mec_scores(
     "factor_entropy": entropy.tolist(),
     "normalized_mutual_information_matrix": matrix.tolist(),
   }
-
-
-def _check_settings(estimator: str, min_relative_range: float) -> None:
-  if estimator not in ESTIMATORS:
-    raise errors.ConfigError(
-      f"info_mec.estimator must be one of {', '.join(ESTIMATORS)}, got {estimator!r}."
-    )
-  if not 0 <= min_relative_range < 1:
-    raise errors.ConfigError(
-      f"info_mec.min_relative_range must be in [0, 1), got {min_relative_range!r}."
-    )
 
 
 def active_latents(representations: np.ndarray, min_relative_range: float) -> np.ndarray:
@@ -165,7 +171,12 @@ def active_latents(representations: np.ndarray, min_relative_range: float) -> np
 
 
 def mutual_information(
-  representations: np.ndarray, factors: np.ndarray, estimator: str, seed: int
+  representations: np.ndarray,
+  factors: np.ndarray,
+  estimator: str,
+  seed: int,
+  num_neighbors: int,
+  num_bins: int,
 ) -> np.ndarray:
   """Returns the mutual information of each latent with each factor, in nats.
 
@@ -174,6 +185,8 @@ def mutual_information(
     factors: Discrete, `[num_points, num_factors]`.
     estimator: One of `ESTIMATORS`, as `info_mec_scores`.
     seed: Seed of the noise that breaks ties between neighbors.
+    num_neighbors: Of "nearest_neighbors".
+    num_bins: Of "histogram".
 
   Returns:
     `[num_latent, num_factors]`, at least 0 and at most the entropy of the factor.
@@ -182,11 +195,11 @@ def mutual_information(
     ConfigError: If the points are too few for nearest neighbors.
   """
   if estimator == "histogram":
-    codes = utils.histogram_discretizer(representations, NUM_BINS)
+    codes = utils.histogram_discretizer(representations, num_bins)
     return utils.discrete_mutual_info(codes, factors)
   if estimator == "discrete":
     return utils.discrete_mutual_info(representations, factors)
-  return utils.nearest_neighbor_mutual_info(representations, factors, seed, NUM_NEIGHBORS)
+  return nearest_neighbors.mutual_information(representations, factors, seed, num_neighbors)
 
 
 def largest_shares(information: np.ndarray) -> np.ndarray:

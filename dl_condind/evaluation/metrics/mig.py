@@ -11,6 +11,7 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import nearest_neighbors
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
@@ -135,7 +136,7 @@ def gap_of_neighbors(
 ) -> dict[str, Any]:
   """Returns the mutual information gap of latents that are not cut in bins.
 
-  The gap is that of `gap_of_codes`, with the information of `utils.nearest_neighbor_mutual_info`.
+  The gap is that of `gap_of_codes`, with the information of `nearest_neighbors.mutual_information`.
   What a continuous factor's gap is divided by is the entropy of the cut factor, which is the same
   as for discrete codes and does not depend on the number of points. A continuous factor's own
   (differential) entropy may be negative and changes with the unit of the factor, and what it shares
@@ -149,7 +150,7 @@ def gap_of_neighbors(
 
   Returns:
     `nearest_neighbor_mig`, at least 0 and at most 1 if all factors are whole numbers; the other
-    keys of `gap_of_codes`.
+    keys of `gap_of_codes`; `num_distinct_points`.
 
   Raises:
     ConfigError: If there are fewer than two latents, no factor varies, or there are too few points.
@@ -157,8 +158,11 @@ def gap_of_neighbors(
   """
   representations, cut_factors = np.asarray(representations), np.asarray(cut_factors)
   _check_points(representations, cut_factors)
-  information = utils.nearest_neighbor_mutual_info(representations, factors, seed)
-  return _gaps(information, cut_factors, "nearest_neighbor_mig")
+  information = nearest_neighbors.mutual_information(representations, factors, seed)
+  return {
+    **_gaps(information, cut_factors, "nearest_neighbor_mig"),
+    "num_distinct_points": nearest_neighbors.count_distinct(representations, factors),
+  }
 
 
 def _check_points(codes: np.ndarray, factors: np.ndarray) -> None:
@@ -182,10 +186,9 @@ def _gaps(mutual_information: np.ndarray, factors: np.ndarray, key: str) -> dict
   entropy = utils.discrete_entropy(factors)
   ordered = np.sort(mutual_information, axis=0)  # [num_latent, num_factors], largest last
   gaps = (ordered[-1] - ordered[-2])[varies] / entropy[varies]
-  indices = np.flatnonzero(varies)
   return {
     key: float(np.mean(gaps)),
-    **{f"mig.factor_{i}": float(gap) for i, gap in zip(indices, gaps, strict=True)},
+    **utils.numbered("mig.factor", np.flatnonzero(varies), gaps),
     "constant_factors": np.flatnonzero(~varies).tolist(),
     "factor_entropy": entropy.tolist(),
     "mutual_information_matrix": mutual_information.tolist(),

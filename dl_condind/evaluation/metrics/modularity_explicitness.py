@@ -16,6 +16,7 @@ import threadpoolctl
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import nearest_neighbors
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
@@ -52,7 +53,8 @@ def compute_modularity_explicitness(
       `nearest_neighbors`, which cuts nothing in bins.
 
   Returns:
-    The results of `scores_of_information`.
+    The results of `scores_of_information`; of nearest neighbours also `num_distinct_points`, of the
+    train points.
 
   Raises:
     ConfigError: If the estimator is unknown, or as these.
@@ -88,7 +90,8 @@ def modularity_explicitness_scores(
     seed: Seed of the nearest neighbours.
 
   Returns:
-    The results of `scores_of_information`.
+    The results of `scores_of_information`; of nearest neighbours also `num_distinct_points`, of the
+    train points.
 
   Raises:
     ConfigError: If the estimator is unknown, or as `scores_of_information`.
@@ -104,15 +107,16 @@ def _scores(
   splits: tuple, discretize: Callable[[np.ndarray], np.ndarray], estimator: str, seed: int
 ) -> dict[str, Any]:
   """Returns the results, with information of the train points by an estimator."""
-  x_train, y_train, x_test, y_test = splits
+  x_train, y_train = splits[:2]
   check_splits(*splits)
   if estimator == "nearest_neighbors":
-    information = utils.nearest_neighbor_mutual_info(x_train, y_train, seed)
-  else:
-    information = utils.discrete_mutual_info(
-      discretize(x_train), utils.discretize_continuous(y_train, discretize)
-    )
-  return scores_of_information(information, x_train, y_train, x_test, y_test)
+    information = nearest_neighbors.mutual_information(x_train, y_train, seed)
+    num_distinct = nearest_neighbors.count_distinct(x_train, y_train)
+    return {**scores_of_information(information, *splits), "num_distinct_points": num_distinct}
+  information = utils.discrete_mutual_info(
+    discretize(x_train), utils.discretize_continuous(y_train, discretize)
+  )
+  return scores_of_information(information, *splits)
 
 
 def scores_of_information(
@@ -156,7 +160,7 @@ def scores_of_information(
     # `take` leaves rows contiguous, on which the last digit of their sums depends.
     per_code = modularity_per_code(np.take(mutual_information, varies, axis=1))
     results["modularity_score"] = float(np.mean(per_code))
-    results |= {f"modularity_score.code_{j}": float(value) for j, value in enumerate(per_code)}
+    results |= utils.numbered("modularity_score.code", range(len(per_code)), per_code)
   # Not as float64: the solver's last steps depend on the type that it works in.
   x_train, x_test = standardize(np.asarray(x_train), np.asarray(x_test))
   scored = [i for i in varies if discrete[i]]
@@ -174,7 +178,7 @@ def scores_of_information(
         f"the {len(y_test)} test points; raise modularity_explicitness.num_test."
       )
     results[name] = float(np.mean(list(values.values()))) if scored else None
-    results |= {f"{name}.factor_{i}": value for i, value in values.items()}
+    results |= utils.numbered(f"{name}.factor", values.keys(), values.values())
   results["constant_factors"] = np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist()
   return results
 

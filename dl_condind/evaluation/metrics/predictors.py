@@ -21,6 +21,7 @@ from sklearn import linear_model
 from sklearn import model_selection
 
 from dl_condind.evaluation import set_factors
+from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 MIN_POINTS = 5  # One for each fold of `logistic_regression_cv`.
@@ -116,7 +117,7 @@ def check_points(
           f"The {name} {what} have {num_bad} of {values.size} values that are not finite in "
           "float32: the model has diverged or the data are damaged."
         )
-  continuous = np.flatnonzero((np.floor(factors) != factors).any(axis=0))
+  continuous = np.flatnonzero(utils.is_continuous(factors))
   if continuous.size:
     raise errors.ConfigError(
       f"A classifier predicts discrete factors, and factor {continuous[0]} of the {name} factors "

@@ -121,7 +121,7 @@ def _summary(scores: np.ndarray, varies: np.ndarray, num_factors: int) -> dict[s
   gaps = gaps_of_best(scores)
   results = {
     "SAP_score": float(np.mean(gaps)),
-    **{f"SAP_score.factor_{i}": float(gap) for i, gap in zip(varies, gaps, strict=True)},
+    **utils.numbered("SAP_score.factor", varies, gaps),
     "constant_factors": np.setdiff1d(np.arange(num_factors), varies).tolist(),
   }
   matrix = np.zeros((len(scores), num_factors))

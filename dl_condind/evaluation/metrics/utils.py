@@ -10,14 +10,15 @@ import importlib.util  # noqa: F401  (gin uses it without importing it)
 
 import gin
 import numpy as np
-from sklearn import feature_selection
-from sklearn import metrics
+from scipy import special
 
 from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
 from dl_condind.utils import errors
 
 ESTIMATORS = ("discretized", "nearest_neighbors")  # of mutual information
+
+_NEGLIGIBLE = 1e-13  # nats, which are rounding of terms that cancel
+_MAX_DENSE = 1000  # values up to which those in between may be missing
 
 
 @gin.configurable("discretizer", denylist=["target"])
@@ -75,8 +76,25 @@ def histogram_discretizer(target: np.ndarray, num_bins: int) -> np.ndarray:
       _check_width(low, high)
       dtype = values.dtype if np.issubdtype(values.dtype, np.floating) else np.float64
       edges = np.linspace(low, high, num_bins + 1, dtype=dtype)
-      labels[:, column] = np.digitize(values, edges[:-1])
+      labels[:, column] = _bins(values, edges)
   return labels
+
+
+def _bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+  """Returns `numpy.digitize(values, edges[:-1])` for equally spaced edges, by guess and correction.
+
+  Where bins are so narrow that rounding of the edges could make a guess wrong by more than one, the
+  edges are searched.
+  """
+  num_bins = len(edges) - 1
+  width = edges[-1] - edges[0]
+  if width / num_bins < 1000 * np.spacing(np.abs(edges).max()):
+    return np.digitize(values, edges[:-1])
+  guess = ((values - edges[0]) / width * num_bins).astype(np.int64)
+  guess = np.minimum(guess, num_bins - 1)
+  guess -= values < edges[guess]
+  guess += (values >= edges[guess + 1]) & (guess < num_bins - 1)
+  return guess + 1
 
 
 def _check_width(low: np.generic, high: np.generic) -> None:
@@ -96,24 +114,41 @@ def discrete_mutual_info(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
     factors: Discrete values, `[num_points, num_factors]`.
 
   Returns:
-    `[num_codes, num_factors]`.
+    `[num_codes, num_factors]`, not negative, 0 where a column has one value or two are independent.
   """
   codes, num_code_values = _enumerate_values(codes)
   factors, num_factor_values = _enumerate_values(factors)
-  information = np.zeros((len(codes), len(factors)))
-  for i, code in enumerate(codes):
-    for j, factor in enumerate(factors):
-      shape = (num_code_values[i], num_factor_values[j])
-      pairs = np.bincount(code * shape[1] + factor, minlength=shape[0] * shape[1])
-      # scikit-learn would sort the labels of each pair again.
-      information[i, j] = metrics.mutual_info_score(None, None, contingency=pairs.reshape(shape))
-  return information
+  num_points, num_factors = factors.shape
+  first = np.cumsum(num_factor_values) - num_factor_values  # column of a factor's smallest value
+  num_columns = int(num_factor_values.sum())
+  factors = factors + first
+  counts = np.bincount(factors.ravel(), minlength=num_columns)
+  factor_terms = np.add.reduceat(special.xlogy(counts, counts), first)
+  information = np.zeros((codes.shape[1], num_factors))
+  for i in range(codes.shape[1]):
+    pairs = np.bincount(
+      (codes[:, i, None] * num_columns + factors).ravel(),
+      minlength=num_code_values[i] * num_columns,
+    ).reshape(-1, num_columns)  # [values of the code, values of all factors]
+    pair_terms = np.add.reduceat(special.xlogy(pairs, pairs).sum(axis=0), first)
+    code_counts = pairs[:, : num_factor_values[0]].sum(axis=1)
+    code_term = special.xlogy(code_counts, code_counts).sum()
+    information[i] = (pair_terms - code_term - factor_terms) / num_points + np.log(num_points)
+  return np.where(information > _NEGLIGIBLE, information, 0.0)
 
 
-def _enumerate_values(values: np.ndarray) -> tuple[list[np.ndarray], list[int]]:
-  """Numbers the distinct values of each column from 0."""
-  columns = [np.unique(column, return_inverse=True) for column in np.asarray(values).T]
-  return [index for _, index in columns], [len(distinct) for distinct, _ in columns]
+def _enumerate_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Numbers the values of each column from 0; numbers in between may belong to no value.
+
+  Returns:
+    Numbers, int64 `[num_points, num_columns]`, and how many there are, `[num_columns]`.
+  """
+  values = np.asarray(values)
+  numbers = np.empty(values.shape, np.int64)
+  for j, column in enumerate(values.T):
+    is_dense = np.issubdtype(values.dtype, np.integer) and np.ptp(column) < _MAX_DENSE
+    numbers[:, j] = column - column.min() if is_dense else np.unique(column, return_inverse=True)[1]
+  return numbers, numbers.max(axis=0) + 1
 
 
 def discrete_entropy(values: np.ndarray) -> np.ndarray:
@@ -183,91 +218,7 @@ def check_estimator(name: str, estimator: str) -> None:
   Raises:
     ConfigError: If it does not.
   """
-  if estimator not in ESTIMATORS:
-    raise errors.ConfigError(f"{name} must be one of {', '.join(ESTIMATORS)}, got {estimator!r}.")
-
-
-@gin.configurable("nearest_neighbors", denylist=["representations", "factors", "seed"])
-def nearest_neighbor_mutual_info(
-  representations: np.ndarray, factors: np.ndarray, seed: int = 0, num_neighbors: int = 3
-) -> np.ndarray:
-  """Returns the mutual information of every latent with every factor, without bins.
-
-  Estimated by scikit-learn from the distance to the k-th nearest point: of a continuous factor by
-  Kraskov et al. (2004), arXiv:cond-mat/0305641, of a factor of whole numbers by Ross (2014),
-  doi:10.1371/journal.pone.0087357. A point that was drawn several times counts once: its copies are
-  at distance 0 and share its factors, so that noise would seem to inform about every factor.
-
-  Args:
-    representations: `[num_points, num_latent]`.
-    factors: `[num_points, num_factors]`.
-    seed: Seed of the noise, 1e-10 standard deviations, that tells equal values apart.
-    num_neighbors: Number of neighbours (k). More have less variance and more bias.
-
-  Returns:
-    In nats, not negative, float64 `[num_latent, num_factors]`. That of a factor of whole numbers is
-    at most its entropy. That of a continuous factor with a latent that determines it is infinite:
-    the estimate is near `log(num_points / num_neighbors)` then.
-
-  Raises:
-    ConfigError: If a number is not finite, num_neighbors is not positive, or there are too few
-      distinct points.
-    ValueError: If the arrays do not fit together.
-  """
-  representation.check_count("nearest_neighbors.num_neighbors", num_neighbors, 1)
-  representations, factors = np.asarray(representations), np.asarray(factors)
-  set_factors.check_arrays(representations, factors)
-  representation.check_finite("The representation", representations)
-  representation.check_finite("The array of factors", factors)
-  points = np.concatenate([representations, factors], axis=1, dtype=np.float64)
-  first = np.sort(np.unique(points, axis=0, return_index=True)[1])
-  latents, targets = (
-    _to_unit_range(x[first].astype(np.float64)) for x in (representations, factors)
-  )
-  varies = latents.any(axis=0)
-  information = np.zeros((representations.shape[1], factors.shape[1]))
-  if not varies.any():
-    return information
-  for i in np.flatnonzero(targets.any(axis=0)):
-    if is_continuous(factors[:, [i]]).any():
-      _check_neighbors(len(first), num_neighbors)
-      information[varies, i] = feature_selection.mutual_info_regression(
-        latents[:, varies], targets[:, i], n_neighbors=num_neighbors, random_state=seed
-      )
-    else:
-      _, classes = np.unique(targets[:, i], return_inverse=True)
-      _check_classes(classes, i)
-      estimate = feature_selection.mutual_info_classif(
-        latents[:, varies], classes, n_neighbors=num_neighbors, random_state=seed
-      )
-      information[varies, i] = np.minimum(estimate, discrete_entropy(factors[:, [i]]))
-  return information
-
-
-def _to_unit_range(values: np.ndarray) -> np.ndarray:
-  """Returns columns shifted and scaled to [0, 1], a constant one all 0.
-
-  scikit-learn's noise is relative to the mean, so that a latent far from 0 would be all noise.
-  """
-  low, high = values.min(axis=0), values.max(axis=0)
-  half = 0.5 * high - 0.5 * low  # which does not overflow, as the difference can
-  return (0.5 * values - 0.5 * low) / np.where(half > 0, half, 1.0)
-
-
-def _check_neighbors(num_points: int, num_neighbors: int) -> None:
-  if num_points <= num_neighbors:
-    raise errors.ConfigError(
-      "nearest_neighbors.num_neighbors must be less than the number of distinct points, got "
-      f"{num_neighbors} and {num_points}: raise the number of points."
-    )
-
-
-def _check_classes(classes: np.ndarray, factor: int) -> None:
-  if len(np.unique(classes)) == len(classes):
-    raise errors.ConfigError(
-      f"nearest_neighbors needs points that share a value of a factor, and the {len(classes)} "
-      f"distinct points all differ in factor {factor}: raise the number of points."
-    )
+  representation.check_choice(name, estimator, ESTIMATORS)
 
 
 def numbered(name: str, indices: Iterable[int], values: Iterable[float]) -> dict[str, float]:

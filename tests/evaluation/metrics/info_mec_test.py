@@ -1,3 +1,4 @@
+import functools
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
@@ -28,7 +29,7 @@ def grid_of_factors(num_values=(4, 3, 5), repeats=20):
 
 
 def jittered(factors):
-  """Returns representations without copies of a point, which nearest neighbors count once."""
+  """Returns representations without copies of a point, which are no neighbors of each other."""
   noise = np.random.RandomState(9).uniform(-0.1, 0.1, size=factors.shape)
   return factors + noise
 
@@ -168,7 +169,7 @@ def test_neighbors_estimate_information_of_a_known_density():
   mixture = 0.5 * (density[0] + density[1])
   terms = sum(0.5 * special.rel_entr(d, mixture) for d in density)
   expected = np.sum(terms) * (grid[1] - grid[0])
-  estimate = info_mec.mutual_information(x, factor[:, None], "nearest_neighbors", 0)
+  estimate = info_mec.mutual_information(x, factor[:, None], "nearest_neighbors", 0, 10, 20)
   # The mean of 4000 terms whose deviation is below 1 is within 0.03 at two sigma.
   assert estimate[0, 0] == pytest.approx(expected, abs=0.03)
 
@@ -261,6 +262,8 @@ def test_scores_repeat_exactly():
       "nearest_neighbors, histogram, discrete, got 'knn'",
     ),
     (lambda x, y: (x, y), {"min_relative_range": 1.0}, r"must be in \[0, 1\), got 1.0"),
+    (lambda x, y: (x, y), {"num_neighbors": 0}, "info_mec.num_neighbors must be a whole number"),
+    (lambda x, y: (x, y), {"num_bins": 2.5}, "info_mec.num_bins must be a whole number"),
     (lambda x, y: (x, y), {"min_relative_range": np.nan}, r"must be in \[0, 1\), got nan"),
     (lambda x, y: (np.full_like(x, np.nan), y), {}, "values that are not finite"),
     (lambda x, y: (x, y + 0.5), {}, "factor 0 of the train factors is continuous"),
@@ -283,6 +286,25 @@ def test_protocol_draws_points_and_its_seed_apart():
   seed = predictors.seed_from(random_state)
   points = np.concatenate([data.sample_factors(size, random_state) for size in (16, 16, 16, 12)])
   assert results == info_mec.info_mec_scores(points + 0.5, points, seed=seed)
+
+
+@pytest.mark.parametrize(
+  ("estimator", "setting"), [("nearest_neighbors", "num_neighbors"), ("histogram", "num_bins")]
+)
+def test_gin_binds_the_settings_of_estimators(estimator, setting):
+  # nearest_neighbors.num_neighbors is the setting of other metrics.
+  gin.parse_config(
+    f"info_mec.num_train = 100\ninfo_mec.estimator = '{estimator}'\ninfo_mec.{setting} = 3\n"
+    "nearest_neighbors.num_neighbors = 50"
+  )
+  data = dummy_data.IdentityObservationsData()
+  score = functools.partial(info_mec.compute_info_mec, data, lambda x: x + 0.5)
+  results = score(np.random.RandomState(1))
+  assert f"info_mec.{setting} = 3" in gin.operative_config_str()
+  assert "nearest_neighbors.num_neighbors = 50" not in gin.operative_config_str()
+  assert results == score(np.random.RandomState(1), **{setting: 3})
+  assert results != score(np.random.RandomState(1), **{setting: 5})
+  assert results.get("num_distinct_points") == (100 if estimator == "nearest_neighbors" else None)
 
 
 def test_gin_binds_the_settings():

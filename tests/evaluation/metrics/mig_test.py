@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import nearest_neighbors
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
@@ -227,7 +228,8 @@ def test_nearest_neighbors_know_the_gap_of_gaussians():
   assert gaps == pytest.approx(np.divide(known, entropy), abs=0.05)
   assert results["nearest_neighbor_mig"] == pytest.approx(np.mean(gaps), abs=1e-12)
   assert "discrete_mig" not in results
-  information = utils.nearest_neighbor_mutual_info(representations, factors)
+  assert results["num_distinct_points"] == 4000
+  information = nearest_neighbors.mutual_information(representations, factors)
   assert results["mutual_information_matrix"] == information.tolist()
   json.dumps(results, allow_nan=False)
 

@@ -18,8 +18,8 @@ from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import modularity_explicitness as me
+from dl_condind.evaluation.metrics import nearest_neighbors
 from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
@@ -244,7 +244,8 @@ def test_continuous_factor_has_modularity_only(estimator):
     columns = [y_train[:, 0], cut[4], y_train[:, 2]]
     expected = [[metrics.mutual_info_score(x, y) for y in columns] for x in cut[:4]]
   else:
-    expected = utils.nearest_neighbor_mutual_info(x_train, y_train)
+    expected = nearest_neighbors.mutual_information(x_train, y_train)
+    assert results["num_distinct_points"] == len(x_train)
   per_code = me.modularity_per_code(np.array(expected))
   assert results["modularity_score"] == pytest.approx(np.mean(per_code), abs=1e-12)
   whole = me.modularity_explicitness_scores(x_train, y_train[:, ::2], x_test, y_test[:, ::2])

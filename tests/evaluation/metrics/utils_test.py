@@ -6,7 +6,6 @@ import sys
 import gin
 import numpy as np
 import pytest
-from scipy import special
 from sklearn import metrics
 
 from dl_condind.evaluation.metrics import utils
@@ -111,140 +110,6 @@ def test_mutual_information_is_scikit_learns():
   np.testing.assert_allclose(utils.discrete_entropy(factors), expected, atol=1e-12)
 
 
-def nearest_neighbor_formula(latent, factor, k, discrete):
-  """Equation 8 of Kraskov et al. (2004), or that of Ross (2014), of all pairs of points."""
-  psi, num = special.digamma, len(latent)
-  distance = np.abs(latent[:, None] - latent)
-  off_diagonal = ~np.eye(num, dtype=bool)
-  if discrete:
-    same = (factor[:, None] == factor) & off_diagonal
-    radius = np.sort(np.where(same, distance, np.inf), axis=1)[:, k - 1]
-    num_near = np.sum((distance < radius[:, None]) & off_diagonal, axis=1)
-    shares = np.sum(same, axis=1) + 1
-    return psi(num) + psi(k) - np.mean(psi(shares)) - np.mean(psi(num_near + 1))
-  other = np.abs(factor[:, None] - factor)
-  joint = np.where(off_diagonal, np.maximum(distance, other), np.inf)
-  radius = np.sort(joint, axis=1)[:, k - 1]
-  counts = [np.sum((d < radius[:, None]) & off_diagonal, axis=1) for d in (distance, other)]
-  return psi(num) + psi(k) - sum(np.mean(psi(count + 1)) for count in counts)
-
-
-@pytest.mark.parametrize("num_neighbors", [1, 3, 7])
-def test_nearest_neighbors_are_the_formula_of_their_papers(num_neighbors):
-  random_state = np.random.RandomState(0)
-  factors = np.stack([random_state.uniform(size=300), random_state.randint(4, size=300)], axis=1)
-  latents = factors @ [[1.0, 0.0], [0.3, 2.0]] + random_state.standard_normal((300, 2))
-  result = utils.nearest_neighbor_mutual_info(latents, factors, num_neighbors=num_neighbors)
-  latents, continuous = latents / latents.std(axis=0), factors[:, 0] / factors[:, 0].std()
-  for j in range(2):
-    expected = nearest_neighbor_formula(latents[:, j], continuous, num_neighbors, discrete=False)
-    assert result[j, 0] == pytest.approx(max(0, expected), abs=1e-9)
-    expected = nearest_neighbor_formula(latents[:, j], factors[:, 1], num_neighbors, discrete=True)
-    assert result[j, 1] == pytest.approx(max(0, expected), abs=1e-9)
-
-
-@pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
-def test_nearest_neighbors_know_the_information_of_gaussians(correlation):
-  covariance = [[1, correlation], [correlation, 1]]
-  points = np.random.RandomState(0).multivariate_normal([0, 0], covariance, size=4000)
-  found = utils.nearest_neighbor_mutual_info(points[:, :1], points[:, 1:])[0, 0]
-  # The standard deviation of the estimate, over seeds, is 0.02.
-  assert found == pytest.approx(-0.5 * np.log(1 - correlation**2), abs=0.06)
-
-
-def test_nearest_neighbors_know_the_information_about_discrete_factors():
-  random_state = np.random.RandomState(0)
-  factor = random_state.randint(2, size=4000)
-  uniform = random_state.uniform(size=4000)
-  # Apart; overlapping by half, where nothing is known; and the same.
-  latents = np.stack([factor * 2 + uniform, factor / 2 + uniform, uniform], axis=1)
-  found = utils.nearest_neighbor_mutual_info(latents, factor[:, None])[:, 0]
-  assert found == pytest.approx([np.log(2), np.log(2) / 2, 0], abs=0.03)
-
-
-def test_nearest_neighbors_count_a_point_once():
-  random_state = np.random.RandomState(0)
-  noise = random_state.standard_normal((500, 2))
-  factors = np.stack([random_state.randint(3, size=500), random_state.uniform(size=500)], axis=1)
-  once = utils.nearest_neighbor_mutual_info(noise, factors)
-  rows = np.concatenate([np.arange(500), random_state.randint(500, size=700)])
-  several_times = utils.nearest_neighbor_mutual_info(noise[rows], factors[rows])
-  np.testing.assert_array_equal(several_times, once)
-  assert once.max() < 0.1
-
-
-def test_nearest_neighbors_do_not_depend_on_the_unit_of_latents_and_factors():
-  random_state = np.random.RandomState(0)
-  factors = np.stack([random_state.randint(3, size=400), random_state.uniform(size=400)], axis=1)
-  latents = factors + 0.3 * random_state.standard_normal((400, 2))
-  expected = utils.nearest_neighbor_mutual_info(latents, factors)
-  for scale, shift in ((-2.0, 0.0), (1e-9, 0.0), (1.0, 1e6), (-1e300, 5e299)):
-    moved = utils.nearest_neighbor_mutual_info(
-      latents * scale + shift, factors * [-1, 7] + [5, 0.5]
-    )
-    # A shift by 1e6 costs 6 of 16 digits, which changes the order of some distances.
-    np.testing.assert_allclose(moved, expected, atol=1e-3)
-
-
-def test_nearest_neighbors_of_constant_columns_share_nothing():
-  factors = np.stack([np.full(50, 0.3), np.arange(50) % 2], axis=1)
-  latents = np.stack([np.full(50, 0.1), np.arange(50) % 2 + np.arange(50) / 100], axis=1)
-  found = utils.nearest_neighbor_mutual_info(latents, factors)
-  np.testing.assert_array_equal(found == 0, [[True, True], [True, False]])
-  assert found[1, 1] == pytest.approx(np.log(2), abs=1e-12)
-
-
-def test_nearest_neighbors_are_repeatable_where_values_are_equal():
-  random_state = np.random.RandomState(0)
-  factors = random_state.randint(4, size=(600, 2))
-  latents = np.concatenate([factors, random_state.standard_normal((600, 1))], axis=1)
-  first = utils.nearest_neighbor_mutual_info(latents, factors, seed=3)
-  np.testing.assert_array_equal(first, utils.nearest_neighbor_mutual_info(latents, factors, seed=3))
-  # Codes that are the factors have all of their information, as if they were discrete.
-  expected = utils.discrete_mutual_info(latents[:, :2], factors)
-  np.testing.assert_allclose(first[:2], expected, atol=0.03)
-
-
-def test_too_few_distinct_points_for_nearest_neighbors_are_an_error():
-  points = np.repeat([[0.1], [0.2], [0.3]], 5, axis=0)
-  with pytest.raises(
-    errors.ConfigError, match="less than the number of distinct points, got 3 and"
-  ):
-    utils.nearest_neighbor_mutual_info(points, points)
-  whole = np.repeat([[1], [2], [3]], 5, axis=0)
-  with pytest.raises(errors.ConfigError, match="the 3 distinct points all differ in factor 0"):
-    utils.nearest_neighbor_mutual_info(points, whole)
-
-
-@pytest.mark.parametrize("num_neighbors", [0, 1.5])
-def test_number_of_neighbors_is_checked(num_neighbors):
-  with pytest.raises(errors.ConfigError, match="nearest_neighbors.num_neighbors must be a whole"):
-    utils.nearest_neighbor_mutual_info(np.eye(3), np.eye(3), num_neighbors=num_neighbors)
-
-
-def test_gin_chooses_the_number_of_neighbors():
-  gin.parse_config("nearest_neighbors.num_neighbors = 3")
-  points = np.random.RandomState(0).uniform(size=(4, 2))
-  utils.nearest_neighbor_mutual_info(points, points)
-  gin.clear_config()
-  gin.parse_config("nearest_neighbors.num_neighbors = 4")
-  with pytest.raises(errors.ConfigError, match="got 4 and 4"):
-    utils.nearest_neighbor_mutual_info(points, points)
-
-
-@pytest.mark.parametrize("what", ["The representation", "The array of factors"])
-def test_nearest_neighbors_refuse_what_is_not_finite(what):
-  finite, infinite = np.eye(3), np.diag([1, 1, np.inf])
-  pair = (infinite, finite) if what == "The representation" else (finite, infinite)
-  with pytest.raises(errors.ConfigError, match=f"{what} has 1 of 9 values that are not finite"):
-    utils.nearest_neighbor_mutual_info(*pair)
-
-
-def test_arrays_of_different_lengths_have_no_nearest_neighbors():
-  with pytest.raises(ValueError, match="got 3 and 4 rows"):
-    utils.nearest_neighbor_mutual_info(np.eye(3), np.eye(4))
-
-
 def test_continuous_columns_are_those_with_a_fraction():
   values = np.array([[0.0, 0.5, -1.0], [2.0, 1.0, 1e300]])
   assert utils.is_continuous(values).tolist() == [False, True, False]
@@ -271,3 +136,37 @@ def test_metrics_do_not_import_tensorflow():
   )
   assert len(modules) >= 5
   assert run.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["normal", "on_edges", "far_from_0", "tiny", "huge"])
+def test_bins_are_those_of_a_search_among_the_edges(dtype, kind):
+  rng = np.random.RandomState(0)
+  for num_bins in (1, 2, 7, 20, 39):
+    values = rng.standard_normal((301, 3))
+    if kind == "on_edges":
+      values = rng.randint(num_bins + 1, size=(301, 3)) * 0.1
+    elif kind == "far_from_0":
+      values = 1e6 + values * [1e-5, 1e-2, 10]
+    elif kind != "normal":
+      values = values * (1e-30 if kind == "tiny" else 1e30)
+    values = values.astype(dtype)
+    labels = utils.histogram_discretizer(values, num_bins)
+    for column in range(3):
+      low, high = values[:, column].min(), values[:, column].max()
+      edges = np.linspace(low, high, num_bins + 1, dtype=dtype)
+      expected = np.digitize(values[:, column], edges[:-1]) if low < high else 1
+      np.testing.assert_array_equal(labels[:, column], expected)
+
+
+def test_information_is_scikit_learns():
+  rng = np.random.RandomState(0)
+  for num_points in (1, 2, 17, 400):
+    codes = rng.randint(6, size=(num_points, 4)) * [1, 0, -3, 10**12]
+    factors = np.concatenate([rng.randint(-3, 40, size=(num_points, 2)), codes[:, :1]], axis=1)
+    expected = [[metrics.mutual_info_score(y, x) for y in factors.T] for x in codes.T]
+    found = utils.discrete_mutual_info(codes, factors)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+    assert (found[1] == 0).all()
+    found = utils.discrete_mutual_info(codes * 0.1, factors)  # Values that are no whole numbers.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
