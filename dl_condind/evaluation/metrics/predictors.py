@@ -71,14 +71,17 @@ def gradient_boosting_classifier() -> ensemble.GradientBoostingClassifier:
 
 
 @gin.register("random_forest_classifier")
-def random_forest_classifier() -> ensemble.RandomForestClassifier:
+def random_forest_classifier(num_trees: int = 20) -> ensemble.RandomForestClassifier:
   """Returns a random forest, the classifier of Eastwood and Williams (2018), which is faster.
 
   Not one of disentanglement_lib's. A tree has all values of a factor, so the time does not grow
   with their number as that of boosted trees does. Scores computed with the two do not compare.
+
+  Args:
+    num_trees: Number of trees. The time grows with it, the noise of importances falls.
   """
   # All latents, so that one without a say is not split at; 20 points, or noise is.
-  return ensemble.RandomForestClassifier(max_features=None, min_samples_leaf=20)
+  return ensemble.RandomForestClassifier(num_trees, max_features=None, min_samples_leaf=20)
 
 
 def seed_from(random_state: np.random.RandomState) -> int:
