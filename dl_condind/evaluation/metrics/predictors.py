@@ -71,7 +71,7 @@ def gradient_boosting_classifier() -> ensemble.GradientBoostingClassifier:
 
 
 @gin.register("random_forest_classifier")
-def random_forest_classifier(num_trees: int = 20) -> ensemble.RandomForestClassifier:
+def random_forest_classifier(num_trees: int = 100) -> ensemble.RandomForestClassifier:
   """Returns a random forest, the classifier of Eastwood and Williams (2018), which is faster.
 
   Not one of disentanglement_lib's. A tree has all values of a factor, so the time does not grow
