@@ -35,6 +35,8 @@ METHOD_LAYERS = [
 ]
 # What a metric may import of `evaluation`: of `metrics`, the pure functions of others.
 METRICS_MAY_IMPORT = (
+  "checks",
+  "encoding",
   "representation",
   "posterior_samples",
   "set_factors",
@@ -112,8 +114,9 @@ def test_metrics_know_no_model():
     own = {imported for imported in imports if imported.startswith("dl_condind.evaluation.")}
     assert {imported.split(".")[2] for imported in own} <= {*METRICS_MAY_IMPORT}, name
     assert not {i for i in imports if i.startswith("dl_condind.methods")}, name
-  imports = MODULES["dl_condind.evaluation.representation"]
-  assert not {i for i in imports if i.startswith(("dl_condind.evaluation", "dl_condind.methods"))}
+  above = ("dl_condind.evaluation.metrics", "dl_condind.methods")
+  for name in ("representation", "encoding", "checks"):
+    assert not {i for i in MODULES[f"dl_condind.evaluation.{name}"] if i.startswith(above)}, name
 
 
 def test_tensorflow_is_only_where_models_are():

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from dl_condind.evaluation import checks
 from dl_condind.utils import errors
 
 PRIORS = ("normal", "uniform")
@@ -92,11 +93,7 @@ def draw_codes(generator: CodedGenerator, num: int, random_state: np.random.Rand
     ConfigError: If the prior of the continuous codes is not one of `PRIORS`.
   """
   shape = (num, generator.num_continuous)
-  if generator.continuous_prior not in PRIORS:
-    raise errors.ConfigError(
-      f"The prior of continuous codes must be one of {', '.join(PRIORS)}, got "
-      f"{generator.continuous_prior!r}."
-    )
+  checks.check_choice("The prior of continuous codes", generator.continuous_prior, PRIORS)
   if generator.continuous_prior == "normal":
     continuous = random_state.normal(size=shape)
   else:

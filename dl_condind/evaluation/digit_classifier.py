@@ -21,7 +21,8 @@ import tensorflow as tf
 
 from dl_condind.data import reading
 from dl_condind.data.ground_truth import mnist
-from dl_condind.evaluation import representation
+from dl_condind.data.ground_truth import table_cache
+from dl_condind.evaluation import checks
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 
@@ -104,10 +105,9 @@ def load_classifier(
     DatasetError: If MNIST is missing or damaged.
     TryAgainError: If there is no space for the cache.
   """
-  representation.check_count("digit_classifier.num_epochs", num_epochs, 1)
+  checks.check_count("digit_classifier.num_epochs", num_epochs, 1)
   settings = {
     "version": _VERSION,
-    "images_sha256": mnist.MNIST("train").provenance()["sha256"],
     "num_epochs": num_epochs,
     "seed": seed,
   }
@@ -118,20 +118,33 @@ def load_classifier(
 
 def _cached(path: pathlib.Path, train: Callable[[], keras.Model]) -> Any:
   """Returns the stored model at path, which is made first where absent or damaged."""
+  model = _stored(path, logging.warning)
+  if model is not None:
+    return model
+  try:
+    with table_cache.only_writer(path.parent):
+      model = _stored(path, logging.debug)  # Another process may have trained it meanwhile.
+      return _saved(train(), path) if model is None else model
+  except errors.ConfigError as error:  # The data folder may well be read-only.
+    logging.warning("Not keeping the digit classifier: %s", error)
+    with tempfile.TemporaryDirectory() as folder:
+      return _saved(train(), pathlib.Path(folder) / path.name)
+
+
+def _stored(path: pathlib.Path, log: Callable[..., None]) -> Any | None:
+  """Returns the model at path, None if it is absent or, which is logged, damaged."""
   if path.exists():
     try:
       return saved_models.load(path)
     except errors.DatasetError as error:
-      logging.warning("Training the digit classifier again: %s", error)
-  module = _Exported(train())
-  try:
-    saved_models.save(module, module.signatures(), path)
-  except errors.ConfigError as error:  # The data folder may well be read-only.
-    logging.warning("Not keeping the digit classifier: %s", error)
-    with tempfile.TemporaryDirectory() as folder:
-      path = pathlib.Path(folder) / path.name
-      saved_models.save(module, module.signatures(), path)
-      return saved_models.load(path)
+      log("Training the digit classifier again: %s", error)
+  return None
+
+
+def _saved(model: keras.Model, path: pathlib.Path) -> Any:
+  """Stores a model and returns it as stored."""
+  module = _Exported(model)
+  saved_models.save(module, module.signatures(), path)
   return saved_models.load(path)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
+from dl_condind.evaluation import encoding
 from dl_condind.evaluation.metrics import gaussian_posteriors
 
-CHUNK = representation.ENCODE_CHUNK  # observations
+CHUNK = encoding.ENCODE_CHUNK  # observations
 
 
 def sample_observation_chunks(
@@ -80,7 +81,7 @@ def _encode_posteriors(chunks, gaussian_encoder, num_points):
 def _checked_posterior(posterior):
   mean, logvar = (np.asarray(posterior[name], dtype=np.float64) for name in ("mean", "logvar"))
   scale_tril = np.asarray(posterior["scale_tril"])
-  representation.check_finite("The posterior's logvar", logvar)
+  checks.check_finite("The posterior's logvar", logvar)
   with np.errstate(over="ignore"):  # What overflows is refused below.
     stddev = np.exp(0.5 * logvar)
   gaussian_posteriors.check_posteriors(mean, stddev, scale_tril)

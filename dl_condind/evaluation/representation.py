@@ -6,16 +6,13 @@ factors. Metrics that need the model's own posterior draw theirs with `posterior
 """
 
 from collections.abc import Callable
-from collections.abc import Sequence
-import numbers
-from typing import Any
 
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
+from dl_condind.evaluation import encoding
 from dl_condind.utils import errors
-
-ENCODE_CHUNK = 1000  # observations; large enough to be fast, small enough for any memory
 
 
 class Representation:
@@ -57,7 +54,9 @@ class Representation:
     self.gaussian_encoder = gaussian_encoder
     self.elbo_terms = elbo_terms
     self._representation_fn = representation_fn
-    self._row_representation_fn = row_representation_fn
+    self._row_representation_fn = row_representation_fn or (
+      lambda observations, rows: representation_fn(observations)
+    )
     self._sampled = {}
     self._row_codes = {}
 
@@ -65,13 +64,12 @@ class Representation:
     """Returns the representations of observations, `[batch, num_latent]`."""
     return self._representation_fn(observations)
 
-  def row_codes(self, ground_truth_data: ground_truth.GroundTruthData) -> "RowCodes":
+  def row_codes(self, ground_truth_data: ground_truth.GroundTruthData) -> encoding.RowCodes:
     """Returns the codes of a data set's rows."""
-    known = self._row_codes.get(id(ground_truth_data))
-    if known is None:
-      known = RowCodes(ground_truth_data, self._representation_fn, self._row_representation_fn)
-      self._row_codes[id(ground_truth_data)] = known
-    return known
+    key = id(ground_truth_data)  # Which no other can take over, as the codes keep the data set.
+    if key not in self._row_codes:
+      self._row_codes[key] = encoding.RowCodes(ground_truth_data, self._row_representation_fn)
+    return self._row_codes[key]
 
   def recall(self, key: tuple) -> tuple | None:
     """Returns what was remembered under key, or None."""
@@ -80,76 +78,6 @@ class Representation:
   def remember(self, key: tuple, value: tuple) -> None:
     """Stores value under key for as long as this object lives."""
     self._sampled[key] = value
-
-
-class RowCodes:
-  """Codes of the rows of a data set, each row encoded when it is first asked for."""
-
-  def __init__(
-    self,
-    ground_truth_data: ground_truth.GroundTruthData,
-    representation_fn: Callable[[np.ndarray], np.ndarray],
-    row_representation_fn: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
-  ):
-    """Starts without any code; arguments as `Representation`."""
-    self._data = ground_truth_data
-    self._representation_fn = representation_fn
-    self._row_representation_fn = row_representation_fn
-    self._is_known = np.zeros(ground_truth_data.num_rows, bool)
-    self._codes = None
-
-  def __call__(self, rows: np.ndarray) -> np.ndarray:
-    """Returns the codes of rows, `[num, num_latent]`."""
-    distinct = np.unique(rows)
-    missing = distinct[~self._is_known[distinct]]
-    for start in range(0, len(missing), ENCODE_CHUNK):
-      chunk = missing[start : start + ENCODE_CHUNK]
-      codes = self._encode(chunk)
-      if self._codes is None:
-        self._codes = np.empty((len(self._is_known), codes.shape[1]), codes.dtype)
-      self._codes[chunk] = codes
-      self._is_known[chunk] = True
-    return self._codes[rows]
-
-  def _encode(self, rows: np.ndarray) -> np.ndarray:
-    observations = self._data.observations_from_rows(rows)
-    if self._row_representation_fn is None:
-      return encode(self._representation_fn, observations)
-    return encode(lambda chunk: self._row_representation_fn(chunk, rows), observations)
-
-
-def check_count(name: str, value: Any, minimum: int) -> None:
-  """Checks that a setting is a whole number of at least minimum.
-
-  Raises:
-    ConfigError: If it is not.
-  """
-  whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-  if not whole or value < minimum:
-    raise errors.ConfigError(f"{name} must be a whole number of at least {minimum}, got {value!r}.")
-
-
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-  """Checks that a setting is one of the names to choose from.
-
-  Raises:
-    ConfigError: If it is not.
-  """
-  if value not in choices:
-    raise errors.ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
-
-
-def check_has_factors(ground_truth_data: ground_truth.GroundTruthData) -> None:
-  """Checks that there are factors to compare representations with.
-
-  Raises:
-    ConfigError: If there are none.
-  """
-  if ground_truth_data.num_factors == 0:
-    raise errors.ConfigError(
-      f"{ground_truth_data.name} has no factors: add factors to the data set, or leave out the "
-      "metrics that compare representations with them."
-    )
 
 
 def model_function(representation_function: Callable, name: str, metric: str) -> Callable:
@@ -165,34 +93,6 @@ def model_function(representation_function: Callable, name: str, metric: str) ->
       "evaluate the stored representation of a VAE, or leave this metric out."
     )
   return function
-
-
-def encode(representation_function: Callable, observations: np.ndarray) -> np.ndarray:
-  """Returns the representations of any number of observations, encoded in equal chunks.
-
-  Args:
-    representation_function: Observations -> representations.
-    observations: `[num_points, ...]`.
-
-  Returns:
-    `[num_points, num_latent]`, in the floating point type the function returns.
-
-  Raises:
-    ConfigError: If the function returns another shape or a value that is not finite.
-  """
-  chunks = np.array_split(observations, max(1, -(-len(observations) // ENCODE_CHUNK)))
-  return np.concatenate([_encode_chunk(representation_function, chunk) for chunk in chunks])
-
-
-def _encode_chunk(representation_function: Callable, observations: np.ndarray) -> np.ndarray:
-  representations = np.asarray(representation_function(observations))
-  if representations.ndim != 2 or len(representations) != len(observations):
-    raise errors.ConfigError(
-      f"The representation function returned shape {representations.shape} for "
-      f"{len(observations)} observations: it must return [{len(observations)}, num_latent]."
-    )
-  check_finite("The representation", representations)
-  return representations
 
 
 def encode_rows(
@@ -215,7 +115,10 @@ def encode_rows(
   """
   if isinstance(representation_function, Representation):
     return representation_function.row_codes(ground_truth_data)(rows)
-  return RowCodes(ground_truth_data, representation_function)(rows)
+  codes = encoding.RowCodes(
+    ground_truth_data, lambda observations, _: representation_function(observations)
+  )
+  return codes(rows)
 
 
 def encode_factors(
@@ -237,23 +140,9 @@ def encode_factors(
   """
   if ground_truth_data.num_rows is None:
     observations = ground_truth_data.sample_observations_from_factors(factors, random_state)
-    return encode(representation_function, observations)
+    return encoding.encode(representation_function, observations)
   rows = ground_truth_data.sample_rows_from_factors(factors, random_state)
   return encode_rows(representation_function, ground_truth_data, rows)
-
-
-def check_finite(what: str, values: np.ndarray) -> None:
-  """Checks that every number is finite.
-
-  Raises:
-    ConfigError: If one is not.
-  """
-  num_bad = values.size - np.count_nonzero(np.isfinite(values))
-  if num_bad:
-    raise errors.ConfigError(
-      f"{what} has {num_bad} of {values.size} values that are not finite: the model has diverged "
-      "or its input is not what it was trained on; train it again or choose another run."
-    )
 
 
 def generate_batch_factor_code(
@@ -293,9 +182,9 @@ def generate_batch_factor_code(
       are no factors.
   """
   if needs_factors:
-    check_has_factors(ground_truth_data)
-  check_count("The number of points to evaluate on", num_points, 1)
-  check_count("batch_size", batch_size, 1)
+    checks.check_has_factors(ground_truth_data)
+  checks.check_count("The number of points to evaluate on", num_points, 1)
+  checks.check_count("batch_size", batch_size, 1)
   sizes = [min(batch_size, num_points - start) for start in range(0, num_points, batch_size)]
   if ground_truth_data.num_rows is not None:
     drawn = [ground_truth_data.sample_rows(size, random_state) for size in sizes]
@@ -347,11 +236,11 @@ def _sample_and_encode(data, representation_function, sizes, random_state):
     factors.append(batch_factors)
     waiting.append(observations)
     num_waiting += size
-    if num_waiting >= ENCODE_CHUNK:
-      representations.append(encode(representation_function, np.concatenate(waiting)))
+    if num_waiting >= encoding.ENCODE_CHUNK:
+      representations.append(encoding.encode(representation_function, np.concatenate(waiting)))
       waiting, num_waiting = [], 0
   if waiting:
-    representations.append(encode(representation_function, np.concatenate(waiting)))
+    representations.append(encoding.encode(representation_function, np.concatenate(waiting)))
   representations, factors = np.concatenate(representations), np.concatenate(factors)
   if isinstance(representation_function, Representation):
     # The data set is kept, so that no other can take over its id.

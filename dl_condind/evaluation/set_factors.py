@@ -9,6 +9,7 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.data.ground_truth import state_space
+from dl_condind.evaluation import encoding
 from dl_condind.evaluation import representation
 from dl_condind.utils import errors
 
@@ -54,12 +55,12 @@ class DrawnCodes:
   def _add(self, drawn: np.ndarray) -> None:
     self._drawn.append(drawn)
     self._num_drawn += len(drawn)
-    if not self._has_rows and self._num_drawn >= representation.ENCODE_CHUNK:
+    if not self._has_rows and self._num_drawn >= encoding.ENCODE_CHUNK:
       self._encode_waiting()
 
   def _encode_waiting(self) -> None:
     observations = np.concatenate(self._drawn)
-    self._codes.append(representation.encode(self._representation_function, observations))
+    self._codes.append(encoding.encode(self._representation_function, observations))
     self._drawn, self._num_drawn = [], 0
 
   def codes(self) -> np.ndarray:

@@ -1,8 +1,10 @@
 """Representations that postprocessing stored, as functions of NumPy arrays."""
 
 from collections.abc import Callable
+from collections.abc import Mapping
 import hashlib
 import os
+from typing import Any
 import zlib
 
 import numpy as np
@@ -40,54 +42,63 @@ def load_representation(
       f"{path} holds no representation of this version: postprocess the model, with --overwrite if "
       "that was done before."
     )
-  inputs = signatures[_SIGNATURE].structured_input_signature[1]
-  shape, num_latent = inputs["images"].shape, inputs["noise"].shape[-1]
-  row_noise = _RowNoise(random_seed, num_latent)
+  model = _StoredModel(path, signatures, random_seed)
+  return representation.Representation(
+    model.represent_drawn,
+    gaussian_encoder=_remembered(lambda images: model.call("gaussian_encoder", images)),
+    elbo_terms=model.elbo_terms,
+    row_representation_fn=model.represent_rows,
+    # Models that were exported before the signature was added lack it.
+    decoder_jacobian=model.decoder_jacobian if "decoder_jacobian" in signatures else None,
+  )
 
-  def call(name: str, images: np.ndarray, **others: np.ndarray) -> dict[str, np.ndarray]:
-    if not shape.is_compatible_with(images.shape):
+
+class _StoredModel:
+  """The signatures of a SavedModel as functions of NumPy arrays, with noise from a seed."""
+
+  def __init__(self, path: str | os.PathLike, signatures: Mapping[str, Any], random_seed: int):
+    inputs = signatures[_SIGNATURE].structured_input_signature[1]
+    self._path = path
+    self._signatures = signatures
+    self._random_seed = random_seed
+    self._shape, self._num_latent = inputs["images"].shape, inputs["noise"].shape[-1]
+    self._row_noise = _RowNoise(random_seed, self._num_latent)
+
+  def call(self, name: str, images: np.ndarray, **others: np.ndarray) -> dict[str, np.ndarray]:
+    if not self._shape.is_compatible_with(images.shape):
       raise errors.ConfigError(
-        f"The model at {path} takes observations of shape {shape.as_list()}, got "
+        f"The model at {self._path} takes observations of shape {self._shape.as_list()}, got "
         f"{list(images.shape)}: evaluate it on the data set it was trained on."
       )
     values = {"images": images.astype(np.float32, copy=False), **others}
-    found = signatures[name](**{key: tf.constant(value) for key, value in values.items()})
+    found = self._signatures[name](**{key: tf.constant(value) for key, value in values.items()})
     return {key: value.numpy() for key, value in found.items()}
 
-  def represent(images: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    return call(_SIGNATURE, images, noise=noise)["default"]
+  def represent_drawn(self, images: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng([self._random_seed, _checksum(images)])
+    noise = rng.standard_normal((len(images), self._num_latent), np.float32)
+    return self.call(_SIGNATURE, images, noise=noise)["default"]
 
-  def represent_drawn(images: np.ndarray) -> np.ndarray:
-    rng = np.random.default_rng([random_seed, _checksum(images)])
-    return represent(images, rng.standard_normal((len(images), num_latent), np.float32))
-
-  def represent_rows(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+  def represent_rows(self, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     # In batches of one size: the last digits of a code depend on the size of its batch.
     batches = []
     for start in range(0, len(images), _BATCH_SIZE):
       batch = images[start : start + _BATCH_SIZE]
       padding = _BATCH_SIZE - len(batch)
-      noise = np.pad(row_noise(rows[start : start + _BATCH_SIZE]), [(0, padding), (0, 0)])
+      noise = np.pad(self._row_noise(rows[start : start + _BATCH_SIZE]), [(0, padding), (0, 0)])
       batch = np.pad(batch, [(0, padding), *[(0, 0)] * (batch.ndim - 1)])
-      batches.append(represent(batch, noise)[: _BATCH_SIZE - padding])
+      codes = self.call(_SIGNATURE, batch, noise=noise)["default"]
+      batches.append(codes[: _BATCH_SIZE - padding])
     return np.concatenate(batches)
 
-  def elbo_terms(images: np.ndarray) -> dict[str, np.ndarray]:
-    words = np.array([random_seed, _checksum(images)], np.uint32)
-    return call("elbo_terms", images, seed=words.view(np.int32))  # TensorFlow's are signed.
+  def elbo_terms(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    words = np.array([self._random_seed, _checksum(images)], np.uint32)
+    return self.call("elbo_terms", images, seed=words.view(np.int32))  # TensorFlow's are signed.
 
-  def decoder_jacobian(z: np.ndarray) -> np.ndarray:
-    latent_vectors = tf.constant(z, tf.float32)
-    return signatures["decoder_jacobian"](latent_vectors=latent_vectors)["jacobian"].numpy()
-
-  return representation.Representation(
-    represent_drawn,
-    gaussian_encoder=_remembered(lambda images: call("gaussian_encoder", images)),
-    elbo_terms=elbo_terms,
-    # Models that were exported before the signature was added lack it.
-    decoder_jacobian=decoder_jacobian if "decoder_jacobian" in signatures else None,
-    row_representation_fn=represent_rows,
-  )
+  def decoder_jacobian(self, latent_vectors: np.ndarray) -> np.ndarray:
+    latent_vectors = tf.constant(latent_vectors, tf.float32)
+    found = self._signatures["decoder_jacobian"](latent_vectors=latent_vectors)
+    return found["jacobian"].numpy()
 
 
 def _remembered(

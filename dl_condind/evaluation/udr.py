@@ -18,7 +18,7 @@ from sklearn import linear_model
 from sklearn import preprocessing
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
@@ -59,8 +59,8 @@ def compute_udr_sklearn(
   Raises:
     ConfigError: If a setting is not allowed, a representation is not finite, or as `ranking`.
   """
-  representation.check_count("udr_sklearn.batch_size", batch_size, 1)
-  representation.check_count("udr_sklearn.num_data_points", num_data_points, 2)
+  checks.check_count("udr_sklearn.batch_size", batch_size, 1)
+  checks.check_count("udr_sklearn.num_data_points", num_data_points, 2)
   if num_data_points % batch_size:
     raise errors.ConfigError(
       f"udr_sklearn.num_data_points must be a multiple of batch_size, got {num_data_points} and "
@@ -158,8 +158,8 @@ def _check_models(representations: Sequence[np.ndarray], kl: Sequence[np.ndarray
       f"{shapes} and {kl_shapes}."
     )
   for number, (values, nats) in enumerate(zip(representations, kl, strict=True)):
-    representation.check_finite(f"The representation of model {number}", np.asarray(values))
-    representation.check_finite(f"The KL of model {number}", np.asarray(nats))
+    checks.check_finite(f"The representation of model {number}", np.asarray(values))
+    checks.check_finite(f"The KL of model {number}", np.asarray(nats))
     utils.check_powers(
       f"The representation of model {number}", np.asarray(values, dtype=np.float64), power=2
     )

@@ -13,6 +13,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import matrix_scores
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
@@ -122,8 +123,8 @@ def _check_points(
   """Checks shapes. Keeps the type of representations, on which the edges of bins depend."""
   representations, factors = np.asarray(representations), np.asarray(factors)
   set_factors.check_arrays(representations, factors, f"{name} ")
-  representation.check_finite(f"The {name} representation", representations)
-  representation.check_finite(f"The array of {name} factors", factors)
+  checks.check_finite(f"The {name} representation", representations)
+  checks.check_finite(f"The array of {name} factors", factors)
   return representations, factors
 
 

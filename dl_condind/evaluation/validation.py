@@ -14,6 +14,8 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import labelled_images
+from dl_condind.evaluation import checks
+from dl_condind.evaluation import encoding
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import unified_scores
 from dl_condind.evaluation.metrics import dci
@@ -59,7 +61,7 @@ def compute_on_fixed_data(
       f"fixed_data scores all images of `arrays` or `image_folder`, got {ground_truth_data.name}: "
       "choose the metric of the same name without _validation, which draws from a data set."
     )
-  representation.check_has_factors(ground_truth_data)
+  checks.check_has_factors(ground_truth_data)
   rows = random_state.permutation(ground_truth_data.num_rows)
   codes = representation.encode_rows(representation_function, ground_truth_data, rows)
   return validation_fn(codes, ground_truth_data.factors[rows], np.asarray)
@@ -199,9 +201,9 @@ def _encode(
       f"labels must be [num_points, num_factors] with a row for each of the {len(observations)} "
       f"observations, got shape {labels.shape}."
     )
-  representation.check_count("batch_size", batch_size, 1)
+  checks.check_count("batch_size", batch_size, 1)
   representations = [
-    representation.encode(representation_function, observations[start : start + batch_size])
+    encoding.encode(representation_function, observations[start : start + batch_size])
     for start in range(0, len(observations), batch_size)
   ]
   return np.concatenate(representations), labels

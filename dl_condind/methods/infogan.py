@@ -15,6 +15,7 @@ import tensorflow as tf
 from dl_condind.methods import base_model
 from dl_condind.methods import discriminator_watch
 from dl_condind.methods import infogan_networks
+from dl_condind.methods import losses
 from dl_condind.methods import optimizers
 from dl_condind.methods import posteriors
 from dl_condind.utils import configs
@@ -170,7 +171,7 @@ class InfoGAN(base_model.Model):
     images = self.generator(code, training=training)
     real_features = self.feature_network(observations, training=training)
     features = self.feature_network(images, training=training)
-    scalars = adversarial_losses(
+    scalars = losses.adversarial_losses(
       self.discriminator_head(real_features), self.discriminator_head(features)
     )
     recognized = self.recognition_head(features, training=training)
@@ -247,27 +248,6 @@ def _check_no_vae_settings() -> None:
         f"{key} is a setting of VAEs, which infogan does not read: leave it out, and shared.gin "
         "too if it is from there."
       )
-
-
-def adversarial_losses(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
-  """Returns the non-saturating losses of the GAN game (Goodfellow et al., 2014).
-
-  Args:
-    real_logits: The discriminator's logits of real images being real.
-    fake_logits: Those of generated images.
-
-  Returns:
-    `discriminator_loss`, the sum of its cross-entropies on real and on generated images (2 log 2
-    where it cannot tell), `generator_loss` = -mean(log D(generated)), nats, and
-    `discriminator_accuracy_real` and `discriminator_accuracy_fake`.
-  """
-  return {
-    "discriminator_loss": tf.reduce_mean(tf.nn.softplus(-real_logits))
-    + tf.reduce_mean(tf.nn.softplus(fake_logits)),
-    "generator_loss": tf.reduce_mean(tf.nn.softplus(-fake_logits)),
-    "discriminator_accuracy_real": tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-    "discriminator_accuracy_fake": tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
-  }
 
 
 class _Exported(tf.Module):

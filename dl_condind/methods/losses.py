@@ -1,4 +1,4 @@
-"""Reconstruction losses: pure functions of images and reconstructions."""
+"""Losses as pure functions of tensors: of reconstructions, and of the GAN game."""
 
 from collections.abc import Callable
 
@@ -119,3 +119,24 @@ def make_images(outputs: tf.Tensor) -> tf.Tensor:
 
   # Through the configured function, as gin gives `reconstruction_loss.activation` to it alone.
   return make_reconstruction_loss(outputs, outputs, loss_fn=images)
+
+
+def adversarial_losses(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
+  """Returns the non-saturating losses of the GAN game (Goodfellow et al., 2014).
+
+  Args:
+    real_logits: The discriminator's logits of real images being real.
+    fake_logits: Those of generated images.
+
+  Returns:
+    `discriminator_loss`, the sum of its cross-entropies on real and on generated images (2 log 2
+    where it cannot tell), `generator_loss` = -mean(log D(generated)), nats, and
+    `discriminator_accuracy_real` and `discriminator_accuracy_fake`.
+  """
+  return {
+    "discriminator_loss": tf.reduce_mean(tf.nn.softplus(-real_logits))
+    + tf.reduce_mean(tf.nn.softplus(fake_logits)),
+    "generator_loss": tf.reduce_mean(tf.nn.softplus(-fake_logits)),
+    "discriminator_accuracy_real": tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
+    "discriminator_accuracy_fake": tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+  }

@@ -5,11 +5,11 @@ import pathlib
 
 import gin
 import numpy as np
-from scipy import special
 import tensorflow as tf
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
+from dl_condind.methods import losses
 from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
 from dl_condind.utils import configs
@@ -62,7 +62,7 @@ class StoredModel:
   def decode(self, z: np.ndarray) -> np.ndarray:
     """Returns the images of latents of any shape [..., num_latent], flat: [num, ...]."""
     outputs = self._signatures["decoder"](latent_vectors=_tensor(z.reshape(-1, self.num_latent)))
-    return self._activate(outputs["images"].numpy())
+    return losses.images_of(outputs["images"], self._activation).numpy()
 
   def reconstruct(self, observations: np.ndarray) -> np.ndarray:
     """Returns the images of one sample of q(z|x) for each observation.
@@ -70,10 +70,7 @@ class StoredModel:
     The noise of the n-th call after loading is always the same.
     """
     outputs = self._signatures["reconstructions"](images=_tensor(observations))
-    return self._activate(outputs["images"].numpy())
-
-  def _activate(self, outputs: np.ndarray) -> np.ndarray:
-    return special.expit(outputs) if self._activation == "logits" else np.tanh(outputs) / 2 + 0.5
+    return losses.images_of(outputs["images"], self._activation).numpy()
 
 
 def _tensor(values: np.ndarray) -> tf.Tensor:

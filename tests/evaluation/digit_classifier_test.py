@@ -1,4 +1,6 @@
 import pathlib
+import subprocess
+import sys
 
 from absl import logging
 import numpy as np
@@ -36,8 +38,32 @@ def load(folder, **settings):
 
 
 def only_folder(cache):
-  (path,) = cache.iterdir()
+  (path,) = cache.glob("classifier_*")
   return path
+
+
+TRAIN_AT_ONCE = """
+import sys, pathlib
+from dl_condind.evaluation import digit_classifier
+whole = digit_classifier._images_and_digits
+digit_classifier._images_and_digits = lambda split: tuple(x[:3200] for x in whole(split))
+digit_classifier.MIN_ACCURACY = 0.5
+train = digit_classifier._train
+def counted(*settings):
+  print("trained")
+  return train(*settings)
+digit_classifier._train = counted
+print(digit_classifier.load_classifier(1, 0, sys.argv[1]).results["classifier_sha256"])
+"""
+
+
+def test_of_two_processes_on_an_empty_cache_one_trains(tmp_path):
+  command = [sys.executable, "-c", TRAIN_AT_ONCE, str(tmp_path)]
+  processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+  outputs = [process.communicate(timeout=300)[0].split() for process in processes]
+  assert all(process.returncode == 0 for process in processes)
+  assert sum(output.count("trained") for output in outputs) == 1
+  assert outputs[0][-1] == outputs[1][-1]
 
 
 def test_classifier_is_kept_and_repeats(few_images, tmp_path, monkeypatch):
@@ -61,7 +87,7 @@ def test_classifier_is_kept_and_repeats(few_images, tmp_path, monkeypatch):
 def test_other_settings_are_other_classifiers(few_images, tmp_path):
   first, second = load(tmp_path), load(tmp_path, seed=1)
   assert first.results["classifier_sha256"] != second.results["classifier_sha256"]
-  assert len(list(tmp_path.iterdir())) == 2
+  assert len(list(tmp_path.glob("classifier_*"))) == 2
 
 
 def test_damaged_cache_is_noticed_and_made_again(few_images, tmp_path, monkeypatch):

@@ -1,33 +1,12 @@
-import pathlib
-
 import numpy as np
 import pytest
 
-from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import posterior_samples
 from dl_condind.utils import errors
 
 
-class SmallTable(ground_truth_data.TableData):
-  """3 x 4 images of 2 x 2 pixels; the factor of 5 values is drawn for every observation."""
-
-  def __init__(self):
-    super().__init__(
-      name="small_table",
-      factor_names=["a", "hidden", "b"],
-      factor_sizes=[3, 5, 4],
-      latent_factor_indices=[0, 2],
-      observation_shape=(2, 2, 1),
-      packed=False,
-    )
-
-  def read_table(self, folder: pathlib.Path):
-    table = np.arange(60 * 4, dtype=np.uint8).reshape(60, 2, 2, 1)
-    return table, {"source": "synthetic", "sha256": "none"}
-
-
-def test_observation_chunks_are_the_data_sets_own_draws():
-  data = SmallTable()
+def test_observation_chunks_are_the_data_sets_own_draws(small_table):
+  data = small_table()
   chunks = list(posterior_samples.sample_observation_chunks(data, 2300, np.random.RandomState(1)))
   assert [len(chunk) for chunk in chunks] == [1000, 1000, 300]
   random_state = np.random.RandomState(1)
@@ -48,8 +27,8 @@ def make_encoder(logvar):
   return gaussian_encoder
 
 
-def test_posteriors_are_float64_and_match_their_observations():
-  data = SmallTable()
+def test_posteriors_are_float64_and_match_their_observations(small_table):
+  data = small_table()
   mean, stddev, scale_tril = posterior_samples.sample_posteriors(
     data, make_encoder(np.log(4.0)), 1200, np.random.RandomState(2)
   )
@@ -61,9 +40,9 @@ def test_posteriors_are_float64_and_match_their_observations():
   assert {array.dtype for array in (mean, stddev, scale_tril)} == {np.dtype(np.float64)}
 
 
-def test_posteriors_of_all_rows_are_in_their_order(monkeypatch):
+def test_posteriors_of_all_rows_are_in_their_order(monkeypatch, small_table):
   monkeypatch.setattr(posterior_samples, "CHUNK", 7)
-  data = SmallTable()
+  data = small_table()
   mean, stddev, scale_tril = posterior_samples.row_posteriors(data, make_encoder(np.log(4.0)))
   np.testing.assert_array_equal(mean, data.observations_from_rows(np.arange(60)).reshape(60, 4))
   np.testing.assert_allclose(stddev, 2.0, rtol=1e-6)  # the encoder's float32
@@ -71,9 +50,9 @@ def test_posteriors_of_all_rows_are_in_their_order(monkeypatch):
   assert mean.dtype == stddev.dtype == np.float64
 
 
-def test_posteriors_of_all_rows_are_checked():
+def test_posteriors_of_all_rows_are_checked(small_table):
   with pytest.raises(errors.ConfigError, match="posterior's stddev has 240 of 240 .* not positive"):
-    posterior_samples.row_posteriors(SmallTable(), make_encoder(-2000.0))
+    posterior_samples.row_posteriors(small_table(), make_encoder(-2000.0))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +63,8 @@ def test_posteriors_of_all_rows_are_checked():
     (2000.0, "posterior's stddev has 40 of 40 values that are not finite: the model has diverged"),
   ],
 )
-def test_posterior_without_density_is_refused(logvar, message):
+def test_posterior_without_density_is_refused(logvar, message, small_table):
   with pytest.raises(errors.ConfigError, match=message):
     posterior_samples.sample_posteriors(
-      SmallTable(), make_encoder(logvar), 10, np.random.RandomState(0)
+      small_table(), make_encoder(logvar), 10, np.random.RandomState(0)
     )

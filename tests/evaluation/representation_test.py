@@ -4,28 +4,10 @@ import numpy as np
 import pytest
 
 from dl_condind.data.ground_truth import dummy_data
-from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import labelled_images
+from dl_condind.evaluation import encoding
 from dl_condind.evaluation import representation
 from dl_condind.utils import errors
-
-
-class SmallTable(ground_truth_data.TableData):
-  """3 x 4 images of 2 x 2 pixels; the factor of 5 values is drawn for every observation."""
-
-  def __init__(self):
-    super().__init__(
-      name="small_table",
-      factor_names=["a", "hidden", "b"],
-      factor_sizes=[3, 5, 4],
-      latent_factor_indices=[0, 2],
-      observation_shape=(2, 2, 1),
-      packed=False,
-    )
-
-  def read_table(self, folder: pathlib.Path):
-    table = np.arange(60 * 4, dtype=np.uint8).reshape(60, 2, 2, 1)
-    return table, {"source": "synthetic", "sha256": "none"}
 
 
 class Flatten:
@@ -39,6 +21,11 @@ class Flatten:
     return observations.reshape(len(observations), -1)
 
 
+@pytest.fixture(params=["rows", "no rows"])
+def data(request, small_table):
+  return small_table() if request.param == "rows" else dummy_data.IdentityObservationsData()
+
+
 def draw_in_batches(data, num_points, batch_size, random_state):
   """Draws as disentanglement_lib does."""
   parts, drawn = [], 0
@@ -50,7 +37,6 @@ def draw_in_batches(data, num_points, batch_size, random_state):
   return np.concatenate(factors), np.concatenate(observations)
 
 
-@pytest.mark.parametrize("data", [SmallTable(), dummy_data.IdentityObservationsData()])
 @pytest.mark.parametrize("num_points, batch_size", [(2050, 16), (5, 16), (32, 16), (2500, 2500)])
 def test_points_are_those_drawn_batch_by_batch(data, num_points, batch_size):
   expected_state = np.random.RandomState(3)
@@ -71,11 +57,10 @@ def test_points_are_those_drawn_batch_by_batch(data, num_points, batch_size):
     assert sum(encoder.calls) == num_points
   else:
     assert sum(encoder.calls) == len(np.unique(observations, axis=0))
-  assert max(encoder.calls) <= representation.ENCODE_CHUNK
-  assert len(encoder.calls) <= 2 * -(-num_points // representation.ENCODE_CHUNK)
+  assert max(encoder.calls) <= encoding.ENCODE_CHUNK
+  assert len(encoder.calls) <= 2 * -(-num_points // encoding.ENCODE_CHUNK)
 
 
-@pytest.mark.parametrize("data", [SmallTable(), dummy_data.IdentityObservationsData()])
 def test_second_metric_on_the_same_points_does_not_encode(data):
   encoder = Flatten()
   shared = representation.Representation(encoder)
@@ -111,10 +96,10 @@ def test_other_points_of_a_data_set_without_rows_are_sampled_anew(
   assert len(encoder.calls) > num_calls
 
 
-def test_a_row_is_encoded_once_for_all_metrics():
+def test_a_row_is_encoded_once_for_all_metrics(small_table):
   encoder = Flatten()
   shared = representation.Representation(encoder)
-  data = SmallTable()
+  data = small_table()
   rows = np.array([3, 50, 3, 7])
   codes = representation.encode_rows(shared, data, rows)
   np.testing.assert_array_equal(codes, data.observations_from_rows(rows).reshape(4, -1))
@@ -125,16 +110,16 @@ def test_a_row_is_encoded_once_for_all_metrics():
   expected = data.sample_observations_from_factors(factors, np.random.RandomState(5))
   np.testing.assert_array_equal(codes, expected.reshape(2, -1))
   assert encoder.calls == [3, 57]
-  other = SmallTable()
+  other = small_table()
   representation.encode_rows(shared, other, rows)
   assert encoder.calls == [3, 57, 3]
 
 
-def test_noise_of_a_row_does_not_depend_on_what_was_encoded_before():
+def test_noise_of_a_row_does_not_depend_on_what_was_encoded_before(small_table):
   def row_representation(observations, rows):
     return observations.reshape(len(observations), -1) + rows[:, None]
 
-  data = SmallTable()
+  data = small_table()
   one, other = (
     representation.Representation(Flatten(), row_representation_fn=row_representation)
     for _ in range(2)
@@ -155,8 +140,8 @@ def test_codes_of_factors_without_rows_are_the_data_sets_draws(make):
   np.testing.assert_array_equal(codes, expected.reshape(5, -1))
 
 
-def test_advanced_random_state_gives_other_points():
-  data, shared = SmallTable(), representation.Representation(Flatten())
+def test_advanced_random_state_gives_other_points(small_table):
+  data, shared = small_table(), representation.Representation(Flatten())
   random_state = np.random.RandomState(0)
   first, _ = representation.generate_batch_factor_code(data, shared, 100, random_state, 16)
   second, _ = representation.generate_batch_factor_code(data, shared, 100, random_state, 16)
@@ -166,10 +151,10 @@ def test_advanced_random_state_gives_other_points():
 @pytest.mark.parametrize(
   "num_points, batch_size", [(0, 16), (-1, 16), (2.5, 16), (10, 0), (True, 16)]
 )
-def test_counts_are_checked(num_points, batch_size):
+def test_counts_are_checked(num_points, batch_size, small_table):
   with pytest.raises(errors.ConfigError, match="must be a whole number of at least 1, got"):
     representation.generate_batch_factor_code(
-      SmallTable(), Flatten(), num_points, np.random.RandomState(0), batch_size
+      small_table(), Flatten(), num_points, np.random.RandomState(0), batch_size
     )
 
 
@@ -215,19 +200,6 @@ def test_data_set_without_factors_is_refused_where_they_are_needed():
   assert factors.shape == (40, 0)
 
 
-def test_misshapen_representation_is_refused():
-  with pytest.raises(errors.ConfigError, match=r"returned shape \(1,\) for 4 observations"):
-    representation.encode(lambda x: np.zeros(1), np.zeros((4, 2)))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_non_finite_representation_is_refused(value):
-  observations = np.zeros((1500, 2))
-  observations[1200, 1] = value
-  with pytest.raises(errors.ConfigError, match="1 of 1500 values that are not finite"):
-    representation.encode(lambda x: x, observations)
-
-
 def test_plain_function_has_no_model():
   with pytest.raises(errors.ConfigError, match="total_correlation needs the model's gaussian_enc"):
     representation.model_function(Flatten(), "gaussian_encoder", "total_correlation")
@@ -235,9 +207,3 @@ def test_plain_function_has_no_model():
     representation.model_function(
       representation.Representation(Flatten()), "elbo_terms", "vae_terms"
     )
-
-
-def test_choice_is_checked():
-  representation.check_choice("x.kind", "a", ("a", "b"))
-  with pytest.raises(errors.ConfigError, match="x.kind must be one of a, b, got 'c'"):
-    representation.check_choice("x.kind", "c", ("a", "b"))

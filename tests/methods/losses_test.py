@@ -180,3 +180,14 @@ def test_unknown_activation():
   message = 'reconstruction_loss.activation must be "logits" or "tanh", got \'sigmoid\''
   with pytest.raises(errors.ConfigError, match=message):
     losses.make_reconstruction_loss(IMAGES, OUTPUTS)
+
+
+def test_losses_of_the_game_at_known_logits():
+  found = losses.adversarial_losses(tf.constant([[0.0]] * 2), tf.constant([[0.0]] * 2))
+  assert float(found["discriminator_loss"]) == pytest.approx(2 * np.log(2))
+  assert float(found["generator_loss"]) == pytest.approx(np.log(2))
+  found = losses.adversarial_losses(tf.constant([[50.0], [-1.0]]), tf.constant([[-50.0]] * 2))
+  assert float(found["discriminator_loss"]) == pytest.approx(np.log1p(np.e) / 2)
+  assert float(found["generator_loss"]) == pytest.approx(50)
+  assert float(found["discriminator_accuracy_real"]) == 0.5
+  assert float(found["discriminator_accuracy_fake"]) == 1

@@ -51,7 +51,7 @@ def cached(
   if table is not None:
     return table
   try:
-    with _only_writer(path.parent):
+    with only_writer(path.parent):
       table = _read_cache(path, shape, sha256)  # Another process may have made it meanwhile.
       if table is None:
         logging.info("Making %s.", path)
@@ -64,7 +64,7 @@ def cached(
 
 
 @contextlib.contextmanager
-def _only_writer(folder: pathlib.Path) -> Iterator[None]:
+def only_writer(folder: pathlib.Path) -> Iterator[None]:
   """Waits until no other process writes cache files to a folder, then holds the others off."""
   with files.clear_write_errors(folder):
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import mig
@@ -127,7 +128,7 @@ def aligned_mutual_information_gap(
       large that a variance overflows, num_nulls is not positive or noise_covariance is not of the
       size of the representation.
   """
-  representation.check_count("aligned_mig.num_nulls", num_nulls, 1)
+  checks.check_count("aligned_mig.num_nulls", num_nulls, 1)
   random_state = np.random.RandomState(0) if random_state is None else random_state
   factors = utils.discretize_continuous(factors, discretize)
   results = mig.gap_of_codes(discretize(representations), factors)
@@ -189,7 +190,7 @@ def _bases(code, noise_covariance, seed):
         f"noise_covariance must be {list(covariance.shape)}, as the representation has "
         f"{len(covariance)} latents, got {list(noise_covariance.shape)}."
       )
-    representation.check_finite("noise_covariance", noise_covariance)
+    checks.check_finite("noise_covariance", noise_covariance)
     bases["noise_eigenbasis"] = rotations.noise_eigenbasis(noise_covariance, covariance)
   bases["pca"] = rotations.principal_axes(covariance)
   bases["ica"], converged = rotations.independent_axes(code, seed)

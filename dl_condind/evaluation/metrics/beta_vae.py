@@ -10,7 +10,7 @@ from sklearn import exceptions
 from sklearn import linear_model
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import set_factors
 from dl_condind.utils import errors
 
@@ -54,7 +54,7 @@ def compute_beta_vae_sklearn(
   set_factors.check_settable(ground_truth_data, "beta_vae_sklearn")
   counts = {"batch_size": batch_size, "num_train": num_train, "num_eval": num_eval}
   for name, count in counts.items():
-    representation.check_count(f"beta_vae_sklearn.{name}", count, 1)
+    checks.check_count(f"beta_vae_sklearn.{name}", count, 1)
   drawn = set_factors.DrawnCodes(ground_truth_data, representation_function)
   shared = np.zeros(num_train + num_eval, np.int64)
   for i in range(len(shared)):

@@ -4,8 +4,6 @@ Undefined numbers, such as the explained share of an attribute that is the same 
 here; `plain` turns them into None for a record.
 """
 
-import importlib.util  # noqa: F401  (gin uses it without importing it)
-
 import numpy as np
 from scipy import optimize
 from scipy import stats

@@ -17,6 +17,7 @@ from scipy import integrate
 from sklearn import ensemble
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import dci
 from dl_condind.evaluation.metrics import predictors
@@ -114,7 +115,7 @@ def dci_es_scores(
     ValueError: If the arrays do not fit together.
   """
   depths = _check_depths(depths)
-  representation.check_count("dci_es.num_trees", num_trees, 1)
+  checks.check_count("dci_es.num_trees", num_trees, 1)
   x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
   varies = predictors.varying_factors(y_train, "dci_es")
   probes = [
@@ -149,7 +150,7 @@ def dci_es_scores(
 def _check_depths(depths: Sequence[int]) -> list[int]:
   depths = list(depths)
   for depth in depths:
-    representation.check_count("Each of dci_es.depths", depth, 1)
+    checks.check_count("Each of dci_es.depths", depth, 1)
   if len(depths) < 2 or np.any(np.diff(depths) <= 0):
     raise errors.ConfigError(
       f"dci_es.depths must be at least two depths in rising order, got {depths}."

@@ -15,6 +15,7 @@ from scipy import optimize
 from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import rotations
@@ -53,7 +54,7 @@ def compute_decoder_geometry(
       finite.
   """
   del artifact_dir
-  representation.check_count("decoder_geometry.num_points", num_points, 2)
+  checks.check_count("decoder_geometry.num_points", num_points, 2)
   gaussian_encoder, decoder_jacobian = (
     representation.model_function(representation_function, name, "decoder_geometry")
     for name in ("gaussian_encoder", "decoder_jacobian")
@@ -64,7 +65,7 @@ def compute_decoder_geometry(
   grams = []
   for start in range(0, num_points, _JACOBIAN_CHUNK):
     jacobian = decoder_jacobian(z_mean[start : start + _JACOBIAN_CHUNK])
-    representation.check_finite("The decoder's Jacobian", jacobian)
+    checks.check_finite("The decoder's Jacobian", jacobian)
     grams.append(gram(jacobian))
   return jacobian_geometry(
     np.concatenate(grams),

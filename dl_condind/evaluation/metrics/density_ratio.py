@@ -14,7 +14,7 @@ from sklearn import linear_model
 from sklearn import pipeline
 from sklearn import preprocessing
 
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.evaluation.metrics import mixtures
 
 # Weak enough for the mutual information of a Gaussian up to about the logarithm of half the number
@@ -97,7 +97,7 @@ def mutual_information_log_odds(
 
 
 def _check_points(z):
-  representation.check_count("The number of points of a classifier", len(z), FEWEST_POINTS)
+  checks.check_count("The number of points of a classifier", len(z), FEWEST_POINTS)
 
 
 def _polynomial(z):

@@ -4,8 +4,6 @@ What is darker than `BACKGROUND` counts as paper. An image with less ink than `M
 has no attributes. Attributes describe the shape of the ink alone: no digit is recognised here.
 """
 
-import importlib.util  # noqa: F401  (gin uses it without importing it)
-
 import numpy as np
 from scipy import ndimage
 
@@ -115,8 +113,9 @@ def _thicknesses(ink: np.ndarray) -> np.ndarray:
     images = ink[start : start + _CHUNK]
     fine = rows @ images @ columns.T
     for image, peak in zip(fine, images.max(axis=(1, 2)), strict=True):
-      stroke = np.pad(image >= peak / 2, 1)  # The border of the image is an edge too.
+      stroke = image >= peak / 2
       stroke = stroke[ndimage.find_objects(stroke.astype(np.uint8))[0]]
+      # The border of the image is an edge too.
       distance = ndimage.distance_transform_edt(np.pad(stroke, 1))
       # It is between centres of fine pixels, half a fine pixel more than to the edge.
       found.append(4 * (distance.sum() / stroke.sum() - 0.5) / _FINER)

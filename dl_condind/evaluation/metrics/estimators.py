@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.evaluation.metrics import density_ratio
 from dl_condind.evaluation.metrics import gaussian_posteriors
 from dl_condind.evaluation.metrics import marginals
@@ -91,11 +91,11 @@ def estimate(
     "num_resamples": (num_resamples, 1),
   }
   for name, (value, minimum) in counts.items():
-    representation.check_count(f"information_estimators.{name}", value, minimum)
-  representation.check_choice("information_estimators.density", density, mixtures.DENSITIES)
+    checks.check_count(f"information_estimators.{name}", value, minimum)
+  checks.check_choice("information_estimators.density", density, mixtures.DENSITIES)
   scored = (mean, stddev, mixtures.density_scales(scale_tril, density))
   gaussian_posteriors.check_posteriors(mean, stddev, scale_tril)
-  representation.check_count("The number of posteriors", len(mean), density_ratio.FEWEST_POINTS)
+  checks.check_count("The number of posteriors", len(mean), density_ratio.FEWEST_POINTS)
   if minibatch_size > len(mean):
     raise errors.ConfigError(
       f"information_estimators.minibatch_size must be at most {len(mean)}, the number of "

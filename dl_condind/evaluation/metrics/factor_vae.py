@@ -8,7 +8,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
@@ -60,7 +60,7 @@ def compute_factor_vae(
     ("num_eval", num_eval, 1),
     ("num_variance_estimate", num_variance_estimate, 2),
   ):
-    representation.check_count(f"factor_vae_score.{name}", count, minimum)
+    checks.check_count(f"factor_vae_score.{name}", count, minimum)
   threshold = prune_threshold()
   drawn = set_factors.DrawnCodes(ground_truth_data, representation_function)
   drawn.sample(num_variance_estimate, random_state)

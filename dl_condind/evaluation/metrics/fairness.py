@@ -7,6 +7,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import predictors
@@ -56,8 +57,8 @@ def compute_fairness(
   """
   del artifact_dir
   set_factors.check_settable(ground_truth_data, "fairness")
-  representation.check_count("fairness.num_train", num_train, predictors.MIN_POINTS)
-  representation.check_count("fairness.num_test_points_per_class", num_test_points_per_class, 1)
+  checks.check_count("fairness.num_train", num_train, predictors.MIN_POINTS)
+  checks.check_count("fairness.num_test_points_per_class", num_test_points_per_class, 1)
   num_values = ground_truth_data.factors_num_values
   seed = predictors.seed_from(random_state)
   x_train, y_train = predictors.check_points(

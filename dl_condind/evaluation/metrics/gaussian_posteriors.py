@@ -7,7 +7,7 @@ alone, and `scale_tril` is the lower triangular root of the covariance,
 
 import numpy as np
 
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.utils import errors
 
 
@@ -40,11 +40,11 @@ def check_posteriors(
       "[num_posteriors, num_latent, num_latent], got "
       f"{', '.join(str(shape) for shape in shapes)}."
     )
-  representation.check_finite(f"{whose} mean", mean)
-  representation.check_finite(f"{whose} stddev", stddev)
+  checks.check_finite(f"{whose} mean", mean)
+  checks.check_finite(f"{whose} stddev", stddev)
   _check_positive(f"{whose} stddev", stddev)
   if scale_tril is not None:
-    representation.check_finite(f"{whose} scale_tril", scale_tril)
+    checks.check_finite(f"{whose} scale_tril", scale_tril)
     _check_positive(f"{whose} scale_tril's diagonal", np.diagonal(scale_tril, axis1=1, axis2=2))
     # Row by row: an index of all entries above the diagonal would copy them.
     if any(scale_tril[:, j, j + 1 :].any() for j in range(shapes[0][1])):

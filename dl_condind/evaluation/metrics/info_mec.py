@@ -18,6 +18,7 @@ from sklearn import preprocessing
 import threadpoolctl
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import nearest_neighbors
 from dl_condind.evaluation.metrics import predictors
@@ -119,9 +120,9 @@ def info_mec_scores(
       is not finite, or the points are too few for nearest neighbors.
     ValueError: If the arrays do not fit together.
   """
-  representation.check_choice("info_mec.estimator", estimator, ESTIMATORS)
-  representation.check_count("info_mec.num_neighbors", num_neighbors, 1)
-  representation.check_count("info_mec.num_bins", num_bins, 1)
+  checks.check_choice("info_mec.estimator", estimator, ESTIMATORS)
+  checks.check_count("info_mec.num_neighbors", num_neighbors, 1)
+  checks.check_count("info_mec.num_bins", num_bins, 1)
   if not 0 <= min_relative_range < 1:
     raise errors.ConfigError(
       f"info_mec.min_relative_range must be in [0, 1), got {min_relative_range!r}."

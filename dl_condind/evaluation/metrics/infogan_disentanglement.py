@@ -14,8 +14,8 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import coded_generator
-from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import code_effects
 from dl_condind.evaluation.metrics import digit_attributes
 from dl_condind.utils import errors
@@ -52,7 +52,8 @@ def compute_infogan_disentanglement(
     num_points: Number of images of codes drawn from their priors.
     num_traversals: Number of traversals of each continuous code.
     num_values: Number of values in a traversal.
-    interval: A traversal goes from -interval to interval.
+    interval: A traversal goes from -interval to interval. Of a uniform prior, take 1: beyond it the
+      generator was not trained.
     sure_probability: Probability of the most probable digit from which on the classifier is sure.
     covered_share: Share of the images from which on a digit is covered.
 
@@ -69,7 +70,7 @@ def compute_infogan_disentanglement(
   generator = _check_model(ground_truth_data, representation_function)
   codes = coded_generator.draw_codes(generator, num_points, random_state)
   images = generator.generate(codes)
-  representation.check_finite("The generated images", images)
+  checks.check_finite("The generated images", images)
   classifier = generator.load_classifier()
   probabilities = classifier.probabilities(images)
   digits = np.argmax(probabilities, axis=1)
@@ -156,7 +157,8 @@ def attribute_results(
       null = code_effects.explained_shares(shuffled, attributes, **settings)
       found |= {**_share_results(kind, "", shares), **_share_results(kind, "_null", null)}
       for code, attribute in enumerate(code_effects.assign(shares)):
-        name = digit_attributes.NAMES[attribute] if attribute >= 0 else None
+        known = attribute >= 0 and np.isfinite(shares[attribute, code])
+        name = digit_attributes.NAMES[attribute] if known else None
         found[f"{kind}_assigned_attribute.code_{code}"] = name
   return found
 
@@ -209,7 +211,7 @@ def recovery_results(
     recognized[name].astype(np.float64) for name in ("mean", "logvar", "scale_tril")
   )
   for name, values in (("mean", mean), ("logvar", logvar), ("scale_tril", scale_tril)):
-    representation.check_finite(f"The recognition network's {name}", values)
+    checks.check_finite(f"The recognition network's {name}", values)
   order = random_state.permutation(len(mean))
   continuous, stddev = codes.continuous.astype(np.float64), np.exp(0.5 * logvar)
   if not stddev.all():
@@ -270,9 +272,9 @@ def traversal_results(
 def _check_settings(
   num_points, num_traversals, num_values, interval, sure_probability, covered_share
 ) -> None:
-  representation.check_count(f"{_METRIC}.num_points", num_points, 100)
-  representation.check_count(f"{_METRIC}.num_traversals", num_traversals, 1)
-  representation.check_count(f"{_METRIC}.num_values", num_values, 2)
+  checks.check_count(f"{_METRIC}.num_points", num_points, 100)
+  checks.check_count(f"{_METRIC}.num_traversals", num_traversals, 1)
+  checks.check_count(f"{_METRIC}.num_values", num_values, 2)
   for name, value, highest in (
     ("interval", interval, 100),
     ("sure_probability", sure_probability, 1),

@@ -9,6 +9,7 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.data.ground_truth import labelled_images
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import density_ratio
@@ -72,7 +73,7 @@ def compute_information_estimators(
     posteriors = posterior_samples.row_posteriors(ground_truth_data, gaussian_encoder)
   else:
     num_posteriors = _NUM_SAMPLED_POSTERIORS if num_posteriors is None else num_posteriors
-    representation.check_count(
+    checks.check_count(
       "information_estimators.num_posteriors", num_posteriors, density_ratio.FEWEST_POINTS
     )
     posteriors = posterior_samples.sample_posteriors(

@@ -17,6 +17,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import gaussian_posteriors
@@ -61,10 +62,10 @@ def compute_information_gap(
       posterior is not finite.
   """
   del artifact_dir
-  representation.check_count("information_gap.num_samples", num_samples, 2)
-  representation.check_count("information_gap.num_posteriors", num_posteriors, num_samples)
-  representation.check_count("information_gap.num_subsets", num_subsets, 1)
-  representation.check_choice("information_gap.mixture", mixture, subset_information.MIXTURES)
+  checks.check_count("information_gap.num_samples", num_samples, 2)
+  checks.check_count("information_gap.num_posteriors", num_posteriors, num_samples)
+  checks.check_count("information_gap.num_subsets", num_subsets, 1)
+  checks.check_choice("information_gap.mixture", mixture, subset_information.MIXTURES)
   gaussian_encoder = representation.model_function(
     representation_function, "gaussian_encoder", metric="information_gap"
   )
@@ -132,10 +133,10 @@ def theorem_terms(
     ConfigError: If mixture is unknown, shapes disagree, a posterior has no density or there are too
       few posteriors.
   """
-  representation.check_choice("information_gap.mixture", mixture, subset_information.MIXTURES)
+  checks.check_choice("information_gap.mixture", mixture, subset_information.MIXTURES)
   for side, posteriors in (("left", left), ("right", right)):
     gaussian_posteriors.check_posteriors(*posteriors, whose=f"The {side} side's")
-    representation.check_count("The number of posteriors", len(posteriors[0]), num_samples)
+    checks.check_count("The number of posteriors", len(posteriors[0]), num_samples)
   num_posteriors, num_latent = left[0].shape
   subsets = subset_information.choose_subsets(num_latent, num_subsets, random_state)
   information, shuffled = _mutual_informations(left, subsets, num_samples, random_state)

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import utils
@@ -103,8 +104,8 @@ def robustness_scores(
     raise errors.ConfigError(f"irs.diff_quantile must be in [0, 1], got {diff_quantile}.")
   representations, factors = np.asarray(representations), np.asarray(factors)
   set_factors.check_arrays(representations, factors)
-  representation.check_finite("The representation", representations)
-  representation.check_finite("The array of factors", factors)
+  checks.check_finite("The representation", representations)
+  checks.check_finite("The array of factors", factors)
   if not np.issubdtype(representations.dtype, np.floating):
     representations = representations.astype(np.float64)
   # Means add up float32 in the order in which disentanglement_lib does: here the values of a latent

@@ -9,6 +9,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import dci
@@ -112,7 +113,7 @@ def scores_of_codes(
   codes, factors = np.asarray(codes), np.asarray(factors)
   set_factors.check_arrays(codes, factors)
   if top_k is not None:
-    representation.check_count("med.top_k", top_k, 1)
+    checks.check_count("med.top_k", top_k, 1)
   varies = predictors.varying_factors(factors, "med")
   importance = importance_of_codes(codes, factors[:, varies])
   matrix = np.zeros((codes.shape[1], factors.shape[1]))

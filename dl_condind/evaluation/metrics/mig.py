@@ -9,6 +9,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import nearest_neighbors
@@ -167,7 +168,7 @@ def gap_of_neighbors(
 
 def _check_points(codes: np.ndarray, factors: np.ndarray) -> None:
   set_factors.check_arrays(codes, factors)
-  representation.check_finite("The array of factors", factors)
+  checks.check_finite("The array of factors", factors)
   if codes.shape[1] < 2:
     raise errors.ConfigError(
       f"mig compares the two best latents of each factor, the representation has {codes.shape[1]}: "

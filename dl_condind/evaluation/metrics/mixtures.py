@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.utils import errors
 
 DENSITIES = ("factorized", "full")
@@ -28,7 +28,7 @@ def density_scales(scale_tril: np.ndarray | None, density: str) -> np.ndarray | 
   Raises:
     ConfigError: If the density is unknown, or `full` and there are no scales.
   """
-  representation.check_choice("density", density, DENSITIES)
+  checks.check_choice("density", density, DENSITIES)
   if density == "factorized":
     return None
   if scale_tril is None:

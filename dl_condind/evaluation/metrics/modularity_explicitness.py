@@ -14,6 +14,7 @@ from sklearn import linear_model
 import threadpoolctl
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import nearest_neighbors
@@ -196,7 +197,7 @@ def check_splits(
   y_train, y_test = np.asarray(y_train), np.asarray(y_test)
   for name, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
     set_factors.check_arrays(np.asarray(x), y, f"{name} ")
-    representation.check_finite(f"The array of {name} factors", y)
+    checks.check_finite(f"The array of {name} factors", y)
     whole.append(np.where(utils.is_continuous(y), 0, y))
   predictors.check_splits(x_train, whole[0], x_test, whole[1])
   utils.check_powers("The train representation", np.asarray(x_train), power=2)

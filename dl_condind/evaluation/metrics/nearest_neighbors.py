@@ -11,7 +11,7 @@ from scipy import spatial
 from scipy import special
 from sklearn import feature_selection
 
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
@@ -50,11 +50,11 @@ def mutual_information(
       distinct points.
     ValueError: If the arrays do not fit together.
   """
-  representation.check_count("nearest_neighbors.num_neighbors", num_neighbors, 1)
+  checks.check_count("nearest_neighbors.num_neighbors", num_neighbors, 1)
   representations, factors = np.asarray(representations), np.asarray(factors)
   set_factors.check_arrays(representations, factors)
-  representation.check_finite("The representation", representations)
-  representation.check_finite("The array of factors", factors)
+  checks.check_finite("The representation", representations)
+  checks.check_finite("The array of factors", factors)
   first, num_copies = _distinct_points(representations, factors)
   latents, targets = (
     _to_unit_range(x[first].astype(np.float64)) for x in (representations, factors)

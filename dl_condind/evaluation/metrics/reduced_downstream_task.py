@@ -9,6 +9,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
@@ -101,7 +102,7 @@ def reduced_accuracies(
   """
   x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
   num_latent = x_train.shape[1]
-  representation.check_count("reduced_downstream_task.num_factors_to_remove", num_to_remove, 0)
+  checks.check_count("reduced_downstream_task.num_factors_to_remove", num_to_remove, 0)
   if num_to_remove >= num_latent:
     raise errors.ConfigError(
       f"reduced_downstream_task.num_factors_to_remove must be less than the {num_latent} latents "

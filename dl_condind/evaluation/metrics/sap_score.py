@@ -11,6 +11,7 @@ from sklearn import exceptions
 from sklearn import svm
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import predictors
@@ -98,8 +99,8 @@ def sap_scores(
   x_train, y_train = np.asarray(x_train), np.asarray(y_train)
   if continuous_factors:
     set_factors.check_arrays(x_train, y_train)
-    representation.check_finite("The representation", x_train)
-    representation.check_finite("The array of factors", y_train)
+    checks.check_finite("The representation", x_train)
+    checks.check_finite("The array of factors", y_train)
     utils.check_powers("The representation", x_train.astype(np.float64), power=2)
     utils.check_powers("The array of factors", y_train.astype(np.float64), power=2)
   else:

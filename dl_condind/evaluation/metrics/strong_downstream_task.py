@@ -9,6 +9,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import predictors
@@ -60,8 +61,8 @@ def compute_strong_downstream_task(
   """
   del artifact_dir
   _check_data(ground_truth_data)
-  representation.check_count("strong_downstream_task.n_experiment", n_experiment, 1)
-  representation.check_count("strong_downstream_task.num_test", num_test, 1)
+  checks.check_count("strong_downstream_task.n_experiment", n_experiment, 1)
+  checks.check_count("strong_downstream_task.num_test", num_test, 1)
   predictor_fn = predictors.make_predictor_fn()
   seed = predictors.seed_from(random_state)
 
@@ -78,7 +79,7 @@ def compute_strong_downstream_task(
 
   results = {}
   for size in num_train:
-    representation.check_count("strong_downstream_task.num_train", size, predictors.MIN_POINTS)
+    checks.check_count("strong_downstream_task.num_train", size, predictors.MIN_POINTS)
     y_train = ground_truth_data.sample_factors(size, random_state)
     y_test = ground_truth_data.sample_factors(num_test, random_state)
     varies = predictors.varying_factors(y_train, "strong_downstream_task")

@@ -12,6 +12,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import gaussian_posteriors
@@ -66,10 +67,10 @@ def compute_total_correlation(
     ConfigError: If a setting is out of range or the representation has no `gaussian_encoder`.
   """
   del artifact_dir
-  representation.check_count("total_correlation.num_posteriors", num_posteriors, 2)
-  representation.check_count("total_correlation.num_samples", num_samples, 1)
-  representation.check_count("total_correlation.num_repeats", num_repeats, 1)
-  representation.check_choice("total_correlation.density", density, mixtures.DENSITIES)
+  checks.check_count("total_correlation.num_posteriors", num_posteriors, 2)
+  checks.check_count("total_correlation.num_samples", num_samples, 1)
+  checks.check_count("total_correlation.num_repeats", num_repeats, 1)
+  checks.check_choice("total_correlation.density", density, mixtures.DENSITIES)
   gaussian_encoder = representation.model_function(
     representation_function, "gaussian_encoder", metric="total_correlation"
   )

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
@@ -39,7 +40,7 @@ def compute_unsupervised_metrics(
     The results of `latent_dependence`.
   """
   del artifact_dir
-  representation.check_count("unsupervised_metrics.num_train", num_train, 2)
+  checks.check_count("unsupervised_metrics.num_train", num_train, 2)
   representations, _ = representation.generate_batch_factor_code(
     ground_truth_data,
     representation_function,
@@ -79,10 +80,8 @@ def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[st
       "representations and codes must both be [num_points, num_latent], got shapes "
       f"{representations.shape} and {codes.shape}."
     )
-  representation.check_count(
-    "The number of points of unsupervised_metrics", len(representations), 2
-  )
-  representation.check_finite("The representation", representations)
+  checks.check_count("The number of points of unsupervised_metrics", len(representations), 2)
+  checks.check_finite("The representation", representations)
   # In float64, as the covariance.
   utils.check_powers("The representation", representations.astype(np.float64), power=4)
   num_latent = representations.shape[1]

@@ -12,7 +12,7 @@ import gin
 import numpy as np
 from scipy import special
 
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import checks
 from dl_condind.utils import errors
 
 ESTIMATORS = ("discretized", "nearest_neighbors")  # of mutual information
@@ -61,13 +61,13 @@ def histogram_discretizer(target: np.ndarray, num_bins: int) -> np.ndarray:
     >>> histogram_discretizer(np.array([[0.0], [0.1], [0.9], [1.0]]), num_bins=2).ravel()
     array([1, 1, 2, 2])
   """
-  representation.check_count("num_bins", num_bins, 1)
+  checks.check_count("num_bins", num_bins, 1)
   target = np.asarray(target)
   if target.ndim != 2 or target.size == 0:
     raise ValueError(
       f"What is discretized must be [num_points, num_columns], got shape {target.shape}."
     )
-  representation.check_finite("The representation", target)
+  checks.check_finite("The representation", target)
   labels = np.ones(target.shape, dtype=np.int64)
   for column in range(target.shape[1]):
     values = target[:, column]
@@ -183,7 +183,7 @@ def discretize_continuous(
     ConfigError: If a value is not finite.
   """
   factors = np.asarray(factors)
-  representation.check_finite("The array of factors", factors)
+  checks.check_finite("The array of factors", factors)
   continuous = is_continuous(factors)
   if continuous.any():
     factors = factors.copy()
@@ -218,7 +218,7 @@ def check_estimator(name: str, estimator: str) -> None:
   Raises:
     ConfigError: If it does not.
   """
-  representation.check_choice(name, estimator, ESTIMATORS)
+  checks.check_choice(name, estimator, ESTIMATORS)
 
 
 def numbered(name: str, indices: Iterable[int], values: Iterable[float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 
@@ -44,7 +45,7 @@ def compute_vae_terms(
       not finite.
   """
   del artifact_dir
-  representation.check_count("vae_terms.num_points", num_points, 1)
+  checks.check_count("vae_terms.num_points", num_points, 1)
   elbo_terms = representation.model_function(representation_function, "elbo_terms", "vae_terms")
   gaussian_encoder = representation.model_function(
     representation_function, "gaussian_encoder", "vae_terms"
@@ -58,7 +59,7 @@ def compute_vae_terms(
     chunks.append([terms[name] for name in _TERMS] + [posterior["mean"], posterior["logvar"]])
   arrays = [np.concatenate(parts).astype(np.float64) for parts in zip(*chunks, strict=True)]
   for name, values in zip((*_TERMS, "posterior mean", "posterior logvar"), arrays, strict=True):
-    representation.check_finite(f"The model's {name}", values)
+    checks.check_finite(f"The model's {name}", values)
   return summarize(*arrays, active_variance=active_variance)
 
 

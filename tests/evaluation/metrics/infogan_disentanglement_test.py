@@ -255,6 +255,7 @@ def test_generator_of_nothing_has_no_attributes():
   )
   assert found["num_blank"] == 300 and found["collapsed"] is True
   assert found["r2.slant.code_0"] is None and found["r2_mean_gap"] is None
+  assert found["r2_assigned_attribute.code_0"] is found["r2_assigned_attribute.code_1"] is None
   assert found["recovery_r2.code_0"] is None
   json.dumps(found, allow_nan=False)
 
