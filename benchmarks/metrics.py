@@ -1,12 +1,10 @@
 """Compares the time of metrics with that of the same ones computed the way of disentanglement_lib.
 
 The other way is in per_draw_metrics.py. Both compute the settings of the unsupervised study, with
-an untrained convolutional encoder: on a synthetic table of the size of SmallNORB one
-metric after another, or, with --study, all nine of the study on rendered dSprites. Loading data and
-model is not part of any time.
+an untrained convolutional encoder, on a synthetic table of the size of SmallNORB. Loading data and
+model is not part of any time. study_metrics.py does the same for all metrics of the study together.
 
 Usage: python benchmarks/metrics.py [--dci_points=2000]
-       python benchmarks/metrics.py --study
 """
 
 from collections.abc import Callable
@@ -25,12 +23,10 @@ import per_draw_metrics as per_draw
 from sklearn import exceptions
 import tensorflow as tf
 
-from dl_condind.data.ground_truth import dsprites
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.evaluation.metrics import dci
-from dl_condind.evaluation.metrics import downstream_task
 from dl_condind.evaluation.metrics import factor_vae
 from dl_condind.evaluation.metrics import irs
 from dl_condind.evaluation.metrics import mig
@@ -42,14 +38,12 @@ from dl_condind.evaluation.metrics import utils
 from dl_condind.methods import architectures
 
 NUM_TRAIN, NUM_TEST = 10_000, 5_000
-SIZES = (10, 100, 1_000, 10_000)  # of the downstream tasks
 CONFIG = f"""
 encoder.num_latent = 10
 encoder.encoder_fn = @conv_encoder
 prune_dims.threshold = {per_draw.THRESHOLD}
 """
 
-_STUDY = flags.DEFINE_bool("study", False, "Time the nine metrics of the study on dSprites.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "How often each metric is timed.", lower_bound=1)
 _ONLY = flags.DEFINE_string("only", "", "Time those whose name has this in it, of single metrics.")
 _DCI_POINTS = flags.DEFINE_integer("dci_points", 2_000, "Points that DCI is fitted to.")
@@ -169,82 +163,6 @@ def array_pairs(split: per_draw.Split, dci_points: int) -> dict[str, Pair]:
   }
 
 
-def our_study(data, encode) -> dict[str, Callable]:
-  """Returns the study's metrics, which share what they encode."""
-  shared = representation.Representation(encode)
-
-  def splits(num_train):
-    return representation.generate_splits(data, shared, num_train, NUM_TEST, random_state(), 16)
-
-  def downstream(predictor_fn):
-    for size in SIZES:
-      downstream_task.accuracies(*splits(size), predictor_fn=predictor_fn)
-
-  def points():
-    return representation.generate_batch_factor_code(data, shared, NUM_TRAIN, random_state(), 16)
-
-  def dependence():
-    x, _ = points()
-    unsupervised_metrics.latent_dependence(x, utils.histogram_discretizer(x, 20))
-
-  counts = {"batch_size": per_draw.BATCH_SIZE, "num_train": NUM_TRAIN, "num_eval": NUM_TRAIN // 2}
-  return {
-    "beta_vae_sklearn": lambda: beta_vae.compute_beta_vae_sklearn(
-      data, shared, random_state(), **counts
-    ),
-    "factor_vae_score": lambda: factor_vae.compute_factor_vae(
-      data,
-      shared,
-      random_state(),
-      num_variance_estimate=per_draw.NUM_VARIANCE_ESTIMATE,
-      **counts,
-    ),
-    "mig": lambda: mig.mutual_information_gap(*points()),
-    "unsupervised_metrics": dependence,
-    "modularity_explicitness": lambda: modularity_explicitness.modularity_explicitness_scores(
-      *splits(NUM_TRAIN)
-    ),
-    "sap_score": lambda: sap_score.sap_scores(*splits(NUM_TRAIN)),
-    "dci": lambda: dci.dci_scores(*splits(NUM_TRAIN)),
-    "downstream, logistic": lambda: downstream(predictors.logistic_regression_cv),
-    "downstream, boosted": lambda: downstream(predictors.gradient_boosting_classifier),
-  }
-
-
-def their_study(data, encode) -> dict[str, Callable]:
-  """Returns the study's metrics, each of which draws and encodes by itself."""
-
-  def splits(num_train):
-    state = random_state()
-    train = per_draw.sample_codes(data, encode, state, num_train)
-    return *train, *per_draw.sample_codes(data, encode, state, NUM_TEST)
-
-  def downstream(predictor_fn):
-    for size in SIZES:
-      per_draw.informativeness(predictor_fn, 0, splits(size))
-
-  def modularity():
-    split = splits(NUM_TRAIN)
-    per_draw.modularity(*split[:2])
-    per_draw.explicitness(*split)
-
-  def points():
-    return per_draw.sample_codes(data, encode, random_state(), NUM_TRAIN)
-
-  boosting = predictors.gradient_boosting_classifier
-  return {
-    "beta_vae_sklearn": lambda: per_draw.beta_vae(data, encode, random_state(), NUM_TRAIN),
-    "factor_vae_score": lambda: per_draw.factor_vae(data, encode, random_state(), NUM_TRAIN),
-    "mig": lambda: per_draw.mig(*points()),
-    "unsupervised_metrics": lambda: per_draw.unsupervised(points()[0]),
-    "modularity_explicitness": modularity,
-    "sap_score": lambda: per_draw.sap(*splits(NUM_TRAIN)),
-    "dci": lambda: per_draw.informativeness(boosting, 0, splits(NUM_TRAIN)),
-    "downstream, logistic": lambda: downstream(predictors.logistic_regression_cv),
-    "downstream, boosted": lambda: downstream(boosting),
-  }
-
-
 def seconds_of(function: Callable) -> tuple[float, per_draw.Results]:
   """Returns the time of a call and what it returns."""
   start = time.perf_counter()
@@ -276,34 +194,13 @@ def compare_metrics() -> None:
     )
 
 
-def compare_studies() -> None:
-  """Times the metrics of the study, ours and the other way in turn, and prints a table."""
-  data, encode = dsprites.DSprites(), make_encode()
-  data.load()
-  encode(data.observations_from_rows(np.arange(64)))
-  print("| metric | ours, s | the other way, s | ratio |\n| --- | ---: | ---: | ---: |")
-  totals = np.zeros(2)
-  theirs = their_study(data, encode)
-  for name, ours in our_study(data, encode).items():
-    seconds = [seconds_of(function)[0] for function in (ours, theirs[name])]
-    totals += seconds
-    print(
-      f"| {name} | {seconds[0]:.3g} | {seconds[1]:.3g} | {seconds[1] / seconds[0]:.3g} |",
-      flush=True,
-    )
-  print(f"| all | {totals[0]:.3g} | {totals[1]:.3g} | {totals[1] / totals[0]:.3g} |")
-
-
 def main(argv: list[str]) -> None:
   """Prints a table."""
   if len(argv) > 1:
     raise app.UsageError(f"Unexpected arguments: {argv[1:]}.")
   warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
   gin.parse_config(CONFIG)
-  if _STUDY.value:
-    compare_studies()
-  else:
-    compare_metrics()
+  compare_metrics()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Times the training step of this package, configured and run as `dl_condind_train` does.
 
-The configuration files, the input pipeline on dSprites and the compiled loop over steps are the
-real ones; logs and checkpoints, which come every so many steps, are left out. dSprites is read
-from, or rendered into, the folder that DISENTANGLEMENT_LIB_DATA names, `data` beside this folder if
-it is not set.
+The configuration files, the input pipeline and the compiled loop over steps are the real ones; logs
+and checkpoints, which come every so many steps, are left out. dSprites is read from, or rendered
+into, the folder that DISENTANGLEMENT_LIB_DATA names, `data` beside this folder if it is not set;
+InfoGAN's MNIST must be there.
 
 Usage: python benchmarks/own_step.py --model=vae --threads=2
 """
@@ -27,27 +27,29 @@ from dl_condind.methods import runtime
 from dl_condind.methods import train
 from dl_condind.methods import training_loop
 from dl_condind.utils import configs
+from dl_condind.utils import errors
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 
 _MODEL = flags.DEFINE_enum(
-  "model", "vae", ["vae", "beta_tc_vae", "factor_vae"], "Objective to train."
+  "model", "vae", ["vae", "beta_tc_vae", "factor_vae", "infogan"], "Objective to train."
 )
 
 
 def make_loop(model_name: str, num_threads: int) -> training_loop.TrainingLoop:
   """Returns the loop of a training, its data loaded."""
+  shared = [] if model_name == "infogan" else ["shared.gin"]  # It is about VAEs.
   configs.parse(
-    ["shared.gin", f"methods/{model_name}.gin", "posteriors/equicorrelated.gin"],
+    [*shared, f"methods/{model_name}.gin", "posteriors/equicorrelated.gin"],
     [f"model.num_threads = {num_threads}"],
   )
   settings = gin.get_bindings(train.train)
-  runtime.configure(settings["num_threads"])
+  runtime.configure(num_threads)
   dataset = named_data.get_named_ground_truth_data()
   dataset.load()
   seeds = train.Seeds(settings["random_seed"])
   model = settings["model"]
-  model.build(dataset.observation_shape, seeds.weights, num_slices=settings["num_threads"])
+  model.build(dataset.observation_shape, seeds.weights, num_slices=num_threads)
   batch_fn = input_pipeline.make_batch_fn(dataset, settings["batch_size"], seeds.data)
   unused = pathlib.Path("unused")  # Steps alone write nothing.
   return training_loop.TrainingLoop(model, batch_fn, seeds.noise, unused)
@@ -58,12 +60,16 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f"Unexpected arguments: {argv[1:]}.")
   os.environ.setdefault(reading.DATA_FOLDER_VARIABLE, str(DATA))
-  loop = make_loop(_MODEL.value, step_timing.threads())
+  try:
+    loop = make_loop(_MODEL.value, step_timing.threads())
+  except errors.DatasetError as error:
+    step_timing.unavailable(str(error))
+  loss_name = "discriminator_loss" if _MODEL.value == "infogan" else "loss"
   count = tf.constant(step_timing.STEPS_PER_CALL, tf.int64)
 
   def run_call(start: int) -> float:
     scalars = loop.run_steps(tf.constant(start, tf.int64), count)
-    return {name: values.numpy() for name, values in scalars.items()}["loss"][-1]
+    return {name: values.numpy() for name, values in scalars.items()}[loss_name][-1]
 
   milliseconds, loss = step_timing.time_calls(run_call)
   step_timing.report(

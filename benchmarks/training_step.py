@@ -162,21 +162,25 @@ def conditions(programs: list[Contender], load: float) -> list[str]:
   ]
 
 
-def main(argv: list[str]) -> None:
+def compare(programs: list[Contender]) -> None:
   """Runs all programs in turn and prints the table."""
-  if len(argv) > 1:
-    raise app.UsageError(f"Unexpected arguments: {argv[1:]}.")
   load = os.getloadavg()[0]
   if load > MAX_LOAD:
     # OpenMP threads spin at barriers: a busy core costs PyTorch far more than TensorFlow.
     logging.warning("Load average is %.1f: other work distorts the ratios.", load)
-  programs = contenders()
   for _ in range(_ROUNDS.value):
     for allocator in ALLOCATORS:
       for program in programs:
         if not program.skipped:
           run(program, allocator)
   print("\n".join([*conditions(programs, load), *table(programs)]))
+
+
+def main(argv: list[str]) -> None:
+  """Compares the programs."""
+  if len(argv) > 1:
+    raise app.UsageError(f"Unexpected arguments: {argv[1:]}.")
+  compare(contenders())
 
 
 if __name__ == "__main__":
