@@ -1,6 +1,8 @@
+import contextlib
 import importlib.util
 import os
 import pathlib
+import subprocess
 
 # Read when TensorFlow is imported, which a test may do before it imports dl_condind.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -117,6 +119,28 @@ def generated_study(generated, tmp_path_factory):
   methods = ("vae", "factor_vae", "beta_tc_vae")
   generated.write_grid(study_dir, methods, ("dsprites_full", "cars3d"), (0.0, 0.9), 10)
   return study_dir
+
+
+@pytest.fixture
+def mount_tmpfs():
+  """Returns a context manager (folder, options) of a new file system in memory, or skips."""
+
+  @contextlib.contextmanager
+  def mounted(folder, options):
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    try:
+      result = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+      pytest.skip("there is no mount program")
+    if result.returncode:
+      pytest.skip(f"needs the right to mount a tmpfs: {result.stderr.strip()}")
+    try:
+      yield folder
+    finally:
+      subprocess.run(["umount", str(folder)], check=True)
+
+  return mounted
 
 
 def pytest_addoption(parser):

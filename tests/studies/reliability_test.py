@@ -235,26 +235,9 @@ def test_killed_reports_leave_the_old_page_or_the_new_one(finished, tmp_path, ki
   kill_at_random(code, (tmp_path / "study",), kills(3, 30), check)
 
 
-@contextlib.contextmanager
-def mounted(folder, options):
-  """Mounts a file system in memory, or skips the test."""
-  folder.mkdir()
-  command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-  try:
-    result = subprocess.run(command, capture_output=True, text=True)
-  except FileNotFoundError:
-    pytest.skip("there is no mount program")
-  if result.returncode:
-    pytest.skip(f"needs the right to mount a tmpfs: {result.stderr.strip()}")
-  try:
-    yield folder
-  finally:
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_full_disk_is_one_line_and_the_last_checkpoint_is_whole(write_study, tmp_path):
+def test_a_full_disk_is_one_line_and_the_checkpoint_is_whole(write_study, tmp_path, mount_tmpfs):
   name = write_study("full", [0], "model.training_steps = 2000000", "model.checkpoint_steps = 20")
-  with mounted(tmp_path / "disk", "size=20m") as disk:
+  with mount_tmpfs(tmp_path / "disk", "size=20m") as disk:
     process = start(f"--study={name}", "--model_num=0", f"--output_directory={disk}/0")
     checkpoints = disk / "0" / "model" / "tf_checkpoint"
     wait_for(lambda: len(list(checkpoints.glob("step_*"))) >= 1, process)
@@ -278,9 +261,9 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_is_whole(write_study, t
     files.verify_manifest(newest)
 
 
-def test_a_folder_that_is_read_only_is_one_line(write_study, tmp_path):
+def test_a_folder_that_is_read_only_is_one_line(write_study, tmp_path, mount_tmpfs):
   name = write_study("read_only", [0])
-  with mounted(tmp_path / "disk", "ro") as disk:
+  with mount_tmpfs(tmp_path / "disk", "ro") as disk:
     code, _, line = run(f"--study={name}", "--model_num=0", f"--output_directory={disk}/0")
     assert code == errors.ConfigError.exit_code
     assert (

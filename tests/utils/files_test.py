@@ -39,23 +39,6 @@ def killed_afterwards(process: subprocess.Popen):
     process.communicate()
 
 
-@contextlib.contextmanager
-def small_disk(folder: pathlib.Path):
-  """Mounts a file system of 64 KiB, or skips the test."""
-  folder.mkdir()
-  command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-  try:
-    result = subprocess.run(command, capture_output=True, text=True)
-  except FileNotFoundError:
-    pytest.skip("there is no mount program")
-  if result.returncode:
-    pytest.skip(f"needs the right to mount a tmpfs: {result.stderr.strip()}")
-  try:
-    yield folder
-  finally:
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_sha256(tmp_path):
   path = tmp_path / "a"
   path.write_bytes(b"abc" * 100_000)
@@ -337,8 +320,8 @@ def test_name_that_is_too_long(tmp_path, write):
     write(tmp_path / ("é" * 128))
 
 
-def test_full_disk(tmp_path):
-  with small_disk(tmp_path / "disk") as disk:
+def test_full_disk(tmp_path, mount_tmpfs):
+  with mount_tmpfs(tmp_path / "disk", "size=64k") as disk:
     files.write_text(disk / "a.txt", "old")
     message = (
       r"^No space left to write \S*/disk\S* \([\d,]+ bytes free\): free some and run the same "
@@ -358,8 +341,8 @@ def test_full_disk(tmp_path):
 
 
 @WRITERS
-def test_read_only_disk(tmp_path, write):
-  with small_disk(tmp_path / "disk") as disk:
+def test_read_only_disk(tmp_path, write, mount_tmpfs):
+  with mount_tmpfs(tmp_path / "disk", "size=64k") as disk:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     with pytest.raises(errors.ConfigError, match=r"disk/x \(Read-only file system\): choose"):
       write(disk / "x")
