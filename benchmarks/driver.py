@@ -43,7 +43,7 @@ for step in range(int({seconds})):
 
 def make_folders(grid: study.Study, output: pathlib.Path) -> int:
   """Makes the folder of every run, as if it were done, and returns the number of records."""
-  stages = ["model/results/aggregate/train.json"]
+  stages = ["model/results/aggregate/train.json", "visualizations/visualization.json"]
   for name in grid.representations:
     stages.append(f"postprocessed/{name}/results/aggregate/postprocess.json")
     stages += [

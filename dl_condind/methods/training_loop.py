@@ -132,7 +132,8 @@ def _check_finite(scalars: dict[str, np.ndarray], start: int, directory: pathlib
       index = int(np.argmin(finite))
       raise errors.DivergedError(
         f"{name} is {values[index]} at step {start + index} of {directory}: lower the learning "
-        "rate or choose another seed."
+        "rate or choose another seed.",
+        step=start + index,
       )
 
 

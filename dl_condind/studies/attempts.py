@@ -167,10 +167,13 @@ class Attempt:
 
 
 def _threads_binding(job: Job, num_threads: int) -> list[str]:
-  """Returns the argument that sets the threads of the training, unless the study sets them."""
-  if any(binding.startswith("model.num_threads") for binding in job.settings["bindings"]):
+  """Returns the argument that sets the threads of the training, unless a binding of it does.
+
+  It wins over a gin file of the study: to read those, gin would have to import TensorFlow here.
+  """
+  if any(binding.startswith(run_state.NUM_THREADS) for binding in job.settings["bindings"]):
     return []
-  return [f"--gin_bindings=model.num_threads = {num_threads}"]
+  return [f"--gin_bindings={run_state.NUM_THREADS} = {num_threads}"]
 
 
 def _environment(num_threads: int, devices: str, gpu: str | None) -> dict[str, str]:

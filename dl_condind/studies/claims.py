@@ -33,8 +33,6 @@ _METHOD_NAMES = {"vae": "VAE", "factor_vae": "FactorVAE", "beta_tc_vae": "beta-T
 _DATASETS = {"dsprites_full": "dSprites", "smallnorb": "SmallNORB", "cars3d": "Cars3D"}
 _MEASURES = {measure.name: measure for measure in comparisons.MEASURES}
 
-Tables = dict[str, comparisons.Table]
-
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
@@ -66,28 +64,22 @@ class _Finding:
 _Cells = dict[tuple[str, str, str], list[str]]
 
 
-def judge(
-  settings: comparisons.Settings,
-  margin: float = comparisons.MARGIN,
-  alpha: float = comparisons.ALPHA,
-) -> list[Claim]:
+def judge(settings: comparisons.Settings, tables: comparisons.Tables) -> list[Claim]:
   """Returns the paper's claims with their verdicts.
 
   Args:
     settings: Runs of each cell, as `study_runs.group_by_setting` returns them.
-    margin: A change of the mean by less than this share counts as "nearly unchanged".
-    alpha: Level of all tests.
+    tables: Their comparisons, as `comparisons.compare_all` returns them.
   """
-  tables = {name: comparisons.compare(settings, m, margin, alpha) for name, m in _MEASURES.items()}
   cells: _Cells = {}
   for name, runs in settings.items():
     if _has_paper_weights(runs[0]):
       cells.setdefault((runs[0].method, runs[0].dataset, runs[0].num_latent), []).append(name)
   return [
-    *_mig_claims(cells, tables, alpha),
-    _larger_fall_claim(cells, settings, alpha),
-    *_figure_2_claims(cells, tables, margin, alpha),
-    _kl_claim(cells, settings, alpha),
+    *_mig_claims(cells, tables),
+    _larger_fall_claim(cells, settings),
+    *_figure_2_claims(cells, tables),
+    _kl_claim(cells, settings),
   ]
 
 
@@ -96,7 +88,7 @@ def _has_paper_weights(run: study_runs.Run) -> bool:
   return weights is not None and all(run.setting(key) == v for key, v in weights.items())
 
 
-def _mig_claims(cells: _Cells, tables: Tables, alpha: float) -> list[Claim]:
+def _mig_claims(cells: _Cells, tables: comparisons.Tables) -> list[Claim]:
   claims = []
   for num_latent, source in (("10", "Section 5.1, Figure 1"), ("20", "Appendix F, Figure 5")):
     for dataset, name in _DATASETS.items():
@@ -108,7 +100,7 @@ def _mig_claims(cells: _Cells, tables: Tables, alpha: float) -> list[Claim]:
         finding
         for method in methods
         for finding in _findings(
-          cells, (method, dataset, num_latent), tables["mig_mean"], _directed("mig_mean", alpha)
+          cells, (method, dataset, num_latent), tables["mig_mean"], _directed("mig_mean")
         )
       ]
       text = f"MIG falls on {name} with {num_latent} latents{exception}"
@@ -116,25 +108,20 @@ def _mig_claims(cells: _Cells, tables: Tables, alpha: float) -> list[Claim]:
   return claims
 
 
-def _figure_2_claims(cells: _Cells, tables: Tables, margin: float, alpha: float) -> list[Claim]:
+def _figure_2_claims(cells: _Cells, tables: comparisons.Tables) -> list[Claim]:
   unchanged, changed = [], []
   for name in ("reconstruction_loss", "kl_loss", "total_correlation"):
     measure = _MEASURES[name]
     findings = [
       finding
       for method in ("vae", "factor_vae")
-      for finding in _findings(
-        cells,
-        (method, "dsprites_full", "10"),
-        tables[name],
-        lambda high, low: _unchanged(high, low, margin, alpha),
-      )
+      for finding in _findings(cells, (method, "dsprites_full", "10"), tables[name], _unchanged)
     ]
     title = measure.title[0].upper() + measure.title[1:]
     text = f"{title} is nearly unchanged for VAE and FactorVAE on dSprites"
     unchanged.append(_claim(text, "Section 5.1, Figure 2", findings))
     cell = ("beta_tc_vae", "dsprites_full", "10")
-    findings = _findings(cells, cell, tables[name], _directed(name, alpha))
+    findings = _findings(cells, cell, tables[name], _directed(name))
     text = f"{title} {'falls' if measure.falls else 'rises'} for beta-TCVAE on dSprites"
     changed.append(_claim(text, "Section 5.1, Figure 2", findings))
   return unchanged + changed
@@ -157,7 +144,7 @@ def _findings(
   return found or [_Finding(False, False, 0, f"{method}: no runs")]
 
 
-def _directed(measure: str, alpha: float) -> _Test:
+def _directed(measure: str) -> _Test:
   def test(high: comparisons.Entry, low: comparisons.Entry) -> _Finding:
     comparison = high.comparison
     parts = [_means(low, high, _MEASURES[measure].digits), f"A12 {comparison.effect:.2f}"]
@@ -166,7 +153,7 @@ def _directed(measure: str, alpha: float) -> _Test:
     else:
       p_values = p_text(comparison.p_value), p_text(comparison.adjusted, "Holm")
       parts.append(f"Mann-Whitney {', '.join(p_values)}")
-    is_shown = comparison.adjusted is not None and comparison.adjusted <= alpha
+    is_shown = comparison.adjusted is not None and comparison.adjusted <= comparisons.ALPHA
     if not is_shown and comparison.detectable is not None:
       parts.append(f"a shift of {comparison.detectable:.1f} sd would have been found in 80 %")
     return _Finding(is_shown, comparison.opposite, _smaller(low, high), ", ".join(parts))
@@ -174,20 +161,19 @@ def _directed(measure: str, alpha: float) -> _Test:
   return test
 
 
-def _unchanged(
-  high: comparisons.Entry, low: comparisons.Entry, margin: float, alpha: float
-) -> _Finding:
+def _unchanged(high: comparisons.Entry, low: comparisons.Entry) -> _Finding:
   equivalence = high.comparison.equivalence
   parts = [_means(low, high, 2)]
   if equivalence is None:
     parts.append("too few runs for a test, or no positive mean")
     return _Finding(False, False, _smaller(low, high), ", ".join(parts))
   parts.append(
-    f"change {high.comparison.change:+.1%}, TOST within ±{margin:.0%} {p_text(equivalence.p_value)}"
+    f"change {high.comparison.change:+.1%}, TOST within ±{comparisons.MARGIN:.0%} "
+    f"{p_text(equivalence.p_value)}"
   )
   return _Finding(
-    equivalence.p_value <= alpha,
-    equivalence.opposite_p_value <= alpha,
+    equivalence.p_value <= comparisons.ALPHA,
+    equivalence.opposite_p_value <= comparisons.ALPHA,
     _smaller(low, high),
     ", ".join(parts),
   )
@@ -202,7 +188,7 @@ def _smaller(low: comparisons.Entry, high: comparisons.Entry) -> int:
   return min(low.summary.count, high.summary.count)
 
 
-def _larger_fall_claim(cells: _Cells, settings: comparisons.Settings, alpha: float) -> Claim:
+def _larger_fall_claim(cells: _Cells, settings: comparisons.Settings) -> Claim:
   """Tests, for each method and data set, that MIG falls more with 20 latents than with 10."""
   drawn = {}
   for method in ("factor_vae", "beta_tc_vae"):
@@ -228,8 +214,9 @@ def _larger_fall_claim(cells: _Cells, settings: comparisons.Settings, alpha: flo
       f"{name}: fall {at_10:.3f} → {at_20:.3f}, Welch {p_text(p_values[name])}, "
       f"{p_text(adjusted, 'Holm')}"
     )
-    is_opposite = 1 - p_values[name] <= alpha / len(drawn)
-    findings.append(_Finding(adjusted <= alpha, is_opposite, min(map(len, samples)), text))
+    is_opposite = 1 - p_values[name] <= comparisons.ALPHA / len(drawn)
+    is_shown = adjusted <= comparisons.ALPHA
+    findings.append(_Finding(is_shown, is_opposite, min(map(len, samples)), text))
   missing = 2 * len(_DATASETS) - len(findings)
   if missing:
     findings.append(_Finding(False, False, 0, f"{missing} of 6 pairs of cells lack runs"))
@@ -237,18 +224,22 @@ def _larger_fall_claim(cells: _Cells, settings: comparisons.Settings, alpha: flo
   return _claim(text, "Appendix F", findings)
 
 
-def _kl_claim(cells: _Cells, settings: comparisons.Settings, alpha: float) -> Claim:
+def _kl_claim(cells: _Cells, settings: comparisons.Settings) -> Claim:
+  """Tests all runs together; there are as many as on the smallest side of any method."""
   text = "TC and KL are positively correlated on dSprites"
-  points = {}
+  points, num_runs = {}, []
   for method, name in _METHOD_NAMES.items():
-    runs = [
-      run
-      for setting in cells.get((method, "dsprites_full", "10"), ())
-      for label in (_LOW, _HIGH)
-      for run in study_runs.of_correlation(settings[setting], label)
-    ]
-    pairs = [(run.measure("kl_loss"), run.measure("total_correlation")) for run in runs]
-    points[name] = [pair for pair in pairs if None not in pair]
+    points[name] = []
+    for label in (_LOW, _HIGH):
+      runs = [
+        run
+        for setting in cells.get((method, "dsprites_full", "10"), ())
+        for run in study_runs.of_correlation(settings[setting], label)
+      ]
+      pairs = [(run.measure("kl_loss"), run.measure("total_correlation")) for run in runs]
+      pairs = [pair for pair in pairs if None not in pair]
+      points[name] += pairs
+      num_runs.append(len(pairs))
   everything = [pair for pairs in points.values() for pair in pairs]
   found = _rank_correlation(everything)
   if found is None:
@@ -264,8 +255,9 @@ def _kl_claim(cells: _Cells, settings: comparisons.Settings, alpha: float) -> Cl
       f"Spearman {rho:.2f} over {len(everything)} runs, permutation {p_text(p_value)}; "
       f"within methods: {', '.join(within) or '-'}"
     )
-    is_opposite = rho < 0 and 1 - p_value <= alpha
-    findings = [_Finding(p_value <= alpha, is_opposite, len(everything), evidence)]
+    is_opposite = rho < 0 and 1 - p_value <= comparisons.ALPHA
+    is_shown = p_value <= comparisons.ALPHA
+    findings = [_Finding(is_shown, is_opposite, min(num_runs), evidence)]
   return _claim(text, "Appendix D, Figure 2", findings)
 
 

@@ -53,7 +53,7 @@ class Comparison:
       baseline's mean is not positive.
     effect: A12, the probability that a run is further in the tested direction than one of the
       baseline; None without values.
-    p_value: One-sided Mann-Whitney test; None if the runs are too few for any value to show it.
+    p_value: One-sided Mann-Whitney test; None if the runs are too few for any values to show it.
     adjusted: p_value by Holm's method over all comparisons of this measure.
     detectable: The shift in standard deviations that these numbers of runs would have shown with
       a probability of 80 % at the first step of Holm's method; None if there is none.
@@ -88,6 +88,7 @@ class Entry:
 
 
 Table = dict[tuple[str, str], Entry]
+Tables = dict[str, Table]  # Name of a measure -> its table.
 
 
 def compare(
@@ -117,7 +118,12 @@ def compare(
   compared = [key for key, baseline in baselines.items() if key[1] != baseline]
   pairs = {key: (values[key], values[key[0], baselines[key]]) for key in compared}
   level = alpha / max(1, len(pairs))
-  p_values = {key: _p_value(*pair, measure, level) for key, pair in pairs.items()}
+  smallest = [statistics.smallest_p_value(*map(len, pair)) for pair in pairs.values()]
+  can_show = [p <= alpha for p in statistics.holm(smallest)]
+  p_values = {
+    key: _p_value(*pair, measure) if can else None
+    for (key, pair), can in zip(pairs.items(), can_show, strict=True)
+  }
   adjusted = statistics.holm([1.0 if p is None else p for p in p_values.values()])
   comparisons = {
     key: _comparison(*pairs[key], measure, margin, level, p_values[key], holm)
@@ -128,18 +134,17 @@ def compare(
   }
 
 
+def compare_all(settings: Settings) -> Tables:
+  """Returns `compare` of each of MEASURES."""
+  return {measure.name: compare(settings, measure) for measure in MEASURES}
+
+
 def _baseline(setting: str, settings: Settings) -> str:
   labels = study_runs.correlation_labels(settings[setting])
   return BASELINE if BASELINE in labels else labels[0]
 
 
-def _p_value(
-  values: Sequence[float], baseline: Sequence[float], measure: Measure, level: float
-) -> float | None:
-  if not values or not baseline:
-    return None
-  if statistics.smallest_p_value(len(values), len(baseline)) > level:
-    return None
+def _p_value(values: Sequence[float], baseline: Sequence[float], measure: Measure) -> float:
   greater, less = (baseline, values) if measure.falls else (values, baseline)
   return statistics.mann_whitney(greater, less)
 

@@ -80,7 +80,7 @@ def _describe_mig(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run])
   if num_pairs:
     lower = sum(h < l for l in low_values for h in high_values)  # noqa: E741
     sentences.append(
-      f"In {lower} of {_count('pair', num_pairs)} of one run each, the one with "
+      f"In {lower} of {count_of('pair', num_pairs)} of one run each, the one with "
       f"{study_runs.name_correlation(high[0].correlation_label)} has the lower MIG (mean "
       "representation)."
     )
@@ -110,7 +110,7 @@ def _change(
   counts = [len(study_runs.values_of(runs, measure)) for runs in (low, high)]
   verb = "rose" if after > before else "fell" if after < before else "stayed"
   where = [
-    f"at {study_runs.name_correlation(runs[0].correlation_label)} ({_count('run', count)})"
+    f"at {study_runs.name_correlation(runs[0].correlation_label)} ({count_of('run', count)})"
     for runs, count in zip((low, high), counts, strict=True)
   ]
   return f"{verb} from {before:.{digits}f} {where[0]} to {after:.{digits}f} {where[1]}"
@@ -174,7 +174,7 @@ def _describe_data(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str
       source = str(run.provenance.get("dataset_source", "unknown"))
       counts[source] = counts.get(source, 0) + 1
   parts = [
-    f"{dataset}: {source_name(source)} ({_count('run', number)})"
+    f"{dataset}: {source_name(source)} ({count_of('run', number)})"
     for dataset, counts in sorted(found.items())
     for source, number in sorted(counts.items())
     if not source.startswith("official")
@@ -210,5 +210,6 @@ def _describe_diverged(runs: Sequence[study_runs.Run]) -> list[str]:
   ]
 
 
-def _count(word: str, number: int) -> str:
+def count_of(word: str, number: int) -> str:
+  """Returns a number and its noun, such as `1 run` or `2 runs`."""
   return f"{number} {word}" if number == 1 else f"{number} {word}s"

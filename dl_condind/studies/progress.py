@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
+import os
 import re
 import statistics
 import sys
@@ -17,7 +18,7 @@ from dl_condind.studies import run_state
 _SECONDS_PER_TABLE = 1.0
 _STEP = re.compile(r"step (\d+) of (\d+)")
 _LOG_PREFIX = re.compile(r"^\d\d:\d\d:\d\d INFO ")
-_WIDTH = 110  # characters
+_MAX_WIDTH = 110  # characters
 
 
 def count_states(states: Iterable[str]) -> str:
@@ -102,9 +103,15 @@ class Progress:
     self._table_time = time.monotonic()
     self._erase()
     lines = [self.summary(), *(_describe(r) for _, r in sorted(self._running.items()))]
-    self._stream.write("".join(f"{line[:_WIDTH]}\n" for line in lines))
+    width = self._width()
+    self._stream.write("".join(f"{line[:width]}\n" for line in lines))
     self._stream.flush()
     self._num_lines = len(lines)
+
+  def _width(self) -> int:
+    """Returns the length of a line that the terminal does not wrap, so that it can be erased."""
+    columns = os.get_terminal_size(self._stream.fileno()).columns
+    return min(_MAX_WIDTH, columns - 1) if columns else _MAX_WIDTH  # Some do not tell: 0.
 
   def _say(self, line: str) -> None:
     self._erase()

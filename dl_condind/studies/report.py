@@ -1,6 +1,5 @@
 """A study as one self-contained HTML page."""
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 import os
 import pathlib
@@ -8,6 +7,7 @@ import pathlib
 from absl import logging
 
 from dl_condind.studies import claims
+from dl_condind.studies import comparisons
 from dl_condind.studies import findings
 from dl_condind.studies import run_folders
 from dl_condind.studies import study
@@ -16,7 +16,6 @@ from dl_condind.studies import tables
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.visualize import figures
-from dl_condind.visualize import model_pairs
 from dl_condind.visualize import page
 from dl_condind.visualize import study_figures
 from dl_condind.visualize import study_runs
@@ -66,25 +65,23 @@ def write_report(
   settings, left_out = run_folders.read_study(study_dir, grid.model_nums if grid else None)
   runs = [run for members in settings.values() for run in members]
   others = [run for members in left_out.values() for run in members]
-  drawn = study_figures.draw(settings)
-  pair = model_pairs.choose(settings) if show_models else None
-  if pair:
-    drawn += _draw_models(pair)
+  found = comparisons.compare_all(settings)
+  models = _draw_models(settings) if show_models else []
   title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
   sections = [
     page.section(
       "Claims of the paper",
-      *tables.verdicts(claims.judge(settings)),
+      *tables.verdicts(claims.judge(settings, found)),
       page.bullets(findings.caveats(settings, others)),
     ),
-    page.section("Statistics", *tables.cell_statistics(settings, left_out)),
-    page.section("Figures", *_figures(_write_figures(figure_dir, drawn), drawn, pair)),
+    page.section("Statistics", *tables.cell_statistics(found, left_out)),
+    page.section("Figures", *_figures(figure_dir, study_figures.draw(settings), models)),
     page.section("What the figures say and do not say", page.bullets(findings.describe(settings))),
     page.section("Every run", *tables.every_run(settings)),
     page.section("What was run", *study_description.what_was_run(settings)),
     page.section("Missing or incomplete", *study_description.what_is_missing(runs, others, grid)),
     page.section(
-      "How to go on", *study_description.how_to_go_on(study_dir, output_path, runs, others)
+      "How to go on", *study_description.how_to_go_on(study_dir, output_path, runs, others, grid)
     ),
   ]
   banner = page.banner(study_description.data_sets(runs))
@@ -101,7 +98,13 @@ def _check_replaceable(figure_dir: pathlib.Path) -> None:
     )
 
 
-def _draw_models(pair: model_pairs.Pair) -> list[study_figures.Drawn]:
+def _draw_models(settings: comparisons.Settings) -> list[study_figures.Drawn]:
+  """Returns the pictures of two models, none if no setting has stored models to compare."""
+  from dl_condind.visualize import model_pairs  # It alone needs TensorFlow.
+
+  pair = model_pairs.choose(settings)
+  if not pair:
+    return []
   described = " and ".join(
     f"run {run.name} ({study_runs.name_correlation(run.correlation_label)}, seed {run.seed})"
     for run in pair
@@ -117,29 +120,21 @@ def _draw_models(pair: model_pairs.Pair) -> list[study_figures.Drawn]:
   ]
 
 
-def _write_figures(
-  figure_dir: pathlib.Path, drawn: Sequence[study_figures.Drawn]
-) -> dict[str, bytes]:
-  """Writes each figure as PNG and SVG file and returns the PNG files."""
-  pictures = {found.name: figures.to_png(found.figure) for found in drawn}
-  with files.atomic_directory(figure_dir) as folder:
-    for found in drawn:
-      (folder / f"{found.name}.png").write_bytes(pictures[found.name])
-      (folder / f"{found.name}.svg").write_bytes(figures.to_svg(found.figure))
-  return pictures
-
-
 def _figures(
-  pictures: Mapping[str, bytes],
+  figure_dir: pathlib.Path,
   drawn: Sequence[study_figures.Drawn],
-  pair: model_pairs.Pair | None,
+  models: Sequence[study_figures.Drawn],
 ) -> list[str]:
-  parts = [
-    page.pictures(
-      [page.picture(pictures[d.name], d.name.replace("_", " "), d.caption) for d in drawn]
-    )
-  ]
-  if pair is None:
+  """Writes each figure as PNG and SVG file, and returns them as parts of the page."""
+  pictures = []
+  with files.atomic_directory(figure_dir) as folder:
+    for found in (*drawn, *models):
+      png = figures.to_png(found.figure)
+      (folder / f"{found.name}.png").write_bytes(png)
+      (folder / f"{found.name}.svg").write_bytes(figures.to_svg(found.figure))
+      pictures.append(page.picture(png, found.name.replace("_", " "), found.caption))
+  parts = [page.pictures(pictures)]
+  if not models:
     parts.append(
       page.note(
         "No pictures of models: they were left out, or no setting has stored models of two "

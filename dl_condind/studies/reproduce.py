@@ -12,6 +12,7 @@ from dl_condind.postprocessing import postprocess
 from dl_condind.studies import run_state
 from dl_condind.studies import study
 from dl_condind.utils import configs
+from dl_condind.utils import errors
 from dl_condind.visualize import visualize_infogan
 from dl_condind.visualize import visualize_model
 
@@ -58,9 +59,10 @@ def reproduce(
     model_dir: Folder of a trained model to take instead of training one.
 
   Raises:
-    ConfigError: If the configuration is not valid, or the folder holds another run.
+    ConfigError: If the configuration is not valid, the folder holds another run, or a result of a
+      metric is not finite.
     DatasetError: If data or a stored model is damaged.
-    DivergedError: If a loss is not finite.
+    DivergedError: If a loss of the training is not finite.
     TryAgainError: If interrupted, the disk is full or another process makes the run.
   """
   output = pathlib.Path(output_directory)
@@ -72,21 +74,26 @@ def reproduce(
     if model_dir is None:
       model_dir = output / "model"
       train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
-    _evaluate(grid, pathlib.Path(model_dir), output, overwrite)
+    try:
+      _evaluate(grid, pathlib.Path(model_dir), output, overwrite)
+    except errors.DivergedError as error:  # The model is trained and may be evaluated otherwise.
+      raise errors.ConfigError(
+        f"{output} is trained, but not evaluated: {error} Leave that metric out of study.metrics, "
+        "or change its settings."
+      ) from error
 
 
 def _evaluate(
   grid: study.Study, model_dir: pathlib.Path, output: pathlib.Path, overwrite: bool
 ) -> None:
-  metrics = {pathlib.Path(name).stem: _metric_file(name) for name in grid.metrics}
-  folders = {"model": model_dir}
-  if grid.representations:
-    folders = {name: output / "postprocessed" / name for name in grid.representations}
-    for name, folder in folders.items():
-      postprocess.postprocess_with_gin(model_dir, folder, overwrite, [_postprocess_file(name)])
-  for name, folder in folders.items():
-    for metric, path in metrics.items():
-      evaluate.evaluate_with_gin(folder, output / "metrics" / name / metric, overwrite, [path])
+  for name in grid.representations:
+    folder = output / "postprocessed" / name
+    postprocess.postprocess_with_gin(model_dir, folder, overwrite, [_postprocess_file(name)])
+  for name in grid.evaluated:
+    folder = output / "postprocessed" / name if grid.representations else model_dir
+    for metric in grid.metrics:
+      directory = output / "metrics" / name / study.metric_name(metric)
+      evaluate.evaluate_with_gin(folder, directory, overwrite, [_metric_file(metric)])
   pictures = output / "visualizations"
   if grid.representations:
     visualize_model.visualize_model(model_dir, pictures, overwrite)

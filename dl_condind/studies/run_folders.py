@@ -6,13 +6,10 @@ import json
 import os
 import pathlib
 
+from dl_condind.studies import run_state
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.visualize import study_runs
-
-# What is left in the folder of a run whose loss was not finite, or which was given up, with a
-# `message`.
-_ENDS = {"diverged.json": study_runs.DIVERGED, "failed.json": study_runs.FAILED}
 
 Cells = dict[str, list[study_runs.Run]]
 
@@ -66,7 +63,7 @@ def read_unfinished(study_dir: str | os.PathLike) -> list[study_runs.Run]:
   """
   study_dir = pathlib.Path(study_dir)
   begun = {path.parents[1] for path in study_dir.glob("**/model/run.json")}
-  for name in _ENDS:
+  for name in run_state.ENDS:
     begun |= {path.parent for path in study_dir.glob(f"**/{name}")}
   runs = []
   for folder in sorted(begun):
@@ -80,10 +77,8 @@ def read_unfinished(study_dir: str | os.PathLike) -> list[study_runs.Run]:
 
 def _end(folder: pathlib.Path) -> tuple[str, str]:
   """Returns the state of a run that is not trained, and what is known of it."""
-  for name, state in _ENDS.items():
-    if (folder / name).is_file():
-      message = _read_object(folder / name).get("message", "no message")
-      return state, f"{state}: {message}".rstrip(".")
+  if state := run_state.end_of(folder):
+    return state, f"{state}: {run_state.why(folder)['message']}".rstrip(".")
   step = _last_step(folder / "model")
   return study_runs.UNFINISHED, f"training not finished, its log ends at step {step}"
 

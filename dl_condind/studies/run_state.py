@@ -17,7 +17,6 @@ import fcntl
 import json
 import os
 import pathlib
-import re
 import time
 
 from dl_condind.utils import errors
@@ -28,10 +27,14 @@ STATES = (DONE, RUNNING, FAILED, DIVERGED, MISSING)
 LOG = "log.txt"
 HEADER = "==="  # Of an attempt, in its log.
 
+NUM_THREADS = "model.num_threads"  # Engines set it; it decides a result's last bits only.
+
 _STAGES = ("model", "postprocessed", "metrics", "visualizations")
 _DONE, _DIVERGED, _FAILED = "done.json", "diverged.json", "failed.json"
 
-_NOT_SETTING = "model.num_threads"  # Engines set it; it decides a result's last bits only.
+# The records of runs that are not to be done, each with a `message`, and their states.
+ENDS = {_DIVERGED: DIVERGED, _FAILED: FAILED}
+
 _PATIENCE = 2.0  # seconds, of a run whose lock is looked at by an engine
 
 
@@ -51,11 +54,13 @@ def state_of(folder: str | os.PathLike, settings: Mapping[str, object]) -> str:
     return DONE
   if is_locked(folder):
     return RUNNING
-  if os.path.isfile(os.path.join(folder, _DIVERGED)):
-    return DIVERGED
-  if os.path.isfile(os.path.join(folder, _FAILED)):
-    return FAILED
-  return MISSING
+  return end_of(folder) or MISSING
+
+
+def end_of(folder: str | os.PathLike) -> str | None:
+  """Returns DIVERGED or FAILED if the folder of a run that is not done says so, otherwise None."""
+  found = (state for name, state in ENDS.items() if os.path.isfile(os.path.join(folder, name)))
+  return next(found, None)
 
 
 def _is_done(folder: str, settings: Mapping[str, object]) -> bool:
@@ -68,7 +73,7 @@ def _is_done(folder: str, settings: Mapping[str, object]) -> bool:
 
 def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
   """Returns settings without what does not make a run another one."""
-  bindings = [b for b in settings["bindings"] if not b.startswith(_NOT_SETTING)]
+  bindings = [b for b in settings["bindings"] if not b.startswith(NUM_THREADS)]
   return {**settings, "bindings": bindings}
 
 
@@ -132,9 +137,7 @@ def making(
     try:
       yield
     except errors.DivergedError as error:
-      step = re.search(r"at step (\d+)", str(error))
-      record = {"step": int(step[1]) if step else None, "message": str(error)}
-      files.write_json(folder / _DIVERGED, record)
+      files.write_json(folder / _DIVERGED, {"step": error.step, "message": str(error)})
       raise
     if not _is_done(os.fspath(folder), settings):
       files.write_json(folder / _DONE, {"settings": _comparable(settings), **_made(folder)})
@@ -159,6 +162,7 @@ def _made(folder: pathlib.Path) -> dict[str, object]:
   records = [*folder.glob("model/results/aggregate/*.json")]
   records += folder.glob("*/*/results/aggregate/postprocess.json")
   records += folder.glob("metrics/*/*/results/aggregate/evaluation.json")
+  records += folder.glob("visualizations/visualization.json")
   return {
     "run_id": files.sha256(identity) if identity.is_file() else None,
     "records": sorted(path.relative_to(folder).as_posix() for path in records),
@@ -207,7 +211,7 @@ def give_up(folder: str | os.PathLike, exit_code: int, message: str, num_attempt
 
 def num_threads(folder: str | os.PathLike) -> int | None:
   """Returns the number of threads that a run was begun with, None if it was not begun."""
-  found = _read(os.path.join(folder, "model", "run.json")).get("model.num_threads")
+  found = _read(os.path.join(folder, "model", "run.json")).get(NUM_THREADS)
   return int(found) if isinstance(found, str) and found.isdecimal() else None
 
 

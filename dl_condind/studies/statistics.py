@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import dataclasses
 import functools
 import math
+import warnings
 
 import numpy as np
 from scipy import stats
@@ -27,7 +28,8 @@ class Summary:
     count: Number of values.
     median: Their median, None without a value.
     mean: Their mean, None without a value.
-    interval: Bootstrap interval of the mean, None of fewer than MIN_INTERVAL_VALUES values.
+    interval: Bootstrap interval of the mean, None of fewer than MIN_INTERVAL_VALUES values, or of
+      values that differ too little for one.
   """
 
   count: int
@@ -50,20 +52,28 @@ def summarize(values: Sequence[float], confidence: float = 0.95, seed: int = 0) 
   values = np.asarray(values, float)
   if not values.size:
     return Summary(0, None, None, None)
-  interval = None
-  if len(values) >= MIN_INTERVAL_VALUES:
-    low = high = values[0]
-    if np.ptp(values):  # Of equal values the acceleration is 0 / 0.
-      low, high = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=_NUM_RESAMPLES,
-        confidence_level=confidence,
-        method="BCa",
-        rng=np.random.default_rng(seed),
-      ).confidence_interval
-    interval = float(low), float(high)
+  has_interval = len(values) >= MIN_INTERVAL_VALUES
+  interval = _bootstrap_interval(values, confidence, seed) if has_interval else None
   return Summary(len(values), float(np.median(values)), float(np.mean(values)), interval)
+
+
+def _bootstrap_interval(
+  values: np.ndarray, confidence: float, seed: int
+) -> tuple[float, float] | None:
+  if not np.ptp(values):
+    return float(values[0]), float(values[0])
+  with warnings.catch_warnings():
+    # Where rounding makes the acceleration 0 / 0, the interval is NaN and left out.
+    warnings.simplefilter("ignore", (RuntimeWarning, stats.DegenerateDataWarning))
+    low, high = stats.bootstrap(
+      (values,),
+      np.mean,
+      n_resamples=_NUM_RESAMPLES,
+      confidence_level=confidence,
+      method="BCa",
+      rng=np.random.default_rng(seed),
+    ).confidence_interval
+  return (float(low), float(high)) if np.isfinite([low, high]).all() else None
 
 
 def probability_of_superiority(x: Sequence[float], y: Sequence[float]) -> float:
@@ -80,7 +90,7 @@ def mann_whitney(x: Sequence[float], y: Sequence[float]) -> float:
   """Returns the p-value of the one-sided Mann-Whitney test that x tends to be greater than y.
 
   Exact for samples without ties of up to 50 values each, otherwise the normal approximation with
-  correction for ties and continuity.
+  correction for ties and continuity, but never below `smallest_p_value`.
   """
   x, y = np.asarray(x, float), np.asarray(y, float)
   both = np.concatenate([x, y])
@@ -88,7 +98,8 @@ def mann_whitney(x: Sequence[float], y: Sequence[float]) -> float:
     return 1.0  # Nothing differs; the approximation would divide by 0.
   is_exact = len(np.unique(both)) == len(both) and max(len(x), len(y)) <= _MAX_EXACT_VALUES
   method = "exact" if is_exact else "asymptotic"
-  return float(stats.mannwhitneyu(x, y, alternative="greater", method=method).pvalue)
+  found = stats.mannwhitneyu(x, y, alternative="greater", method=method)
+  return max(float(found.pvalue), smallest_p_value(len(x), len(y)))
 
 
 def smallest_p_value(num_x: int, num_y: int) -> float:

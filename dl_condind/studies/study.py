@@ -35,6 +35,7 @@ class Study:
     representations: Names of the representations, each a file of `gin_configs/postprocess/`. Where
       there are none, metrics take the model itself.
     only: (key of an axis, values): the study is those runs of the grid, with their numbers in it.
+      Of several axes of one key, one must have such a value.
     folder: Name of the folder of its runs in `output/`.
   """
 
@@ -52,17 +53,21 @@ class Study:
     """Number of runs of the grid."""
     return math.prod(len(values) for _, values in self.axes)
 
+  @property
+  def evaluated(self) -> tuple[str, ...]:
+    """Names of what metrics take: the representations, or `model`."""
+    return self.representations or ("model",)
+
   @functools.cached_property
   def model_nums(self) -> tuple[int, ...]:
     """Numbers of the runs, in ascending order: all of the grid, or those that `only` chooses."""
     numbers = range(self.num_runs)
     if not self.only:
       return tuple(numbers)
-    only = dict(self.only)
     return tuple(
       number
       for number in numbers
-      if all(value in only[key] for key, value in self.values(number) if key in only)
+      if all(_has(self.values(number), key, chosen) for key, chosen in self.only)
     )
 
   def values(self, model_num: int) -> list[tuple[str, object]]:
@@ -127,6 +132,15 @@ class Study:
         runs.append(model_num)
         seen |= values
     return runs
+
+
+def _has(values: Sequence[tuple[str, object]], key: str, chosen: Sequence[object]) -> bool:
+  return any(found == key and value in chosen for found, value in values)
+
+
+def metric_name(metric: str) -> str:
+  """Returns the name of a metric's folder: that of its file."""
+  return pathlib.Path(metric).stem
 
 
 def load_study(name: str) -> Study:
@@ -195,18 +209,20 @@ def make_study(
 
   Raises:
     ConfigError: If an axis or a choice of `only` is not a pair of a key and at least one value, if
-      a value is none of its axis, or if a value of "bindings" is not a list of gin statements.
+      a value is none of its axis, if a value of "bindings" is not a list of gin statements, or if
+      two metrics have one name.
   """
   axes, only = _pairs("axes", axes), _pairs("only", only)
-  for value in dict(axes).get(BINDINGS, ()):
+  for value in _values_of(axes, BINDINGS):
     if not isinstance(value, tuple | list) or not all(isinstance(line, str) for line in value):
       raise errors.ConfigError(
         f'study.axes: each value of "{BINDINGS}" must be a list of gin statements, got {value!r}.'
       )
   for key, values in only:
-    absent = [value for value in values if value not in dict(axes).get(key, ())]
+    absent = [value for value in values if value not in _values_of(axes, key)]
     if absent:
       raise errors.ConfigError(f"study.only: no axis {key!r} of study.axes has {absent[0]!r}.")
+  _check_names(metrics)
   return Study(
     name=name,
     gin_files=tuple(gin_files),
@@ -217,6 +233,21 @@ def make_study(
     only=only,
     folder=folder or name,
   )
+
+
+def _check_names(metrics: Sequence[str]) -> None:
+  names = [metric_name(metric) for metric in metrics]
+  alike = [metric for metric, name in zip(metrics, names, strict=True) if names.count(name) > 1]
+  if alike:
+    raise errors.ConfigError(
+      "study.metrics: several have one name, which would be the name of one folder: "
+      f"{', '.join(alike)}. Rename a file, or take one of them."
+    )
+
+
+def _values_of(axes: Sequence[tuple[str, Sequence[object]]], key: str) -> list[object]:
+  """Returns the values of all axes of a key."""
+  return [value for found, values in axes if found == key for value in values]
 
 
 def _pairs(

@@ -8,6 +8,8 @@ import pathlib
 import shlex
 
 from dl_condind.studies import findings
+from dl_condind.studies import progress
+from dl_condind.studies import run_state
 from dl_condind.studies import study
 from dl_condind.utils import results
 from dl_condind.visualize import page
@@ -26,6 +28,7 @@ _VERSIONS = (
 )
 # The parts of a run's fingerprint that are not versions: its bits depend on them.
 _FINGERPRINT = ("runtime.device", "runtime.intra_op_threads", "runtime.onednn")
+_PROGRAM = "dl_condind_reproduce"
 _MEASURES = {
   "mig_mean": "MIG (mean)",
   "mig_sampled": "MIG (sampled)",
@@ -146,7 +149,7 @@ def what_is_missing(
     lacking = _lacking(run, grid)
     if lacking:
       problems.setdefault(f"not evaluated: {', '.join(lacking)}", []).append(run.name)
-  found = _count("trained run", len(runs))
+  found = findings.count_of("trained run", len(runs))
   if grid:
     found += f" of {len(grid.model_nums)} of the study {grid.name}"
   if not problems:
@@ -166,25 +169,15 @@ def _lacking(run: study_runs.Run, grid: study.Study | None) -> list[str]:
   if grid is None:
     return [name for key, name in _MEASURES.items() if run.measure(key) is None]
   evaluated = {tuple(column.split(".")[:2]) for column in run.row}
-  wanted = [(r, pathlib.Path(metric).stem) for metric in grid.metrics for r in grid.representations]
+  wanted = [(r, study.metric_name(metric)) for metric in grid.metrics for r in grid.evaluated]
   return [f"{metric} ({name})" for name, metric in wanted if (name, metric) not in evaluated]
 
 
 def ranges(names: Sequence[str]) -> str:
   """Returns names of runs with consecutive numbers joined, such as `1-3, 7, other`."""
   numbers = sorted(int(name) for name in names if name.isdecimal())
-  joined: list[list[int]] = []
-  for number in numbers:
-    if joined and joined[-1][-1] == number - 1:
-      joined[-1].append(number)
-    else:
-      joined.append([number])
-  parts = [f"{j[0]}-{j[-1]}" if len(j) > 1 else str(j[0]) for j in joined]
+  parts = progress.format_numbers(numbers).split(",") if numbers else []
   return ", ".join([*parts, *sorted(name for name in names if not name.isdecimal())])
-
-
-def _count(word: str, number: int) -> str:
-  return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def how_to_go_on(
@@ -192,15 +185,21 @@ def how_to_go_on(
   output_path: str | os.PathLike,
   runs: Sequence[study_runs.Run],
   left_out: Sequence[study_runs.Run] = (),
+  grid: study.Study | None = None,
 ) -> list[str]:
-  """Says how to train more seeds and other methods; arguments as `what_is_missing`."""
-  study, report = shlex.quote(str(study_dir)), shlex.quote(str(output_path))
-  more = _more_seeds(pathlib.Path(study_dir), runs, left_out)
-  folder = pathlib.Path(shlex.split(more[0])[0]).parent if more else pathlib.Path()
-  last = [f"{folder / 'dl_condind_report'} --study_dir={study} --output_path={report}"]
+  """Says how to go on with the study, or to train more; arguments as `what_is_missing`."""
+  study_dir = pathlib.Path(study_dir)
+  words = _program_and_study(runs[0], grid)
+  if grid:
+    more, what = [_whole_study(study_dir, words)], "make what is missing of the study"
+  else:
+    more, what = _more_seeds(study_dir, runs, left_out), "add a seed to the study"
+  last = [str(pathlib.Path(words[0]).with_name("dl_condind_report")), f"--study_dir={study_dir}"]
+  last += words[1:2] if grid else []
+  last.append(f"--output_path={output_path}")
   seeds = (
     "In the project's folder, with its environment active and DISENTANGLEMENT_LIB_DATA set as "
-    "before, these commands add a seed to the study:"
+    f"before, these commands {what}, and write this page again:"
     if more
     else "Train with another model.random_seed into a new folder of the study, postprocess and "
     "evaluate as before, then write the report again:"
@@ -214,7 +213,16 @@ def how_to_go_on(
     "Pictures of any run: dl_condind_visualize_model --model_dir={run}/model --output_dir=...",
     "The README describes all commands, the settings, and what differs from disentanglement_lib.",
   ]
-  return [page.paragraphs([seeds]), page.commands([*more, *last]), page.bullets(others)]
+  return [page.paragraphs([seeds]), page.commands([*more, shlex.join(last)]), page.bullets(others)]
+
+
+def _program_and_study(run: study_runs.Run, grid: study.Study | None) -> list[str]:
+  """Returns the program that made a run, its study and its bindings of all runs, as words."""
+  words = _command(run) or [_PROGRAM]
+  named = [word for word in words if word.lstrip("-").startswith("study=")]
+  bindings = [word for word in words if word.lstrip("-").startswith("gin_bindings=")]
+  bindings = [word for word in bindings if run_state.NUM_THREADS not in word]
+  return [words[0], *(named or ([f"--study={grid.name}"] if grid else [])), *bindings]
 
 
 def _more_seeds(
@@ -224,17 +232,31 @@ def _more_seeds(
 
   There is none where a run was not made by dl_condind_reproduce.
   """
-  begun = [*runs, *left_out]
-  seed = 1 + max((int(run.seed) for run in begun if run.seed.isdecimal()), default=-1)
-  number = 1 + max((int(run.name) for run in begun if run.name.isdecimal()), default=-1)
+  seeds = [int(run.seed) for run in (*runs, *left_out) if run.seed.isdecimal()]
+  seed = 1 + max(seeds, default=-1)
   commands = []
   for label in study_runs.correlation_labels(runs):
     run = next(run for run in runs if run.correlation_label == label)
-    words = shlex.split(str(run.provenance.get("command_line", "")))
-    if not words or pathlib.Path(words[0]).name != "dl_condind_reproduce":
+    words = _command(run)
+    if not words:
       return []
     kept = [word for word in words if not word.lstrip("-").startswith("output_directory=")]
-    folder = study_dir / str(number + len(commands))
+    folder = study_dir / f"{run.name}_seed_{seed}"  # A number may be that of a run to come.
     kept += [f"--output_directory={folder}", f"--gin_bindings=model.random_seed = {seed}"]
     commands.append(shlex.join(kept))
   return commands
+
+
+def _command(run: study_runs.Run) -> list[str]:
+  """Returns the words of the command that made a run, none if it was another program's."""
+  words = shlex.split(str(run.provenance.get("command_line", "")))
+  if not words or pathlib.Path(words[0]).name != _PROGRAM:
+    return []
+  # An engine starts runs by their absolute path, which the page is not to show.
+  return [_PROGRAM if pathlib.Path(words[0]).is_absolute() else words[0], *words[1:]]
+
+
+def _whole_study(study_dir: pathlib.Path, words: Sequence[str]) -> str:
+  """Returns the command that makes all missing runs; words as of `_program_and_study`."""
+  output = f"--output_directory={study_dir / study.MODEL_NUM}"
+  return shlex.join([*words, "--engine=local", output])

@@ -17,15 +17,13 @@ from dl_condind.studies import run_state
 from dl_condind.studies import study
 from dl_condind.utils import errors
 
-ENGINES = ("local", "ray", "slurm")
-
 
 @dataclasses.dataclass(frozen=True)
 class Options:
   """How the runs of a study are made.
 
   Attributes:
-    engine: One of ENGINES.
+    engine: "local", "ray" or "slurm".
     workers: Number of runs at a time; None for one for each `threads` processors, or each share of
       a GPU.
     threads: Threads of a run; None for an equal share of the processors. A run that was begun goes
@@ -131,7 +129,8 @@ def make_runs(
     jobs: The runs.
     options: How.
     check_command: Program and arguments that check the settings of the study before a run starts.
-    overwrite: Whether to make all of them anew.
+    overwrite: Whether to make all of them anew. What they wrote is deleted when nothing else can
+      keep the engine from starting.
 
   Returns:
     A line with the number of runs in each state.
@@ -141,17 +140,16 @@ def make_runs(
       ConfigError also if the engine is not installed or lacks a GPU, TryAgainError if it was
       interrupted.
   """
-  if overwrite:
-    for job in jobs:
-      run_state.clear(job.folder)
   states = states_of(jobs)
-  missing = missing_jobs(jobs, states)
-  states |= {job.model_num: run_state.MISSING for job in missing}
-  show = progress.Progress(states)
-  engine = _engine(options)
+  missing = jobs if overwrite else missing_jobs(jobs, states)
+  show = progress.Progress(states | {job.model_num: run_state.MISSING for job in missing})
   if missing:
+    engine = _engine(options)
     if check_command:
       _check(check_command)
+    if overwrite:
+      for job in jobs:
+        run_state.clear(job.folder)
     engine(missing, show)
   _raise_for_failures(jobs, show.states)
   return progress.count_states(show.states.values())

@@ -90,14 +90,18 @@ def _check_flags(values: flags.FlagValues) -> None:
   """Refuses flags that would be without effect."""
   if not values.engine and not values.status:
     raise errors.ConfigError(f"--{_given()[0]} is about many runs: add --engine or --status.")
-  engine = values.engine or "--status"
+  engine = None if values.status else values.engine
+  makes_runs = engine in ("local", "ray")
   for name, is_used in (
-    ("model_num", False),
-    ("model_dir", False),
-    ("overwrite", values.engine in ("local", "ray") and not values.status),
-    ("ray_address", values.engine == "ray"),
-    ("runs_per_gpu", values.engine in ("local", "ray") and values.devices == "gpu"),
+    *((name, False) for name in ("list_studies", "only_print", "only_check")),
+    *((name, False) for name in ("model_num", "model_dir")),
+    *((name, engine is not None) for name in ("engine", "workers", "threads", "devices")),
+    *((name, engine is not None) for name in ("retries", "timeout_hours")),
+    ("overwrite", makes_runs),
+    ("ray_address", engine == "ray"),
+    ("runs_per_gpu", makes_runs and values.devices == "gpu"),
   ):
     if values[name].present and not is_used:
       hint = "; take --model_nums" if name == "model_num" else ""
-      raise errors.ConfigError(f"--{name} has no meaning with {engine}{hint}.")
+      mode = f"--engine={engine}" if engine else "--status"
+      raise errors.ConfigError(f"--{name} has no meaning with {mode}{hint}.")

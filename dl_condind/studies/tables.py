@@ -47,18 +47,18 @@ def verdicts(found: Sequence[claims.Claim]) -> list[str]:
   return [page.table(headings, rows, "verdicts"), page.note(note)]
 
 
-def cell_statistics(settings: comparisons.Settings, left_out: run_folders.Cells) -> list[str]:
+def cell_statistics(found: comparisons.Tables, left_out: run_folders.Cells) -> list[str]:
   """Returns the table of each measure of each cell and correlation.
 
   Args:
-    settings: Runs of each cell.
+    found: The comparisons.
     left_out: Runs of each cell that do not count, which are counted.
   """
   headings = ["Cell", "c", "Runs", "Not counted", "Median", "Mean", "95 % interval"]
   headings += ["Change", "A12", "p", "p, Holm", "Would show", f"p, ±{comparisons.MARGIN:.0%}"]
   rows = []
   for measure in comparisons.MEASURES:
-    table = comparisons.compare(settings, measure)
+    table = found[measure.name]
     if not any(entry.summary.count for entry in table.values()):
       continue
     test = f"{measure.title}; tested: it {'falls' if measure.falls else 'rises'}"
@@ -76,7 +76,7 @@ def cell_statistics(settings: comparisons.Settings, left_out: run_folders.Cells)
     "values would have shown in 80 % of the cases at the first step of Holm's method; shifts of 1, "
     f"1.5 and 2 are A12 of {', '.join(effects)}. The "
     "last p is of the tests that the mean changed by less than the margin. “too few” is said where "
-    "no value whatever could have been significant."
+    "no values whatever of these numbers of runs could have been significant."
   )
   return [page.table(headings, rows), page.note(note)]
 

@@ -14,9 +14,18 @@ class DatasetError(Exception):
 
 
 class DivergedError(ArithmeticError):
-  """Training reached a loss that is not finite."""
+  """Training reached a loss, or a result has a number, that is not finite.
+
+  Attributes:
+    step: The step of the training; None where it is not known, or it is a result.
+  """
 
   exit_code = 4
+
+  def __init__(self, message: str, step: int | None = None):
+    """Describes it; step as the attribute."""
+    super().__init__(message)
+    self.step = step
 
 
 class TryAgainError(Exception):

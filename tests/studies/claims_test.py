@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dl_condind.studies import claims
+from dl_condind.studies import comparisons
 from dl_condind.visualize import study_runs
 
 METHODS = ("vae", "factor_vae", "beta_tc_vae")
@@ -39,7 +40,8 @@ def paper(generated, **changes):
 
 
 def judge(runs):
-  found = claims.judge(study_runs.group_by_setting(runs))
+  settings = study_runs.group_by_setting(runs)
+  found = claims.judge(settings, comparisons.compare_all(settings))
   return {claim.text: claim for claim in found}
 
 
@@ -116,6 +118,16 @@ def test_one_run_a_side_says_what_there_is_and_that_it_is_not_enough(generated):
   decided = {text for text, claim in found.items() if claim.verdict != claims.NOT_ENOUGH_RUNS}
   assert decided == {TC_KL}  # Of all six runs, whose TC is half of their KL here.
   assert "too few runs for a test" in found[MIG_10].evidence
+
+
+@pytest.mark.parametrize("num", [3, 10])
+def test_runs_that_are_pooled_are_not_more_runs(generated, num):
+  runs = [run for method in METHODS for run in cell(generated, num=num, method=method)]
+  values = np.random.default_rng(0).permutation(len(runs))
+  for run, value in zip(runs, values, strict=True):  # TC without relation to KL
+    run.row[study_runs.COLUMNS["total_correlation"][0]] = float(value)
+  expected = claims.FAILS if num == 10 else claims.NOT_ENOUGH_RUNS
+  assert judge(runs)[TC_KL].verdict == expected
 
 
 def test_other_weights_than_the_papers_do_not_count(generated):

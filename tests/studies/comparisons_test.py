@@ -99,6 +99,17 @@ def test_untested_comparisons_count_as_tests(generated):
   assert second.p_value is None
 
 
+def test_runs_are_too_few_only_where_no_step_of_holm_could_show_them(generated):
+  # Of 3 against 3 runs the smallest p-value is 0.05: not in the first of two steps, but in the
+  # second.
+  cells = {("vae", 0.0): values(0.4, 10), ("vae", 0.9): values(0.1, 10, seed=1)}
+  cells |= {("factor_vae", 0.0): [0.3, 0.31, 0.32], ("factor_vae", 0.9): [0.1, 0.11, 0.12]}
+  table = comparisons.compare(study(generated, cells), MIG)
+  _, three = (entry.comparison for (_, label), entry in table.items() if label == "0.9")
+  assert three.p_value == pytest.approx(0.05) and three.adjusted == pytest.approx(0.05)
+  assert three.detectable is None  # at the first step
+
+
 def test_measures_that_no_run_has(generated):
   settings = study(generated, {("vae", 0.0): values(0.3), ("vae", 0.9): values(0.2)})
   low, high = comparisons.compare(settings, RECONSTRUCTION).values()

@@ -1,4 +1,6 @@
 import io
+import os
+import termios
 
 import pytest
 
@@ -7,9 +9,19 @@ from dl_condind.studies import progress
 from dl_condind.studies import run_state
 
 
-class Terminal(io.StringIO):
-  def isatty(self):
-    return True
+@pytest.fixture
+def terminal():
+  """Returns a terminal of 60 columns, to write to, and what reads all that was written."""
+  controller, device = os.openpty()
+  termios.tcsetwinsize(device, (24, 60))
+  with open(device, "w") as stream:
+
+    def shown():
+      stream.flush()
+      return os.read(controller, 100_000).decode().replace("\r\n", "\n")
+
+    yield stream, shown
+  os.close(controller)
 
 
 def job(tmp_path, number):
@@ -25,24 +37,27 @@ def clock(monkeypatch):
   return now
 
 
-def test_the_table_of_a_terminal(tmp_path, clock):
-  terminal = Terminal()
-  show = progress.Progress({0: "done", 1: "missing", 2: "missing"}, terminal)
+def test_the_table_of_a_terminal(tmp_path, clock, terminal):
+  stream, shown = terminal
+  show = progress.Progress({0: "done", 1: "missing", 2: "missing"}, stream)
   show.started(job(tmp_path, 1), 2)
   log = tmp_path / "1" / run_state.LOG
   log.write_text("=== began\n12:00:00 INFO step 100 of 1000, 10.0 steps/s\n")
   clock[0] += 5
   show.refresh()
-  assert terminal.getvalue().splitlines() == [
+  lines = [
     "1 of 3 done, 1 running, 0 failed, 0 diverged, 1 missing",
     "  run 1      attempt 2       5 s  step 100 of 1000, 10.0 steps/s",
   ]
+  # Lines that the terminal wrapped would not be erased.
+  assert shown() == "".join(f"{line[:59]}\n" for line in lines)
   show.refresh()  # Not before a second has passed.
-  assert len(terminal.getvalue().splitlines()) == 2
+  termios.tcsetwinsize(stream.fileno(), (24, 200))
   clock[0] += 10
   log.write_text("12:00:00 INFO step 200 of 1000, 10.0 steps/s\n")
   show.refresh()
-  last = terminal.getvalue().rpartition("\x1b[2A\x1b[J")[2]
+  before, erased, last = shown().partition("\x1b[2A\x1b[J")
+  assert erased and not before
   # 100 steps in 10 s: 100 s a run, of which 15 have passed; two runs are left.
   assert last.splitlines()[0].endswith("1 missing, about 3 min left")
 

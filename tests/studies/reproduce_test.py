@@ -63,7 +63,8 @@ def test_every_run_at_the_ends_of_the_studies_of_the_package_resolves(monkeypatc
         if key not in (study.GIN_FILE, study.BINDINGS):
           assert f"{key} = {value!r}\n" in text
       for metric in grid.metrics:
-        assert (configs.gin_config_folder() / "metrics" / f"{metric}.gin").is_file()
+        folder = configs.gin_config_folder()
+        assert (folder / "metrics" / f"{metric}.gin").is_file() or (folder / metric).is_file()
 
 
 def test_a_run_has_every_stage_in_its_place(run):
@@ -115,6 +116,21 @@ def test_a_run_that_diverges_says_so_in_its_folder(study_file, tmp_path):
     reproduce.reproduce(grid, 0, tmp_path, bindings)
   reproduce.reproduce(grid, 0, tmp_path, overwrite=True)
   assert run_state.state_of(tmp_path, grid.settings(0)) == run_state.DONE
+
+
+def test_a_result_that_is_not_finite_is_a_failure_and_no_divergence(
+  study_file, tmp_path, monkeypatch
+):
+  def not_finite(*arguments):
+    raise errors.DivergedError("mig is nan.")
+
+  grid = study.load_study(str(study_file))
+  monkeypatch.setattr(reproduce.evaluate, "evaluate_with_gin", not_finite)
+  message = rf"^{tmp_path} is trained, but not evaluated: mig is nan\. Leave that metric out"
+  with pytest.raises(errors.ConfigError, match=message):
+    reproduce.reproduce(grid, 0, tmp_path)
+  assert results.is_complete(tmp_path / "model", "train")
+  assert run_state.state_of(tmp_path, grid.settings(0)) == run_state.MISSING
 
 
 def test_another_run_in_its_folder_is_refused(run, study_file):

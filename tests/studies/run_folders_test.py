@@ -4,6 +4,7 @@ import pytest
 
 from dl_condind.studies import run_folders
 from dl_condind.utils import errors
+from dl_condind.visualize import study_runs
 
 
 def names(cells):
@@ -52,11 +53,13 @@ def test_trained_runs_are_not_taken_for_diverged(generated, tmp_path):
   assert run_folders.read_unfinished(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["model/run.json", "diverged.json"])
-def test_damaged_remains_are_named(generated, tmp_path, name):
+def test_damaged_remains_are_named(generated, tmp_path):
   generated.write_begun(tmp_path / "0", generated.config_of(), diverged={"message": "x"})
-  (tmp_path / "0" / name).write_text("[1")
-  with pytest.raises(errors.DatasetError, match=rf"0/{name} is damaged"):
+  (tmp_path / "0" / "diverged.json").write_text("[1")
+  (run,) = run_folders.read_unfinished(tmp_path)
+  assert run.state == study_runs.DIVERGED and "its record is damaged" in run.problem
+  (tmp_path / "0" / "model" / "run.json").write_text("[1")
+  with pytest.raises(errors.DatasetError, match="0/model/run.json is damaged"):
     run_folders.read_unfinished(tmp_path)
 
 

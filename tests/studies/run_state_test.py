@@ -44,9 +44,21 @@ def test_a_run_with_other_settings_is_not_done(tmp_path, settings, state):
   assert run_state.state_of(tmp_path, settings) == state
 
 
-def test_a_run_whose_record_was_deleted_is_not_done(tmp_path):
+STAGE_RECORDS = [
+  "model/results/aggregate/train.json",
+  "postprocessed/mean/results/aggregate/postprocess.json",
+  "metrics/mean/mig/results/aggregate/evaluation.json",
+  "visualizations/visualization.json",
+]
+
+
+@pytest.mark.parametrize("deleted", STAGE_RECORDS)
+def test_a_run_whose_record_was_deleted_is_not_done(tmp_path, deleted):
+  for name in STAGE_RECORDS:
+    files.write_json(tmp_path / name, {})
   make(tmp_path)
-  (tmp_path / "model/results/aggregate/train.json").unlink()
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.DONE
+  (tmp_path / deleted).unlink()
   assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
 
 
@@ -63,7 +75,7 @@ def test_a_diverged_run_is_recorded_and_not_made_again(tmp_path):
     pytest.raises(errors.DivergedError, match="step 41"),
     run_state.making(tmp_path, SETTINGS, overwrite=False),
   ):
-    raise errors.DivergedError(message)
+    raise errors.DivergedError(message, step=41)
   assert run_state.state_of(tmp_path, SETTINGS) == run_state.DIVERGED
   assert json.loads((tmp_path / "diverged.json").read_text()) == {"step": 41, "message": message}
   with pytest.raises(errors.DivergedError, match=r"has diverged: loss is nan.*--overwrite"):

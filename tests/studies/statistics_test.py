@@ -21,6 +21,12 @@ def test_summary_of_equal_values():
   assert statistics.summarize([0.5] * 6) == statistics.Summary(6, 0.5, 0.5, (0.5, 0.5))
 
 
+def test_interval_that_rounding_leaves_undefined_is_left_out():
+  summary = statistics.summarize([1.0, 1.0, 1.0, 1.0, 1.0 + 2**-52])
+  assert summary.count == 5
+  assert summary.interval is None or np.isfinite(summary.interval).all()
+
+
 def test_interval_is_repeatable_and_around_the_mean():
   values = rng().normal(size=10)
   summary = statistics.summarize(values)
@@ -85,6 +91,12 @@ def test_mann_whitney_with_ties_or_many_values_is_the_normal_approximation():
 def test_smallest_p_value_is_that_of_separated_samples(num_x, num_y):
   p_value = statistics.mann_whitney(100 + np.arange(num_x), np.arange(num_y))
   assert statistics.smallest_p_value(num_x, num_y) == pytest.approx(p_value, rel=1e-12)
+
+
+def test_mann_whitney_with_ties_is_not_below_what_is_possible():
+  x, y = [5.0] * 3, [1.0] * 3
+  assert stats.mannwhitneyu(x, y, alternative="greater", method="asymptotic").pvalue < 0.05
+  assert statistics.mann_whitney(x, y) == statistics.smallest_p_value(3, 3) == 0.05
 
 
 def test_holm():

@@ -1,3 +1,4 @@
+import html
 import pathlib
 import re
 import shlex
@@ -43,6 +44,11 @@ def text_of(parts):
   return re.sub(r"\s+", " ", text)
 
 
+def commands_of(parts):
+  (block,) = re.findall(r"<pre>(.*?)</pre>", "".join(parts), re.DOTALL)
+  return [shlex.split(html.unescape(line)) for line in block.splitlines()]
+
+
 def test_what_was_run_is_complete():
   runs = [*quickstart_runs(), make_run("2", 0.0, "other", seed=4)]
   text = text_of(study_description.what_was_run({"VAE on dsprites_full": runs}))
@@ -82,14 +88,12 @@ def test_each_data_set_is_said_to_be_what_it_is():
 
 def test_commands_add_a_seed_in_new_folders():
   parts = study_description.how_to_go_on("out", "out/report.html", quickstart_runs())
-  (block,) = re.findall(r"<pre>(.*?)</pre>", "".join(parts), re.DOTALL)
-  commands = [shlex.split(line) for line in block.replace("&#x27;", "'").splitlines()]
-  assert commands == [
+  assert commands_of(parts) == [
     [
       "bin/dl_condind_reproduce",
       "--study=quickstart",
       f"--model_num={number}",
-      f"--output_directory=out/{number + 2}",
+      f"--output_directory=out/{number}_seed_1",
       "--gin_bindings=model.random_seed = 1",
     ]
     for number in range(2)
@@ -101,7 +105,7 @@ def test_other_ways_of_training_get_words():
   parts = study_description.how_to_go_on("my out", "r.html", runs)
   assert "dl_condind_reproduce --study=quickstart" not in "".join(parts)
   assert "another model.random_seed" in text_of(parts)
-  assert "dl_condind_report --study_dir=&#x27;my out&#x27; --output_path=r.html" in text_of(parts)
+  assert commands_of(parts) == [["dl_condind_report", "--study_dir=my out", "--output_path=r.html"]]
 
 
 def missing_text(runs, left_out=(), grid=None):
@@ -152,13 +156,46 @@ def test_runs_of_the_grid_that_are_absent_are_listed():
   assert "Runs 0, 4: not evaluated: med (mean)." in text
 
 
+def test_a_missing_evaluation_of_the_model_itself_is_found():
+  grid = study.make_study(
+    "grid", ["a.gin"], [("model.random_seed", [0])], metrics=["a/digits.gin"], representations=[]
+  )
+  assert "Run 0: not evaluated: digits (model)." in missing_text([whole_run("0")], grid=grid)
+
+
 def test_ranges():
   assert study_description.ranges(["10", "2", "b", "3", "1", "a/0"]) == "1-3, 10, a/0, b"
   assert study_description.ranges([]) == ""
 
 
-def test_commands_skip_folders_that_are_taken():
+def test_commands_take_a_seed_that_no_run_was_begun_with():
   other = make_run("7", 0.0, "", seed=4)
   parts = study_description.how_to_go_on("out", "r.html", quickstart_runs(), [other])
   text = text_of(parts)
-  assert "--output_directory=out/8" in text and "model.random_seed = 5" in text
+  assert "--output_directory=out/0_seed_5" in text and "model.random_seed = 5" in text
+
+
+def test_command_of_a_known_study_makes_all_that_is_missing():
+  line = (
+    "/somewhere/bin/dl_condind_reproduce --study=my.gin '--gin_bindings=model.batch_size = 8' "
+    "--model_num=1 --output_directory=out/1 '--gin_bindings=model.num_threads = 1'"
+  )
+  grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
+  parts = study_description.how_to_go_on("out", "r.html", [make_run("1", 0.0, line)], (), grid)
+  assert commands_of(parts) == [
+    [
+      "dl_condind_reproduce",
+      "--study=my.gin",
+      "--gin_bindings=model.batch_size = 8",
+      "--engine=local",
+      "--output_directory=out/{model_num}",
+    ],
+    ["dl_condind_report", "--study_dir=out", "--study=my.gin", "--output_path=r.html"],
+  ]
+
+
+def test_a_known_study_needs_no_command_of_a_run():
+  grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
+  runs = [make_run("1", 0.0, "bin/dl_condind_train --model_dir=out/0/model")]
+  first = commands_of(study_description.how_to_go_on("out", "r.html", runs, (), grid))[0]
+  assert first[:3] == ["dl_condind_reproduce", "--study=my", "--engine=local"]

@@ -83,6 +83,25 @@ def test_a_part_of_a_study_keeps_numbers_and_folder():
     part.run(4)
 
 
+def test_two_axes_of_bindings_are_two_axes():
+  lines = (["vae.beta = 1.0"], ["vae.beta = 2.0"]), (["model.batch_size = 8"], ["x = 1"])
+  axes = [("bindings", list(lines[0])), ("bindings", list(lines[1]))]
+  assert grid(axes).run(3)[1] == [*lines[0][1], *lines[1][1], "model.model_num = 3"]
+  for values in lines:
+    for chosen in values:
+      part = grid(axes, only=[("bindings", [chosen])])
+      assert len(part.model_nums) == 2
+      assert all(chosen[0] in part.run(number)[1] for number in part.model_nums)
+  with pytest.raises(errors.ConfigError, match=r'value of "bindings" must be a list of gin st'):
+    grid([("bindings", ["vae.beta = 1.0"]), axes[1]])
+
+
+def test_metrics_that_would_share_a_folder_are_refused():
+  message = r"study\.metrics: several have one name.*: mig, own/mig\.gin\. Rename"
+  with pytest.raises(errors.ConfigError, match=message.replace("\\\\", "\\")):
+    grid([], metrics=["mig", "own/mig.gin", "sap_score"])
+
+
 @pytest.mark.parametrize(
   ("only", "message"),
   [

@@ -130,6 +130,28 @@ def test_a_check_that_fails_keeps_every_run_from_starting(tmp_path):
   assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+  ("options", "check"),
+  [({}, "raise SystemExit('error: beta is wrong')"), ({"devices": "gpu"}, "pass")],
+)
+def test_overwrite_deletes_nothing_if_no_run_can_start(options, check, tmp_path, monkeypatch):
+  monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+  jobs = jobs_in(tmp_path, [0, 1])
+  for job in jobs:
+    mark_done(job)
+  check_command = [sys.executable, "-c", check]
+  with pytest.raises(errors.ConfigError, match=r"beta is wrong|no GPU"):
+    sweep.make_runs(jobs, sweep.Options(**options), check_command, overwrite=True)
+  assert set(sweep.states_of(jobs).values()) == {run_state.DONE}
+
+
+def test_a_study_that_is_done_needs_no_engine(tmp_path, monkeypatch):
+  monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+  jobs = jobs_in(tmp_path, [0])
+  mark_done(jobs[0])
+  assert sweep.make_runs(jobs, sweep.Options(devices="gpu")).startswith("1 of 1 done")
+
+
 def test_overwrite_makes_runs_anew(tmp_path):
   code = (
     "import os, sys\nfrom dl_condind.studies import run_state, study\n"
@@ -171,11 +193,20 @@ def test_status_and_flags_of_the_program(tmp_path):
     (["--study=papre", "--status"], r"--study must be one of .*'papre'"),
     (["--engine=local", "--model_nums=0-2"], r"--model_num must be in \[0, 2\)"),
     (["--model_num=2"], r"--model_num must be in \[0, 2\) for the study quickstart, got 2"),
-    (["--engine=local", "--model_num=1"], r"--model_num has no meaning with local; take --model_n"),
-    (["--engine=local", "--model_dir=x"], r"--model_dir has no meaning with local"),
-    (["--engine=slurm", "--overwrite"], r"--overwrite has no meaning with slurm"),
+    (
+      ["--engine=local", "--model_num=1"],
+      r"--model_num has no meaning with --engine=local; take --",
+    ),
+    (["--engine=local", "--model_dir=x"], r"--model_dir has no meaning with --engine=local"),
+    (["--engine=slurm", "--overwrite"], r"--overwrite has no meaning with --engine=slurm"),
     (["--status", "--ray_address=auto"], r"--ray_address has no meaning with --status"),
-    (["--engine=local", "--runs_per_gpu=2"], r"--runs_per_gpu has no meaning with local"),
+    (["--engine=local", "--runs_per_gpu=2"], r"--runs_per_gpu has no meaning with --engine=local"),
+    (["--engine=local", "--only_print"], r"--only_print has no meaning with --engine=local"),
+    (["--engine=local", "--only_check"], r"--only_check has no meaning with --engine=local"),
+    (["--status", "--list_studies"], r"--list_studies has no meaning with --status"),
+    (["--status", "--engine=ray"], r"--engine has no meaning with --status"),
+    (["--status", "--workers=3"], r"--workers has no meaning with --status"),
+    (["--status", "--timeout_hours=3"], r"--timeout_hours has no meaning with --status"),
     (["--model_nums=0-1"], r"--model_nums is about many runs: add --engine or --status"),
     (["--engine=dask"], r"--engine.*local\|ray\|slurm"),
     (["--engine=local", "--devices=gpu"], r"--devices=gpu, but there is no GPU here"),

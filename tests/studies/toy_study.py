@@ -103,7 +103,7 @@ def lack_data(run):
 
 
 def diverge(run):
-  raise errors.DivergedError(f"loss is nan at step 17 of {run}: lower the learning rate.")
+  raise errors.DivergedError(f"loss is nan at step 17 of {run}: lower the learning rate.", step=17)
 
 
 def crash(run):
