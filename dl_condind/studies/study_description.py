@@ -51,7 +51,7 @@ def what_was_run(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
   ]
   facts.append(("processor", _join(run.provenance.get("cpu") for run in everything)))
   parts += [page.heading("Evaluation and versions"), page.facts_table(facts)]
-  lines = [f"# run {r.name}\n{r.provenance.get('command_line', '-')}" for r in everything]
+  lines = [f"# run {run.name}\n{shlex.join(_command_line(run)) or '-'}" for run in everything]
   return [*parts, page.details("Commands of the trainings", page.commands(lines))]
 
 
@@ -249,11 +249,15 @@ def _more_seeds(
 
 def _command(run: study_runs.Run) -> list[str]:
   """Returns the words of the command that made a run, none if it was another program's."""
-  words = shlex.split(str(run.provenance.get("command_line", "")))
-  if not words or pathlib.Path(words[0]).name != _PROGRAM:
-    return []
-  # An engine starts runs by their absolute path, which the page is not to show.
-  return [_PROGRAM if pathlib.Path(words[0]).is_absolute() else words[0], *words[1:]]
+  words = _command_line(run)
+  return words if words and pathlib.Path(words[0]).name == _PROGRAM else []
+
+
+def _command_line(run: study_runs.Run) -> list[str]:
+  """Returns the words of a run's command, without the folder that a program was found in."""
+  program, *others = shlex.split(str(run.provenance.get("command_line", ""))) or [""]
+  name = pathlib.Path(program).name if pathlib.Path(program).is_absolute() else program
+  return [name, *others] if name else []
 
 
 def _whole_study(study_dir: pathlib.Path, words: Sequence[str]) -> str:

@@ -63,6 +63,14 @@ def test_what_was_run_is_complete():
     assert fact in text
 
 
+def test_commands_of_runs_are_shown_without_the_folder_of_the_program():
+  line = "/somewhere/bin/dl_condind_reproduce '--gin_bindings=model.batch_size = 8' --model_num=1"
+  runs = [make_run("1", 0.0, line), make_run("2", 0.0, "")]
+  text = html.unescape(text_of(study_description.what_was_run({"VAE": runs})))
+  assert "# run 1 dl_condind_reproduce '--gin_bindings=model.batch_size = 8' --model_num=1" in text
+  assert "# run 2 -" in text
+
+
 def test_learning_rate_of_the_optimizer_function_wins():
   run = make_run("0", 0.0, "", **{"train_config.vae_optimizer.learning_rate": "0.5"})
   assert "learning rate 0.5 " in text_of(study_description.what_was_run({"VAE": [run]}))
