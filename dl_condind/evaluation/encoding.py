@@ -9,6 +9,7 @@ from dl_condind.evaluation import checks
 from dl_condind.utils import errors
 
 ENCODE_CHUNK = 1000  # observations; large enough to be fast, small enough for any memory
+ROW_CHUNK = 250  # rows; whole batches of a stored model, and faster than 1000 for a large network
 
 
 def encode(representation_function: Callable, observations: np.ndarray) -> np.ndarray:
@@ -64,10 +65,11 @@ class RowCodes:
     Raises:
       ConfigError: As `encode`.
     """
-    distinct = np.unique(rows)
-    missing = distinct[~self._is_known[distinct]]
-    for start in range(0, len(missing), ENCODE_CHUNK):
-      chunk = missing[start : start + ENCODE_CHUNK]
+    is_wanted = np.zeros_like(self._is_known)
+    is_wanted[rows] = True
+    missing = np.flatnonzero(is_wanted & ~self._is_known)
+    for start in range(0, len(missing), ROW_CHUNK):
+      chunk = missing[start : start + ROW_CHUNK]
       codes = self._encode(chunk)
       if self._codes is None:
         self._codes = np.empty((len(self._is_known), codes.shape[1]), codes.dtype)

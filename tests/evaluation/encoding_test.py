@@ -28,3 +28,30 @@ def test_chunks_are_equal_and_not_too_large():
   observations = np.arange(2002.0)[:, None]
   np.testing.assert_array_equal(encoding.encode(encoder, observations), observations)
   assert sizes == [668, 667, 667]
+
+
+def test_rows_are_encoded_once_in_chunks_and_in_their_order():
+  class Data:
+    num_rows = 700
+
+    def observations_from_rows(self, rows):
+      return rows[:, None] * 10.0
+
+  calls = []
+
+  def encode_rows(observations, rows):
+    np.testing.assert_array_equal(observations[:, 0], rows * 10)
+    calls.append(rows.tolist())
+    return observations + 1
+
+  codes = encoding.RowCodes(Data(), encode_rows)
+  rows = np.array([650, 3, 3, 650, 20])
+  np.testing.assert_array_equal(codes(rows), rows[:, None] * 10 + 1)
+  assert calls == [[3, 20, 650]]
+  everything = np.random.RandomState(0).permutation(700)
+  np.testing.assert_array_equal(codes(everything), everything[:, None] * 10 + 1)
+  assert [len(call) for call in calls[1:]] == [250, 250, 197]
+  encoded = np.concatenate(calls[1:])
+  np.testing.assert_array_equal(encoded, np.delete(np.arange(700), [3, 20, 650]))
+  codes(everything)
+  assert len(calls) == 4

@@ -85,7 +85,8 @@ def robustness_scores(
   Differs from disentanglement_lib in `num_active_dims`, where it sums up the latents' values.
 
   Args:
-    representations: `[num_points, num_latent]`. Computed in their floating point type.
+    representations: `[num_points, num_latent]`. Computed in float32 if they are that, else in
+      float64.
     factors: Discrete ground truth, `[num_points, num_factors]`.
     diff_quantile: Quantile of deviations that stands for the largest one, in [0, 1].
 
@@ -106,7 +107,7 @@ def robustness_scores(
   set_factors.check_arrays(representations, factors)
   checks.check_finite("The representation", representations)
   checks.check_finite("The array of factors", factors)
-  if not np.issubdtype(representations.dtype, np.floating):
+  if representations.dtype not in (np.float32, np.float64):
     representations = representations.astype(np.float64)
   # Means add up float32 in the order in which disentanglement_lib does: here the values of a latent
   # in pairs, in `mean_deviations` point by point.
@@ -130,7 +131,7 @@ def mean_deviations(latents: np.ndarray, factors: np.ndarray, diff_quantile: flo
   """Returns the deviation of latents from their mean for a value, averaged over a factor's values.
 
   Args:
-    latents: `[num_points, num_latent]`, a floating point type.
+    latents: float32 or float64 `[num_points, num_latent]`.
     factors: Discrete ground truth, `[num_points, num_factors]`.
     diff_quantile: Quantile of the deviations for a value that stands for the largest one.
 
@@ -138,16 +139,18 @@ def mean_deviations(latents: np.ndarray, factors: np.ndarray, diff_quantile: flo
     float64 `[num_latent, num_factors]`.
   """
   deviations = np.zeros((latents.shape[1], factors.shape[1]))
-  for i, factor in enumerate(factors.T):
-    _, ranks, counts = np.unique(factor, return_inverse=True, return_counts=True)
+  for i, (numbers, num_numbers) in enumerate(zip(*utils.enumerate_values(factors), strict=True)):
+    counts = np.bincount(numbers)
+    counts = counts[counts > 0]
     # The points of a value side by side, so that no value has to be searched for. Small integers
     # are sorted in linear time.
-    order = np.argsort(ranks.astype(np.min_scalar_type(len(counts))), kind="stable")
+    order = np.argsort(numbers.astype(np.min_scalar_type(num_numbers)), kind="stable")
     differences = np.take(latents, order, axis=0)
     ends = np.cumsum(counts)[:-1]
     for group in np.split(differences, ends):
-      group -= group.mean(axis=0)
-    differences = np.ascontiguousarray(np.abs(differences, out=differences).T)
+      # Adds point by point, as `sum` does in three times the time.
+      group -= np.einsum("ij->j", group) / len(group)
+    differences = np.abs(differences.T, order="C")
     for group in np.split(differences, ends, axis=1):
       deviations[:, i] += _quantile_of_rows(group, diff_quantile)
     deviations[:, i] /= len(counts)

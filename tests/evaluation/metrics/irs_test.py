@@ -139,6 +139,20 @@ def test_arguments_are_left_as_they_are_and_may_be_integers():
   assert irs.robustness_scores(x.astype(np.int32), y) == results
 
 
+def test_single_precision_is_computed_as_it_is_and_half_precision_in_double():
+  x, y = points(num_points=4000)
+  x = x.astype(np.float32)
+  expected = np.zeros((x.shape[1], y.shape[1]))
+  for i in range(y.shape[1]):
+    groups = [x[y[:, i] == value] for value in np.unique(y[:, i])]
+    quantiles = [np.quantile(np.abs(z - z.mean(axis=0)), 0.9, axis=0) for z in groups]
+    expected[:, i] = np.mean(quantiles, axis=0, dtype=np.float64)
+  # The same to the last digit, which means that add up in another order do not have.
+  np.testing.assert_array_equal(irs.mean_deviations(x, y, 0.9), expected)
+  half = x.astype(np.float16)
+  assert irs.robustness_scores(half, y) == irs.robustness_scores(half.astype(np.float64), y)
+
+
 def test_order_of_latents_and_names_of_values_do_not_matter():
   x, y = points()
   results = irs.robustness_scores(x, y)

@@ -170,3 +170,15 @@ def test_information_is_scikit_learns():
     assert (found[1] == 0).all()
     found = utils.discrete_mutual_info(codes * 0.1, factors)  # Values that are no whole numbers.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+
+
+def test_values_are_numbered_in_their_order():
+  values = np.array([[7, 30_000, 2], [5, -30_000, 2], [5, 0, 2]])
+  numbers, num = utils.enumerate_values(values)
+  np.testing.assert_array_equal(numbers, [[2, 0, 0], [2, 0, 1], [0, 0, 0]])  # No point has a 6.
+  np.testing.assert_array_equal(num, [3, 3, 1])
+  # The width of a column may be more than its type holds.
+  np.testing.assert_array_equal(utils.enumerate_values(values.astype(np.int16))[0], numbers)
+  numbers, num = utils.enumerate_values(values / 4)
+  np.testing.assert_array_equal(numbers, [[1, 0, 0], [2, 0, 1], [0, 0, 0]])
+  np.testing.assert_array_equal(num, [2, 3, 1])
