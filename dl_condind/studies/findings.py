@@ -108,11 +108,13 @@ def _change(
 ) -> str:
   before, after = (round(study_runs.median(runs, measure), digits) for runs in (low, high))
   counts = [len(study_runs.values_of(runs, measure)) for runs in (low, high)]
-  verb = "rose" if after > before else "fell" if after < before else "stayed"
   where = [
     f"at {study_runs.name_correlation(runs[0].correlation_label)} ({count_of('run', count)})"
     for runs, count in zip((low, high), counts, strict=True)
   ]
+  if after == before:
+    return f"stayed {before:.{digits}f}, {where[0]} and {where[1]}"
+  verb = "rose" if after > before else "fell"
   return f"{verb} from {before:.{digits}f} {where[0]} to {after:.{digits}f} {where[1]}"
 
 

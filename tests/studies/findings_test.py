@@ -31,12 +31,16 @@ def text_of(runs):
 
 
 @pytest.mark.parametrize(
-  ("low", "high", "verb"),
-  [([0.2, 0.4], [0.1, 0.1], "fell"), ([0.1], [0.2], "rose"), ([0.2], [0.2001], "stayed")],
+  ("low", "high", "change"),
+  [
+    ([0.2, 0.4], [0.1, 0.1], "fell from 0.300 at c = 0 (2 runs) to 0.100 at c = 0.9 (2 runs)"),
+    ([0.1], [0.2], "rose from 0.100 at c = 0 (1 run) to 0.200 at c = 0.9 (1 run)"),
+    ([0.2], [0.2001], "stayed 0.200, at c = 0 (1 run) and at c = 0.9 (1 run)"),
+  ],
 )
-def test_direction_of_mig(low, high, verb):
+def test_direction_of_mig(low, high, change):
   text = text_of(mig_runs(low, high))
-  assert f"Median MIG of the mean representation {verb} from" in text
+  assert f"Median MIG of the mean representation {change}" in text
 
 
 def test_mig_is_given_with_medians_counts_and_pairs():
