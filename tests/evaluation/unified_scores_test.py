@@ -218,7 +218,7 @@ def test_gin_binds_the_matrices():
     "unified_scores.matrix_fns = "
     "[@mutual_information_matrix, @importance_gbt_matrix, @accuracy_svm_matrix]\n"
     "unified_scores.num_train = 40\nunified_scores.num_test = 20\n"
-    "importance_gbt_matrix.predictor_fn = @random_forest_classifier"
+    "importance_gbt_matrix.predictor_fn = @extra_trees_classifier"
   )
   results = unified_scores.compute_unified_scores(
     dummy_data.DummyData(), lambda x: x[:, :3, 0, 0], np.random.RandomState(0)

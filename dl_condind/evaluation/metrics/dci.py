@@ -43,7 +43,7 @@ def compute_dci(
     num_train: Number of points to fit.
     num_test: Number of points to test on, drawn after those.
     batch_size: Number of points of one draw.
-    predictor_fn: Makes the classifiers. With `random_forest_classifier` it is
+    predictor_fn: Makes the classifiers. With `extra_trees_classifier` it is
       faster.
 
   Returns:

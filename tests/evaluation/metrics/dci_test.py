@@ -12,7 +12,7 @@ from dl_condind.evaluation.metrics import dci
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
 
-FAST = predictors.random_forest_classifier
+FAST = predictors.extra_trees_classifier
 FIVE = np.diag(5.0 * np.ones(5))
 
 
@@ -229,7 +229,7 @@ def test_points_that_cannot_be_scored_are_refused(change, message):
 
 def test_gin_binds_the_parameters():
   gin.parse_config(
-    "dci.num_train = 30\ndci.num_test = 20\ndci.predictor_fn = @random_forest_classifier"
+    "dci.num_train = 30\ndci.num_test = 20\ndci.predictor_fn = @extra_trees_classifier"
   )
   data = dummy_data.DummyData()
   results = dci.compute_dci(data, lambda x: x[:, :3, 0, 0], np.random.RandomState(0))

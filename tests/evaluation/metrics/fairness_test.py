@@ -182,7 +182,7 @@ def test_non_finite_representation_is_refused():
 def test_protocol_on_dummy_data():
   gin.parse_config(
     "fairness.num_train = 20\nfairness.num_test_points_per_class = 3\n"
-    "predictor.predictor_fn = @random_forest_classifier"
+    "predictor.predictor_fn = @extra_trees_classifier"
   )
   results = fairness.compute_fairness(
     dummy_data.DummyData(), lambda x: x[:, :2, 0, 0], np.random.RandomState(0)

@@ -33,15 +33,15 @@ def test_gin_chooses_the_predictor():
 
 
 def test_gradient_boosting_has_scikit_learns_defaults():
-  expected = ensemble.GradientBoostingClassifier().get_params()
-  assert predictors.gradient_boosting_classifier().get_params() == expected
+  expected = vars(ensemble.GradientBoostingClassifier())
+  assert vars(predictors.gradient_boosting_classifier()) == expected
 
 
 @pytest.mark.parametrize(
   "predictor_fn",
   [
     predictors.gradient_boosting_classifier,
-    predictors.random_forest_classifier,
+    predictors.extra_trees_classifier,
     predictors.logistic_regression_cv,
   ],
 )
@@ -119,20 +119,20 @@ def test_permutation_importance_finds_the_latent_that_matters():
   np.testing.assert_array_equal(importance, predictors.score_factors(*task).importance)
 
 
-def test_random_forest_agrees_with_boosted_trees():
+def test_extra_trees_agree_with_boosted_trees():
   x, y = points(num_points=600, num_latent=4)
   half = (x[:300], y[:300], x[300:], y[300:], 0, True)
   trees = predictors.score_factors(predictors.gradient_boosting_classifier, *half)
-  forest = predictors.score_factors(predictors.random_forest_classifier, *half)
-  np.testing.assert_allclose(forest.test_accuracy, trees.test_accuracy, atol=0.1)
-  np.testing.assert_array_equal(np.argmax(forest.importance, 0), np.argmax(trees.importance, 0))
+  extra = predictors.score_factors(predictors.extra_trees_classifier, *half)
+  np.testing.assert_allclose(extra.test_accuracy, trees.test_accuracy, atol=0.1)
+  np.testing.assert_array_equal(np.argmax(extra.importance, 0), np.argmax(trees.importance, 0))
 
 
 @pytest.mark.parametrize(
   "predictor_fn",
   [
     predictors.gradient_boosting_classifier,
-    predictors.random_forest_classifier,
+    predictors.extra_trees_classifier,
     predictors.logistic_regression_cv,
   ],
 )

@@ -148,7 +148,7 @@ def test_protocol():
   gin.parse_config(
     "reduced_downstream_task.num_train = [30]\nreduced_downstream_task.num_test = 30\n"
     "reduced_downstream_task.num_factors_to_remove = 1\n"
-    "factorwise_dci.predictor_fn = @random_forest_classifier"
+    "factorwise_dci.predictor_fn = @extra_trees_classifier"
   )
   with gin.unlock_config():
     gin.bind_parameter("predictor.predictor_fn", tree.DecisionTreeClassifier)
