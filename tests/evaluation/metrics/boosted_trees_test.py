@@ -2,11 +2,17 @@ import pickle
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn import base
 from sklearn import ensemble
 
 from dl_condind.evaluation.metrics import boosted_trees
 from dl_condind.evaluation.metrics import presorted_trees
+
+pytestmark = pytest.mark.skipif(
+  not sklearn.__version__.startswith(boosted_trees.SCIKIT_LEARN),
+  reason="These are the trees of one version of scikit-learn.",
+)
 
 
 def labels_and_noise(num_points, num_classes, num_columns, seed=0):

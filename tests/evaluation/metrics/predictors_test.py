@@ -7,6 +7,7 @@ from sklearn import ensemble
 from sklearn import linear_model
 from sklearn import model_selection
 
+from dl_condind.evaluation.metrics import boosted_trees
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
 
@@ -35,6 +36,19 @@ def test_gin_chooses_the_predictor():
 def test_gradient_boosting_has_scikit_learns_defaults():
   expected = vars(ensemble.GradientBoostingClassifier())
   assert vars(predictors.gradient_boosting_classifier()) == expected
+
+
+@pytest.mark.parametrize(
+  ("version", "kind"),
+  [
+    ("1.9.1", boosted_trees.GradientBoostingClassifier),
+    ("1.8.2", ensemble.GradientBoostingClassifier),
+    ("1.10.0", ensemble.GradientBoostingClassifier),
+  ],
+)
+def test_other_versions_of_scikit_learn_grow_their_own_trees(version, kind, monkeypatch):
+  monkeypatch.setattr(predictors.sklearn, "__version__", version)
+  assert type(predictors.gradient_boosting_classifier()) is kind
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,16 @@ import hypothesis
 from hypothesis import strategies
 import numpy as np
 import pytest
+import sklearn
 from sklearn import tree
 
+from dl_condind.evaluation.metrics import boosted_trees
 from dl_condind.evaluation.metrics import presorted_trees
+
+pytestmark = pytest.mark.skipif(
+  not sklearn.__version__.startswith(boosted_trees.SCIKIT_LEARN),
+  reason="These are the trees of one version of scikit-learn.",
+)
 
 
 def scikit_learns(x, targets, max_depth, seed):
