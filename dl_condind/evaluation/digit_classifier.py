@@ -5,6 +5,7 @@ convolutional network after LeNet-5 (LeCun et al., 1998) with rectified units an
 """
 
 from collections.abc import Callable
+import functools
 import hashlib
 import json
 import pathlib
@@ -121,6 +122,7 @@ def _cached(path: pathlib.Path, train: Callable[[], keras.Model]) -> Any:
   model = _stored(path, logging.warning)
   if model is not None:
     return model
+  train = functools.cache(train)  # Once, also where it cannot be kept.
   try:
     with table_cache.only_writer(path.parent):
       model = _stored(path, logging.debug)  # Another process may have trained it meanwhile.

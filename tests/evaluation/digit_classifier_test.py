@@ -113,6 +113,24 @@ def test_without_a_place_for_a_cache_it_is_trained_all_the_same(few_images, tmp_
   assert found.results == load(tmp_path / "cache").results
 
 
+def test_a_classifier_that_cannot_be_kept_is_not_trained_again(few_images, tmp_path, monkeypatch):
+  save, train, trainings = digit_classifier.saved_models.save, digit_classifier._train, []
+
+  def save_elsewhere_only(module, signatures, path):
+    if tmp_path in path.parents:
+      raise errors.ConfigError("The folder cannot be written to.")
+    save(module, signatures, path)
+
+  def count(*settings):
+    trainings.append(settings)
+    return train(*settings)
+
+  monkeypatch.setattr(digit_classifier.saved_models, "save", save_elsewhere_only)
+  monkeypatch.setattr(digit_classifier, "_train", count)
+  load(tmp_path)
+  assert len(trainings) == 1
+
+
 def test_classifier_that_is_too_bad_is_refused(few_images, tmp_path, monkeypatch):
   monkeypatch.setattr(digit_classifier, "MIN_ACCURACY", 0.999)
   message = r"right about [5-9]\d\.\d\d% of MNIST's test images, and .* needs 100%: raise"
