@@ -74,13 +74,7 @@ def reproduce(
     if model_dir is None:
       model_dir = output / "model"
       train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
-    try:
-      _evaluate(grid, pathlib.Path(model_dir), output, overwrite)
-    except errors.DivergedError as error:  # The model is trained and may be evaluated otherwise.
-      raise errors.ConfigError(
-        f"{output} is trained, but not evaluated: {error} Leave that metric out of study.metrics, "
-        "or change its settings."
-      ) from error
+    _evaluate(grid, pathlib.Path(model_dir), output, overwrite)
 
 
 def _evaluate(
@@ -93,7 +87,13 @@ def _evaluate(
     folder = output / "postprocessed" / name if grid.representations else model_dir
     for metric in grid.metrics:
       directory = output / "metrics" / name / study.metric_name(metric)
-      evaluate.evaluate_with_gin(folder, directory, overwrite, [_metric_file(metric)])
+      try:
+        evaluate.evaluate_with_gin(folder, directory, overwrite, [_metric_file(metric)])
+      except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
+        raise errors.ConfigError(
+          f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of "
+          "study.metrics, or change its settings."
+        ) from error
   pictures = output / "visualizations"
   if grid.representations:
     visualize_model.visualize_model(model_dir, pictures, overwrite)

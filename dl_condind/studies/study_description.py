@@ -220,9 +220,11 @@ def _program_and_study(run: study_runs.Run, grid: study.Study | None) -> list[st
   """Returns the program that made a run, its study and its bindings of all runs, as words."""
   words = _command(run) or [_PROGRAM]
   named = [word for word in words if word.lstrip("-").startswith("study=")]
+  if grid and pathlib.Path("".join(named)).stem.removeprefix("--study=") != grid.name:
+    named = [f"--study={grid.name}"]
   bindings = [word for word in words if word.lstrip("-").startswith("gin_bindings=")]
   bindings = [word for word in bindings if run_state.NUM_THREADS not in word]
-  return [words[0], *(named or ([f"--study={grid.name}"] if grid else [])), *bindings]
+  return [words[0], *named, *bindings]
 
 
 def _more_seeds(

@@ -126,7 +126,7 @@ def test_a_result_that_is_not_finite_is_a_failure_and_no_divergence(
 
   grid = study.load_study(str(study_file))
   monkeypatch.setattr(reproduce.evaluate, "evaluate_with_gin", not_finite)
-  message = rf"^{tmp_path} is trained, but not evaluated: mig is nan\. Leave that metric out"
+  message = rf"^{tmp_path}/model is trained, but .*few\.gin cannot be evaluated: mig is nan\. Leave"
   with pytest.raises(errors.ConfigError, match=message):
     reproduce.reproduce(grid, 0, tmp_path)
   assert results.is_complete(tmp_path / "model", "train")

@@ -202,6 +202,13 @@ def test_command_of_a_known_study_makes_all_that_is_missing():
   ]
 
 
+def test_runs_of_another_study_go_on_as_the_known_one():
+  grid = study.make_study("part", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
+  runs = [make_run("1", 0.0, "bin/dl_condind_reproduce --study=whole --model_num=1")]
+  parts = study_description.how_to_go_on("out", "r.html", runs, (), grid)
+  assert ["--study=part" in words for words in commands_of(parts)] == [True, True]
+
+
 def test_a_known_study_needs_no_command_of_a_run():
   grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
   runs = [make_run("1", 0.0, "bin/dl_condind_train --model_dir=out/0/model")]
