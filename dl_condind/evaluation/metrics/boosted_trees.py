@@ -16,8 +16,9 @@ _SMALLEST_CURVATURE = 1e-150  # scikit-learn's
 class GradientBoostingClassifier(ensemble.GradientBoostingClassifier):
   """scikit-learn's classifier with its defaults: 100 rounds, depth 3, learning rate 0.1.
 
-  With the same random_state it has the same trees and predicts the same. Only how a tree is grown
-  differs, see `presorted_trees`; a tree that is not known there is grown by scikit-learn.
+  With the same random_state it splits at the same places and predicts the same; importances are the
+  same to rounding. Nodes that are no leaves have no value. How a tree is grown differs, see
+  `presorted_trees`; a tree that is not known there is grown by scikit-learn.
 
   Args:
     random_state: Seed, or None.
