@@ -219,12 +219,12 @@ def how_to_go_on(
 def _program_and_study(run: study_runs.Run, grid: study.Study | None) -> list[str]:
   """Returns the program that made a run, its study and its bindings of all runs, as words."""
   words = _command(run) or [_PROGRAM]
-  named = [word for word in words if word.lstrip("-").startswith("study=")]
-  if grid and pathlib.Path("".join(named)).stem.removeprefix("--study=") != grid.name:
-    named = [f"--study={grid.name}"]
+  studies = [word.partition("=")[2] for word in words if word.lstrip("-").startswith("study=")]
+  if grid and [pathlib.Path(name).stem for name in studies] != [grid.name]:
+    studies = [grid.name]
   bindings = [word for word in words if word.lstrip("-").startswith("gin_bindings=")]
   bindings = [word for word in bindings if run_state.NUM_THREADS not in word]
-  return [words[0], *named, *bindings]
+  return [words[0], *(f"--study={name}" for name in studies), *bindings]
 
 
 def _more_seeds(

@@ -147,3 +147,8 @@ def test_settings_are_named_where_there_are_several():
   assert [text.partition(". ")[0] for text in paragraphs[:5]] == ["A", "A", "B", "B", "C"]
   assert "fell" in paragraphs[0] and "rose" in paragraphs[2] and "nothing" in paragraphs[4]
   assert not findings.describe({"A": first})[0].startswith("A")
+
+
+def test_the_paper_gives_no_steps_of_an_infogan():
+  runs = [make_run(0.0, steps=15000, method="infogan")]
+  assert not any("instead of" in text for text in findings.caveats({"a": runs}))

@@ -24,7 +24,7 @@ def test_summary_of_equal_values():
 def test_interval_that_rounding_leaves_undefined_is_left_out():
   summary = statistics.summarize([1.0, 1.0, 1.0, 1.0, 1.0 + 2**-52])
   assert summary.count == 5
-  assert summary.interval is None or np.isfinite(summary.interval).all()
+  assert summary.interval is None  # scipy has (nan, nan).
 
 
 def test_interval_is_repeatable_and_around_the_mean():
