@@ -178,8 +178,8 @@ def test_shape_is_known_when_a_step_is_traced(make_dataset):
 
 class SixImages(labelled_images.LabelledImages):
   def __init__(self):
-    factors = np.arange(6)[:, None]
-    super().__init__("six", pathlib.Path("/some/where.npz"), ["a"], [6], factors, (2, 2, 1))
+    path = pathlib.Path("/some/where.npz")
+    super().__init__("six", path, ["a"], [6], 6, lambda: np.arange(6)[:, None], (2, 2, 1))
 
   def read_images(self, folder):
     raise NotImplementedError

@@ -164,7 +164,8 @@ class FewImages(labelled_images.LabelledImages):
   def __init__(self, factors):
     names, sizes = ["a", "b"][: factors.shape[1]], [3, 4][: factors.shape[1]]
     path = pathlib.Path("few.npz")
-    super().__init__("few", path, names, sizes, factors, (2, 2, 1), version=factors.tobytes())
+    shape, version = (2, 2, 1), factors.tobytes()
+    super().__init__("few", path, names, sizes, len(factors), lambda: factors, shape, version)
 
   def read_images(self, folder):
     images = np.arange(self.num_rows * 4, dtype=np.uint8).reshape(-1, 2, 2, 1)

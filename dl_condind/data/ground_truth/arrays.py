@@ -59,7 +59,8 @@ class Arrays(labelled_images.LabelledImages):
       path=found,
       factor_names=names,
       factors_num_values=num_values,
-      factors=factors,
+      num_rows=len(factors),
+      read_factors=lambda: factors,
       observation_shape=shape,
       version=version,
     )

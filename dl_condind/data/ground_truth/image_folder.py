@@ -71,7 +71,8 @@ class ImageFolder(labelled_images.LabelledImages):
       path=folder,
       factor_names=factor_names,
       factors_num_values=num_values,
-      factors=factors,
+      num_rows=len(factors),
+      read_factors=lambda: factors,
       observation_shape=shape,
       version=version,
     )

@@ -1,8 +1,10 @@
 """Images with a table of their factors, in which combinations may be missing or repeated."""
 
 import abc
+from collections.abc import Callable
 from collections.abc import Hashable
 from collections.abc import Sequence
+import functools
 import pathlib
 
 import numpy as np
@@ -17,11 +19,9 @@ class LabelledImages(ground_truth_data.GroundTruthData):
   """A data set that is a list of images, each with its factors.
 
   Sampling draws images uniformly, so combinations of factors appear as often as they are in the
-  list. The images are read on first use, once in a process.
+  list. Images are read on first use, once in a process, and factors with them or before.
 
   Attributes:
-    factors: Factors of each image, int64 or, if one is continuous, float64, `[num_rows,
-      num_factors]`. May have no columns.
     num_rows: Number of images.
     path: Where the images come from.
     version: What tells apart the contents of one path at different times, where they may change.
@@ -33,7 +33,8 @@ class LabelledImages(ground_truth_data.GroundTruthData):
     path: pathlib.Path,
     factor_names: Sequence[str],
     factors_num_values: Sequence[int],
-    factors: np.ndarray,
+    num_rows: int,
+    read_factors: Callable[[], np.ndarray],
     observation_shape: Sequence[int],
     version: Hashable = None,
   ):
@@ -45,16 +46,25 @@ class LabelledImages(ground_truth_data.GroundTruthData):
       factor_names: Name of each factor.
       factors_num_values: Number of values of each factor; of a continuous one, the number of
         different values that the images have.
-      factors: Factors of each image; integers are in [0, number of values).
+      num_rows: Number of images.
+      read_factors: Returns `factors`, of which integers are in [0, number of values).
       observation_shape: (height, width, channels).
       version: What tells apart the contents of one path at different times.
     """
     super().__init__(name, factor_names, factors_num_values, observation_shape)
     self.path = path
     self.version = version
-    self.factors = factors
-    self.num_rows = len(factors)
+    self.num_rows = num_rows
+    self._read_factors = read_factors
     self._sorted = None
+
+  @functools.cached_property
+  def factors(self) -> np.ndarray:
+    """Factors of each image, int64 or, if one is continuous, float64, `[num_rows, num_factors]`.
+
+    May have no columns.
+    """
+    return self._read_factors()
 
   @property
   def has_complete_grid(self) -> bool:
@@ -77,12 +87,13 @@ class LabelledImages(ground_truth_data.GroundTruthData):
   def _read(self) -> tuple[np.ndarray, dict[str, str]]:
     key = (type(self), str(self.path), self.version)
     images, provenance = ground_truth_data.read_once(key, self.read_images)
-    if images.shape != (self.num_rows, *self.observation_shape):
+    shapes = images.shape, self.factors.shape
+    if shapes != ((self.num_rows, *self.observation_shape), (self.num_rows, self.num_factors)):
       raise errors.DatasetError(f"{self.path} has changed since it was opened: start again.")
     return images, provenance
 
   def load(self) -> None:
-    """Reads the images now rather than on first use.
+    """Reads factors and images now rather than on first use.
 
     Raises:
       DatasetError: If a file is missing, damaged or not what it should be.

@@ -33,28 +33,31 @@ class MNIST(labelled_images.LabelledImages):
   """
 
   def __init__(self, split: str = "train"):
-    """Describes the data set and reads its labels.
+    """Describes the data set. Labels and images are read on first use.
 
     Args:
       split: "train" (60,000 images) or "test" (10,000).
 
     Raises:
       ConfigError: If there is no such split.
-      DatasetError: If the labels are missing, damaged or not the official ones.
     """
     if split not in NUM_ROWS:
       raise errors.ConfigError(f"mnist.split must be 'train' or 'test', got {split!r}.")
     self.split = split
-    folder = reading.data_folder() / FOLDER
-    labels = _read_official(folder, f"{_PREFIX[split]}-labels-idx1-ubyte", (NUM_ROWS[split],))
+    self._folder = reading.data_folder() / FOLDER
     super().__init__(
       name="mnist",
-      path=folder / f"{_PREFIX[split]}-images-idx3-ubyte",
+      path=self._folder / f"{_PREFIX[split]}-images-idx3-ubyte",
       factor_names=["digit"],
       factors_num_values=[10],
-      factors=labels[:, None].astype(np.int64),
+      num_rows=NUM_ROWS[split],
+      read_factors=self._read_digits,
       observation_shape=IMAGE_SHAPE,
     )
+
+  def _read_digits(self) -> np.ndarray:
+    name = f"{_PREFIX[self.split]}-labels-idx1-ubyte"
+    return _read_official(self._folder, name, (self.num_rows,))[:, None].astype(np.int64)
 
   def read_images(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns the images, uint8 `[num_rows, 28, 28, 1]`, and their provenance.

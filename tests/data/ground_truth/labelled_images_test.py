@@ -14,7 +14,8 @@ class Listed(labelled_images.LabelledImages):
 
   def __init__(self, path, factors, sizes, is_float=False, version=None):
     names = [f"f{i}" for i in range(factors.shape[1])]
-    super().__init__("listed", path, names, sizes, factors, SHAPE, version)
+    num_rows = len(factors)
+    super().__init__("listed", path, names, sizes, num_rows, lambda: factors, SHAPE, version)
     self.is_float = is_float
     self.num_reads = 0
 
