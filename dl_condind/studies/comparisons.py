@@ -27,12 +27,14 @@ class Measure:
     title: Its name for readers.
     falls: Whether the test is that it falls, or that it rises.
     digits: Decimal places to show.
+    family: Which methods have it.
   """
 
   name: str
   title: str
   falls: bool
   digits: int
+  family: str = study_runs.VAE
 
 
 MEASURES = (
@@ -41,6 +43,17 @@ MEASURES = (
   Measure("reconstruction_loss", "reconstruction error", falls=False, digits=2),
   Measure("kl_loss", "KL, factorized", falls=True, digits=2),
   Measure("total_correlation", "TC estimate", falls=True, digits=2),
+  *(
+    Measure(name, title, falls, digits, study_runs.INFOGAN)
+    for name, title, falls, digits in (
+      ("conditional_r2_mean_gap", "gap of R² between best and second code", True, 3),
+      ("conditional_r2_assigned", "R² of a code with an attribute of its own", True, 3),
+      ("digit_change_rate", "share of traversals along which the digit changes", False, 3),
+      ("error_correlation", "correlation of the recognition network's errors", False, 2),
+      ("discriminator_loss", "loss of the discriminator", False, 2),
+      ("generator_loss", "loss of the generator", False, 2),
+    )
+  ),
 )
 
 
@@ -101,7 +114,7 @@ def compare(
   what is shown stays so when they are finished and show nothing.
 
   Args:
-    settings: Runs of each cell.
+    settings: Runs of each cell; those of other families than the measure's are left out.
     measure: What is compared.
     margin: Of the equivalence tests, a share of the baseline's mean.
     alpha: Level of all tests.
@@ -109,6 +122,7 @@ def compare(
   Returns:
     (cell, correlation) -> entry.
   """
+  settings = study_runs.by_family(settings).get(measure.family, {})
   values = {
     (setting, label): study_runs.values_of(study_runs.of_correlation(runs, label), measure.name)
     for setting, runs in settings.items()

@@ -1,4 +1,4 @@
-"""What the measures of a study say, and do not say, in words."""
+"""What the measures of a study of VAEs say, and do not say, in words; and what any study lacks."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from dl_condind.visualize import study_runs
 
 _PAPER_STEPS = {"vae": 300000, "factor_vae": 150000, "beta_tc_vae": 300000}
-_MAX_TOLD_SETTINGS = 3  # Of more, the table of statistics says the same in less space.
+MAX_TOLD_SETTINGS = 3  # Of more, the table of statistics says the same in less space.
+ONE_CORRELATION = "All runs have one noise correlation, so nothing is compared."
 
 
 def describe(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
-  """Returns sentences on the measures of runs grouped by setting, most important first."""
+  """Returns sentences on the measures of VAEs grouped by setting, most important first."""
   paragraphs = []
-  if len(settings) <= _MAX_TOLD_SETTINGS:
+  if len(settings) <= MAX_TOLD_SETTINGS:
     for name, runs in settings.items():
       start = f"{name}. " if len(settings) > 1 else ""
       if pair := study_runs.extremes(runs):
         paragraphs += [f"{start}{_describe_mig(*pair)}", f"{start}{_describe_terms(*pair)}"]
       else:
-        paragraphs.append(f"{start}All runs have one noise correlation, so nothing is compared.")
+        paragraphs.append(f"{start}{ONE_CORRELATION}")
   if any(study_runs.extremes(runs) for runs in settings.values()):
     paragraphs.append(_PAPER)
   everything = [run for runs in settings.values() for run in runs]
@@ -39,6 +40,7 @@ def caveats(
     *_describe_data(settings),
     *_describe_steps(everything),
     *_describe_diverged([run for run in lost if run.state == study_runs.DIVERGED]),
+    *_describe_collapsed(everything),
   ]
 
 
@@ -69,7 +71,7 @@ def _describe_mig(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run])
     if not (study_runs.values_of(low, measure) and study_runs.values_of(high, measure)):
       sentences.append(f"MIG of the {representation} representation is missing on one side.")
       continue
-    change = _change(low, high, measure, digits=3)
+    change = describe_change(low, high, measure, digits=3)
     sentences.append(f"Median MIG of the {representation} representation {change}.")
   low_values, high_values = (
     study_runs.values_of(low, "mig_mean"),
@@ -93,7 +95,7 @@ def _describe_terms(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run
     "total_correlation": "TC estimate",
   }
   changes = [
-    f"{name} {_change(low, high, measure, digits=2)}"
+    f"{name} {describe_change(low, high, measure, digits=2)}"
     for measure, name in names.items()
     if study_runs.values_of(low, measure) and study_runs.values_of(high, measure)
   ]
@@ -102,9 +104,10 @@ def _describe_terms(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run
   return f"Median {'; '.join(changes)}."
 
 
-def _change(
+def describe_change(
   low: Sequence[study_runs.Run], high: Sequence[study_runs.Run], measure: str, digits: int
 ) -> str:
+  """Returns how the median of a measure, of which there are values, changes from low to high."""
   before, after = (round(study_runs.median(runs, measure), digits) for runs in (low, high))
   counts = [len(study_runs.values_of(runs, measure)) for runs in (low, high)]
   where = [
@@ -122,7 +125,7 @@ def _describe_kl(runs: Sequence[study_runs.Run]) -> list[str]:
   for run in runs:
     full, factorized = run.measure("kl_loss_full"), run.measure("kl_loss")
     if full is not None and factorized is not None:
-      key = (run.correlation_label, run.setting("encoder.num_latent"))
+      key = (run.correlation_label, run.num_latent)
       differences.setdefault(key, []).append(full - factorized)
   if not differences:
     return []
@@ -208,6 +211,26 @@ def _describe_diverged(runs: Sequence[study_runs.Run]) -> list[str]:
   return [
     "Diverged runs have no values, and those that are left are no longer a fair sample of seeds: "
     f"{'; '.join(parts)}."
+  ]
+
+
+def _describe_collapsed(runs: Sequence[study_runs.Run]) -> list[str]:
+  """Warns of InfoGANs whose generator or discriminator collapsed."""
+  described = {
+    "collapsed": "fewer than eight digits are covered",
+    "discriminator_collapsed": "the discriminator was right nearly always for a while",
+  }
+  parts = [
+    f"run {run.name} ({study_runs.name_correlation(run.correlation_label)}): {what}"
+    for run in runs
+    for measure, what in described.items()
+    if run.measure(measure)
+  ]
+  if not parts:
+    return []
+  return [
+    f"Runs that collapsed count in all tables and figures: {'; '.join(parts)}. What their codes do "
+    "says little of the posterior."
   ]
 
 

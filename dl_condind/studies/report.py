@@ -6,34 +6,40 @@ import pathlib
 
 from absl import logging
 
-from dl_condind.studies import claims
 from dl_condind.studies import comparisons
 from dl_condind.studies import findings
+from dl_condind.studies import infogan_claims
+from dl_condind.studies import infogan_findings
+from dl_condind.studies import next_steps
 from dl_condind.studies import run_folders
 from dl_condind.studies import study
 from dl_condind.studies import study_description
 from dl_condind.studies import tables
+from dl_condind.studies import vae_claims
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.visualize import figures
+from dl_condind.visualize import infogan_figures
 from dl_condind.visualize import page
 from dl_condind.visualize import study_figures
 from dl_condind.visualize import study_runs
 
-_INTRODUCTION = (
-  "Here a variational autoencoder draws its latents as z = mean + stddev * noise with noise of "
-  "covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, factorized posterior q(z|x), c = 0.9 one in "
-  "which all latents are correlated given the image. Yang et al. (2020), arXiv:1911.10922, argue "
-  "that disentanglement needs the factorized one, so that the mutual information gap (MIG) falls "
-  "when c rises, while reconstruction error, KL and total correlation (TC) change little."
-)
-
-_MODEL_CAPTIONS = {
-  "reconstructions": "The same images, each reconstructed from one sample of q(z|x) by {pair}.",
-  "traversals": "Latent traversals from the first of those images, by {pair}. Each row moves one "
-  "latent over [-2, 2] and leaves the others at the mean of q(z|x). A row in which nothing moves "
-  "is a latent the model does not use.",
+_INTRODUCTIONS = {
+  study_runs.VAE: "Here a variational autoencoder draws its latents as z = mean + stddev * noise "
+  "with noise of covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, factorized posterior q(z|x), "
+  "c = 0.9 one in which all latents are correlated given the image. Yang et al. (2020), "
+  "arXiv:1911.10922, argue that disentanglement needs the factorized one, so that the mutual "
+  "information gap (MIG) falls when c rises, while reconstruction error, KL and total correlation "
+  "(TC) change little.",
+  study_runs.INFOGAN: "Here an InfoGAN recovers its continuous codes from the images it generates, "
+  "with a posterior q(z|x) whose noise has the covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, "
+  "factorized one, with c = 0.9 all codes are correlated given the image. Yang et al. (2020), "
+  "arXiv:1911.10922, show that with the factorized one each code does something to the digits that "
+  "has a name, and that with the correlated one neither does. Here that is measured.",
 }
+_CLAIMS = {study_runs.VAE: vae_claims, study_runs.INFOGAN: infogan_claims}
+_FINDINGS = {study_runs.VAE: findings, study_runs.INFOGAN: infogan_findings}
+_FIGURES = {study_runs.VAE: study_figures, study_runs.INFOGAN: infogan_figures}
 
 
 def write_report(
@@ -47,8 +53,7 @@ def write_report(
   Args:
     study_dir: Folder of the study, with a folder for each run.
     output_path: Name of the page; `{study_dir}/report.html` if None.
-    show_models: Whether to show traversals and reconstructions of two models, for which the data
-      set must be there.
+    show_models: Whether to show what two models do; for that of VAEs the data set must be there.
     grid: The study whose runs these are, named by their numbers, to tell which are missing.
 
   Returns:
@@ -66,26 +71,35 @@ def write_report(
   runs = [run for members in settings.values() for run in members]
   others = [run for members in left_out.values() for run in members]
   found = comparisons.compare_all(settings)
-  models = _draw_models(settings) if show_models else []
+  judged, notes, drawn, models, told = [], [], [], [], []
+  families = study_runs.by_family(settings)
+  for family, cells in families.items():
+    judged += _CLAIMS[family].judge(cells, found)
+    notes.append(page.note(_CLAIMS[family].NOTE))
+    drawn += _FIGURES[family].draw(cells)
+    models += _draw_models(cells) if show_models else []
+    told += _FINDINGS[family].describe(cells)
   title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
   sections = [
     page.section(
       "Claims of the paper",
-      *tables.verdicts(claims.judge(settings, found)),
+      *tables.verdicts(judged),
+      *notes,
       page.bullets(findings.caveats(settings, others)),
     ),
     page.section("Statistics", *tables.cell_statistics(found, left_out)),
-    page.section("Figures", *_figures(figure_dir, study_figures.draw(settings), models)),
-    page.section("What the figures say and do not say", page.bullets(findings.describe(settings))),
+    page.section("Figures", *_figures(figure_dir, drawn, models)),
+    page.section("What the figures say and do not say", page.bullets(told)),
     page.section("Every run", *tables.every_run(settings)),
     page.section("What was run", *study_description.what_was_run(settings)),
     page.section("Missing or incomplete", *study_description.what_is_missing(runs, others, grid)),
     page.section(
-      "How to go on", *study_description.how_to_go_on(study_dir, output_path, runs, others, grid)
+      "How to go on", *next_steps.how_to_go_on(study_dir, output_path, runs, others, grid)
     ),
   ]
   banner = page.banner(study_description.data_sets(runs))
-  files.write_text(output_path, page.document(title, [_INTRODUCTION], [banner, *sections]))
+  introduction = [_INTRODUCTIONS[family] for family in families]
+  files.write_text(output_path, page.document(title, introduction, [banner, *sections]))
   logging.info("Wrote %s, a report of %d runs.", output_path, len(runs))
   return output_path
 
@@ -105,19 +119,11 @@ def _draw_models(settings: comparisons.Settings) -> list[study_figures.Drawn]:
   pair = model_pairs.choose(settings)
   if not pair:
     return []
-  described = " and ".join(
-    f"run {run.name} ({study_runs.name_correlation(run.correlation_label)}, seed {run.seed})"
-    for run in pair
-  )
   try:
-    pictures = model_pairs.draw(pair)
+    return model_pairs.draw(pair)
   except errors.DatasetError as error:
     message = f"{error} The option --noshow_models leaves the models out of the report."
     raise errors.DatasetError(message) from error
-  return [
-    study_figures.Drawn(name, figure, _MODEL_CAPTIONS[name].format(pair=described))
-    for name, figure in pictures.items()
-  ]
 
 
 def _figures(

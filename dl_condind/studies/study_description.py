@@ -1,15 +1,13 @@
-"""What was run in a study, what is missing and how to go on, as pieces of an HTML page."""
+"""What was run in a study and what is missing, as pieces of an HTML page."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import os
-import pathlib
 import shlex
 
 from dl_condind.studies import findings
+from dl_condind.studies import next_steps
 from dl_condind.studies import progress
-from dl_condind.studies import run_state
 from dl_condind.studies import study
 from dl_condind.utils import results
 from dl_condind.visualize import page
@@ -28,13 +26,17 @@ _VERSIONS = (
 )
 # The parts of a run's fingerprint that are not versions: its bits depend on them.
 _FINGERPRINT = ("runtime.device", "runtime.intra_op_threads", "runtime.onednn")
-_PROGRAM = "dl_condind_reproduce"
+# Family -> a measure of each evaluation that the report shows, and its name for readers.
 _MEASURES = {
-  "mig_mean": "MIG (mean)",
-  "mig_sampled": "MIG (sampled)",
-  "reconstruction_loss": "reconstruction error and KL",
-  "total_correlation": "TC",
+  study_runs.VAE: {
+    "mig_mean": "MIG (mean)",
+    "mig_sampled": "MIG (sampled)",
+    "reconstruction_loss": "reconstruction error and KL",
+    "total_correlation": "TC",
+  },
+  study_runs.INFOGAN: {"conditional_r2_mean_gap": "infogan_disentanglement"},
 }
+_METRICS = ("mig", "total_correlation", "vae_terms", "infogan_disentanglement")
 
 
 def what_was_run(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
@@ -51,7 +53,9 @@ def what_was_run(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
   ]
   facts.append(("processor", _join(run.provenance.get("cpu") for run in everything)))
   parts += [page.heading("Evaluation and versions"), page.facts_table(facts)]
-  lines = [f"# run {run.name}\n{shlex.join(_command_line(run)) or '-'}" for run in everything]
+  lines = [
+    f"# run {run.name}\n{shlex.join(next_steps.command_line(run)) or '-'}" for run in everything
+  ]
   return [*parts, page.details("Commands of the trainings", page.commands(lines))]
 
 
@@ -74,19 +78,25 @@ def _facts(runs: Sequence[study_runs.Run]) -> list[tuple[str, str]]:
     f"{', '.join(run.seed for run in runs if run.correlation_label == label)}"
     for label in study_runs.correlation_labels(runs)
   ]
-  keys = ("encoder.encoder_fn", "decoder.decoder_fn", "reconstruction_loss.loss_fn")
-  networks = ", ".join(first.setting(key).removeprefix("@") for key in keys)
   return [
     ("Method", ", ".join([first.method_name, *parameters])),
     ("Data set", f"{first.dataset}, {_data_source(runs)}"),
-    ("Networks", f"{networks}, {first.setting('encoder.num_latent')} latents"),
+    ("Networks", _networks(first)),
     (
       "Training",
       f"{first.setting('model.training_steps')} steps, batches of "
-      f"{first.setting('model.batch_size')}, learning rate {_learning_rate(first)}",
+      f"{first.setting('model.batch_size')}, learning rate {_learning_rates(first)}",
     ),
     ("Seeds", "; ".join(by_correlation)),
   ]
+
+
+def _networks(run: study_runs.Run) -> str:
+  if run.family == study_runs.INFOGAN:
+    return "those of Chen et al. (2016), appendix C.1"
+  keys = ("encoder.encoder_fn", "decoder.decoder_fn", "reconstruction_loss.loss_fn")
+  networks = ", ".join(run.setting(key).removeprefix("@") for key in keys)
+  return f"{networks}, {run.num_latent} latents"
 
 
 def _data_source(runs: Sequence[study_runs.Run]) -> str:
@@ -96,9 +106,16 @@ def _data_source(runs: Sequence[study_runs.Run]) -> str:
   return f"{source}, sha256 {digest}"
 
 
-def _learning_rate(run: study_runs.Run) -> str:
-  optimizer = run.setting("vae_optimizer.optimizer_fn").removeprefix("@")
-  rates = run.setting("vae_optimizer.learning_rate"), run.setting(f"{optimizer}.learning_rate")
+def _learning_rates(run: study_runs.Run) -> str:
+  if run.family == study_runs.VAE:
+    return _learning_rate(run, "vae_optimizer")
+  networks = ("discriminator", "recognition", "generator")
+  return ", ".join(f"{_learning_rate(run, f'{name}_optimizer')} ({name})" for name in networks)
+
+
+def _learning_rate(run: study_runs.Run, name: str) -> str:
+  optimizer = run.setting(f"{name}.optimizer_fn").removeprefix("@")
+  rates = run.setting(f"{name}.learning_rate"), run.setting(f"{optimizer}.learning_rate")
   return next((rate for rate in rates if rate not in ("None", "-")), "the optimizer's default")
 
 
@@ -113,11 +130,12 @@ def _evaluation_settings(runs: Sequence[study_runs.Run]) -> dict[str, list[str]]
   for run in runs:
     for path in sorted(run.folder.glob("metrics/*/*/results/aggregate/evaluation.json")):
       metric = path.parents[2].name
-      if metric not in ("mig", "total_correlation", "vae_terms"):
+      if metric not in _METRICS:
         continue
       prefix = "evaluation_config."
       record = results.read_aggregate(path)
-      kept = (f"{prefix}{metric}.", f"{prefix}discretizer.", f"{prefix}evaluation.random_seed")
+      names = (f"{metric}.", "discretizer.", "digit_classifier.num_epochs", "digit_classifier.seed")
+      kept = tuple(f"{prefix}{name}" for name in (*names, "evaluation.random_seed"))
       items = [f"{k.removeprefix(prefix)} = {v}" for k, v in record.items() if k.startswith(kept)]
       text = ", ".join(sorted(items))
       if text not in found.setdefault(metric, []):
@@ -167,7 +185,7 @@ def what_is_missing(
 def _lacking(run: study_runs.Run, grid: study.Study | None) -> list[str]:
   """Returns the evaluations that a run lacks: those of its study, or those the report shows."""
   if grid is None:
-    return [name for key, name in _MEASURES.items() if run.measure(key) is None]
+    return [name for key, name in _MEASURES[run.family].items() if run.measure(key) is None]
   evaluated = {tuple(column.split(".")[:2]) for column in run.row}
   wanted = [(r, study.metric_name(metric)) for metric in grid.metrics for r in grid.evaluated]
   return [f"{metric} ({name})" for name, metric in wanted if (name, metric) not in evaluated]
@@ -178,91 +196,3 @@ def ranges(names: Sequence[str]) -> str:
   numbers = sorted(int(name) for name in names if name.isdecimal())
   parts = progress.format_numbers(numbers).split(",") if numbers else []
   return ", ".join([*parts, *sorted(name for name in names if not name.isdecimal())])
-
-
-def how_to_go_on(
-  study_dir: str | os.PathLike,
-  output_path: str | os.PathLike,
-  runs: Sequence[study_runs.Run],
-  left_out: Sequence[study_runs.Run] = (),
-  grid: study.Study | None = None,
-) -> list[str]:
-  """Says how to go on with the study, or to train more; arguments as `what_is_missing`."""
-  study_dir = pathlib.Path(study_dir)
-  words = _program_and_study(runs[0], grid)
-  if grid:
-    more, what = [_whole_study(study_dir, words)], "make what is missing of the study"
-  else:
-    more, what = _more_seeds(study_dir, runs, left_out), "add a seed to the study"
-  last = [str(pathlib.Path(words[0]).with_name("dl_condind_report")), f"--study_dir={study_dir}"]
-  last += words[1:2] if grid else []
-  last.append(f"--output_path={output_path}")
-  seeds = (
-    "In the project's folder, with its environment active and DISENTANGLEMENT_LIB_DATA set as "
-    f"before, these commands {what}, and write this page again:"
-    if more
-    else "Train with another model.random_seed into a new folder of the study, postprocess and "
-    "evaluate as before, then write the report again:"
-  )
-  others = [
-    "Other methods: copy gin_configs/studies/quickstart.gin, put another file of "
-    "gin_configs/methods/ in it (vae.gin, factor_vae.gin, ...), and give the path of the copy to "
-    "dl_condind_reproduce --study.",
-    "Three methods and three seeds in hours: dl_condind_reproduce --study=paper_reduced "
-    "--engine=local; the paper's whole grid: --study=paper. docs/running_many.md says how.",
-    "Pictures of any run: dl_condind_visualize_model --model_dir={run}/model --output_dir=...",
-    "The README describes all commands, the settings, and what differs from disentanglement_lib.",
-  ]
-  return [page.paragraphs([seeds]), page.commands([*more, shlex.join(last)]), page.bullets(others)]
-
-
-def _program_and_study(run: study_runs.Run, grid: study.Study | None) -> list[str]:
-  """Returns the program that made a run, its study and its bindings of all runs, as words."""
-  words = _command(run) or [_PROGRAM]
-  studies = [word.partition("=")[2] for word in words if word.lstrip("-").startswith("study=")]
-  if grid and [pathlib.Path(name).stem for name in studies] != [grid.name]:
-    studies = [grid.name]
-  bindings = [word for word in words if word.lstrip("-").startswith("gin_bindings=")]
-  bindings = [word for word in bindings if run_state.NUM_THREADS not in word]
-  return [words[0], *(f"--study={name}" for name in studies), *bindings]
-
-
-def _more_seeds(
-  study_dir: pathlib.Path, runs: Sequence[study_runs.Run], left_out: Sequence[study_runs.Run]
-) -> list[str]:
-  """Returns the command of one run of each correlation with a new seed and a new folder.
-
-  There is none where a run was not made by dl_condind_reproduce.
-  """
-  seeds = [int(run.seed) for run in (*runs, *left_out) if run.seed.isdecimal()]
-  seed = 1 + max(seeds, default=-1)
-  commands = []
-  for label in study_runs.correlation_labels(runs):
-    run = next(run for run in runs if run.correlation_label == label)
-    words = _command(run)
-    if not words:
-      return []
-    kept = [word for word in words if not word.lstrip("-").startswith("output_directory=")]
-    folder = study_dir / f"{run.name}_seed_{seed}"  # A number may be that of a run to come.
-    kept += [f"--output_directory={folder}", f"--gin_bindings=model.random_seed = {seed}"]
-    commands.append(shlex.join(kept))
-  return commands
-
-
-def _command(run: study_runs.Run) -> list[str]:
-  """Returns the words of the command that made a run, none if it was another program's."""
-  words = _command_line(run)
-  return words if words and pathlib.Path(words[0]).name == _PROGRAM else []
-
-
-def _command_line(run: study_runs.Run) -> list[str]:
-  """Returns the words of a run's command, without the folder that a program was found in."""
-  program, *others = shlex.split(str(run.provenance.get("command_line", ""))) or [""]
-  name = pathlib.Path(program).name if pathlib.Path(program).is_absolute() else program
-  return [name, *others] if name else []
-
-
-def _whole_study(study_dir: pathlib.Path, words: Sequence[str]) -> str:
-  """Returns the command that makes all missing runs; words as of `_program_and_study`."""
-  output = f"--output_directory={study_dir / study.MODEL_NUM}"
-  return shlex.join([*words, "--engine=local", output])

@@ -13,8 +13,8 @@ from dl_condind.visualize import study_runs
 _MAX_OPEN_RUNS = 20  # More are folded away.
 _ABSENT = "-"
 
-# Heading, measure, digits; nats where no unit is named.
-_COLUMNS = (
+# Heading, measure, digits.
+_VAE_COLUMNS = (
   ("Steps", "steps", 0),
   ("MIG, mean", "mig_mean", 3),
   ("MIG, sampled", "mig_sampled", 3),
@@ -26,6 +26,39 @@ _COLUMNS = (
   ("TC, null", "total_correlation_null", 2),
   ("TC, leave‑one‑out", "total_correlation_leave_one_out", 2),
 )
+_INFOGAN_COLUMNS = (
+  ("Steps", "steps", 0),
+  ("R² gap", "conditional_r2_mean_gap", 3),
+  ("Null", "conditional_r2_mean_gap_null", 3),
+  ("R² of own attribute", "conditional_r2_assigned", 3),
+  ("Null", "conditional_r2_assigned_null", 3),
+  ("Digit changes", "digit_change_rate", 3),
+  ("Null", "digit_change_rate_null", 3),
+  ("Error correlation", "error_correlation", 2),
+  ("Null", "error_correlation_null", 2),
+  ("Category read", "category_accuracy", 3),
+  ("Classifier sure", "sure_share", 3),
+  ("Digits covered", "num_covered_digits", 0),
+  ("Discr. loss", "discriminator_loss", 2),
+  ("Gen. loss", "generator_loss", 2),
+  ("MI penalty", "mutual_information_penalty", 3),
+)
+_INFOGAN_NOTE = (
+  "R² is the share of the variance of an attribute of the generated digits (slant, width, height, "
+  "thickness) that a continuous code explains, within each category and averaged over these. The "
+  "gap is the best code's less the second best's, averaged over the attributes. “Of own "
+  "attribute”: each code with a different attribute, averaged over the codes. “Digit changes”: "
+  "share of the traversals of a code along which the classifier sees the digit change. “Error "
+  "correlation”: of the recognition network's errors in units of the standard deviation it "
+  "reports. “Null”: the same of shuffled codes or images. “Category read”: share of the images "
+  "whose category the recognition network reads. “Classifier sure”: share of the images of whose "
+  "digit it is. “Digits covered”: out of ten. Losses in nats, at the end of training; the MI "
+  "penalty is the weighted negative log likelihood of the codes, which may be below 0."
+)
+_RUN_NOTE = (
+  "Medians are of the runs that have the value; “-” is a value that is not there. Minutes of "
+  "training are those since it was last continued. The same numbers, and more, are in runs.csv."
+)
 _KINDS = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.NOT_ENOUGH_RUNS: "open"}
 
 
@@ -36,13 +69,11 @@ def verdicts(found: Sequence[claims.Claim]) -> list[str]:
   note = (
     "A claim holds if it is shown in each of its cells at the level "
     f"{comparisons.ALPHA:g}. It fails if the opposite is shown in one, or if it is not shown there "
-    f"with at least {claims.NUM_PAPER_SEEDS} runs, the paper's number, on each side: that is no "
-    "proof of the opposite. Otherwise there are not enough runs. “Falls” and “rises”: one-sided "
-    "Mann-Whitney tests, adjusted by Holm's method over all cells of the table below. “Nearly "
-    f"unchanged”: the mean changes by less than {comparisons.MARGIN:.0%} (two one-sided tests of "
-    "the ratio of means); not adjusted, since a claim about all cells needs all of them. “Falls "
-    "more”: Welch's test of the difference of the two falls. Only models with the paper's weights "
-    "count, MIG is that of the mean representation, and KL the factorized one."
+    f"with at least {claims.NUM_PAPER_SEEDS} runs on each side, as many as the paper has of a VAE: "
+    "that is no proof of the opposite. Otherwise there are not enough runs. “Falls” and “rises”: "
+    "one-sided Mann-Whitney tests, adjusted by Holm's method over all cells of the table below. "
+    f"“Nearly unchanged”: the mean changes by less than {comparisons.MARGIN:.0%} (two one-sided "
+    "tests of the ratio of means); not adjusted, since a claim about all cells needs all of them."
   )
   return [page.table(headings, rows, "verdicts"), page.note(note)]
 
@@ -119,33 +150,48 @@ def _text(value: float | None, style: str) -> str:
 
 
 def every_run(settings: comparisons.Settings) -> list[str]:
-  """Returns the table of all runs with the medians of each correlation."""
-  headings = ["Run", "c", "Seed", *(heading for heading, _, _ in _COLUMNS), "Minutes"]
+  """Returns a table of all VAEs and one of all InfoGANs, with the medians of each correlation."""
+  parts = []
+  for family, cells in study_runs.by_family(settings).items():
+    if family == study_runs.INFOGAN:
+      parts += _family_runs(cells, _INFOGAN_COLUMNS, _INFOGAN_NOTE)
+    else:
+      runs = [run for members in cells.values() for run in members]
+      parts += _family_runs(cells, _VAE_COLUMNS, _vae_note(runs))
+  return parts
+
+
+def _family_runs(
+  settings: comparisons.Settings, columns: Sequence[tuple[str, str, int]], note: str
+) -> list[str]:
+  headings = ["Run", "c", "Seed", *(heading for heading, _, _ in columns), "Minutes"]
   rows = []
   for name, runs in settings.items():
     rows.append(page.row([name], "setting", span=len(headings)))
     for run in runs:
-      rows.append(page.row([run.name, run.correlation_label, run.seed, *_values([run])]))
+      rows.append(page.row([run.name, run.correlation_label, run.seed, *_values([run], columns)]))
     for label in study_runs.correlation_labels(runs):
       members = study_runs.of_correlation(runs, label)
-      rows.append(page.row([f"median of {len(members)}", label, "", *_values(members)], "median"))
-  everything = [run for runs in settings.values() for run in runs]
-  note = (
-    "KL and TC in nats; reconstruction error summed over pixels, in "
-    f"{study_figures.reconstruction_unit(everything)}. TC is the paper's estimate with its "
-    "standard error over batches. Medians are of the runs that have the value; “-” is a value that "
-    "is not there. Minutes of training are those since it was last continued. The same numbers, "
-    "and more, are in runs.csv."
-  )
+      cells = [f"median of {len(members)}", label, "", *_values(members, columns)]
+      rows.append(page.row(cells, "median"))
   table = page.table(headings, rows)
-  if len(everything) > _MAX_OPEN_RUNS:
-    table = page.details(f"All {len(everything)} runs", table)
-  return [table, page.note(note)]
+  num_runs = sum(map(len, settings.values()))
+  if num_runs > _MAX_OPEN_RUNS:
+    table = page.details(f"All {num_runs} runs", table)
+  return [table, page.note(f"{note} {_RUN_NOTE}")]
 
 
-def _values(runs: Sequence[study_runs.Run]) -> list[str]:
+def _vae_note(runs: Sequence[study_runs.Run]) -> str:
+  return (
+    "KL and TC in nats; reconstruction error summed over pixels, in "
+    f"{study_figures.reconstruction_unit(runs)}. TC is the paper's estimate with its standard "
+    "error over batches."
+  )
+
+
+def _values(runs: Sequence[study_runs.Run], columns: Sequence[tuple[str, str, int]]) -> list[str]:
   """Returns the measures of a run, or the medians of several."""
-  values = [(study_runs.median(runs, measure), digits) for _, measure, digits in _COLUMNS]
+  values = [(study_runs.median(runs, measure), digits) for _, measure, digits in columns]
   seconds = study_runs.median(runs, "seconds")
   values.append((None if seconds is None else seconds / 60, 1))
   return [_text(value, f",.{digits}f") for value, digits in values]

@@ -22,6 +22,17 @@ def method(config: Mapping[str, object]) -> str:
   return _reference(str(config.get("model.model", "-"))).split("/")[-1]
 
 
+def is_infogan(config: Mapping[str, object]) -> bool:
+  """Returns whether the method is an InfoGAN: its generator has an optimizer of its own."""
+  return "generator_optimizer.optimizer_fn" in config
+
+
+def num_latent(config: Mapping[str, object]) -> str:
+  """Returns the number of latents, of an InfoGAN that of its continuous codes, or `-`."""
+  parameter = f"{method(config)}.num_continuous"
+  return setting(config, parameter if is_infogan(config) else "encoder.num_latent")
+
+
 def noise_correlation(config: Mapping[str, object]) -> str:
   """Returns the name of the noise correlation's gin configurable, such as `equicorrelated`.
 
@@ -44,13 +55,14 @@ def columns(config: Mapping[str, object]) -> dict[str, object]:
   """Returns what tells runs apart as columns of a tidy table.
 
   Returns:
-    `method`, `dataset`, `num_latent`, `correlation` (a number, or the name of a noise correlation
-    that is not one number) and `seed`; None for what the configuration does not say.
+    `method`, `dataset`, `num_latent` (of an InfoGAN its continuous codes), `correlation` (a number,
+    or the name of a noise correlation that is not one number) and `seed`; None for what the
+    configuration does not say.
   """
   values = {
     "method": method(config),
     "dataset": setting(config, "dataset.name"),
-    "num_latent": literal(setting(config, "encoder.num_latent")),
+    "num_latent": literal(num_latent(config)),
     "correlation": correlation(config),
     "seed": literal(setting(config, "model.random_seed")),
   }

@@ -1,4 +1,4 @@
-"""Figures of a study: data in, matplotlib figures out. Nothing here reads or writes a file."""
+"""Figures of numbers: data in, matplotlib figures out. Nothing here reads or writes a file."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -23,8 +23,7 @@ except ImportError as error:
 
 MIN_VIOLIN_RUNS = 5  # Fewer points do not show the shape of a distribution.
 
-_DOTS_PER_INCH = 144
-_GAP = 3  # pixels between images
+DOTS_PER_INCH = 144
 _PANEL_WIDTH = 3.6  # inches
 _PANEL_HEIGHT = 3.2  # inches
 
@@ -89,7 +88,9 @@ def values_by_correlation(
       ticks = [f"{label}\n(n = {len(panel.get(label, ()))})" for label in correlations]
       axes.set_xticks(range(len(correlations)), ticks)
       axes.set_xlim(-0.6, len(correlations) - 0.4)
-      axes.set_ylim(1.1 * min([0, *values]), 1.1 * max([0, *values]) or 1)
+      low, high = min([0, *values]), max([0, *values])
+      margin = 0.1 * (high - low)
+      axes.set_ylim(low - margin if low < 0 else 0, high + margin or 1)
   return figure
 
 
@@ -126,40 +127,6 @@ def scatter(
   return figure
 
 
-def traversals(panels: Mapping[str, np.ndarray], values: np.ndarray) -> mpl_figure.Figure:
-  """Draws latent traversals side by side.
-
-  Args:
-    panels: Title -> images in [0, 1], [num_latent, num_values, height, width, channels].
-    values: Values of the latent that changes, [num_values].
-  """
-  mosaics = {title: mosaic(images) for title, images in panels.items()}
-  height, width = next(iter(mosaics.values())).shape[:2]
-  panel_width = 5.0
-  figure = mpl_figure.Figure(
-    (panel_width * len(panels), panel_width * height / width + 0.9),
-    dpi=_DOTS_PER_INCH,
-    layout="constrained",
-  )
-  for axes, (title, images) in zip(
-    figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True
-  ):
-    num_latent, num_values = images.shape[:2]
-    _show(axes, mosaics[title])
-    axes.set_title(title, fontsize=11)
-    rows, columns = (
-      (np.arange(num) + 0.5) * size / num
-      for num, size in (
-        (num_latent, mosaics[title].shape[0]),
-        (num_values, mosaics[title].shape[1]),
-      )
-    )
-    axes.set_yticks(rows, [f"$z_{{{latent}}}$" for latent in range(num_latent)])
-    axes.set_xticks(columns, [f"{value:.1f}" for value in values], fontsize=8)
-    axes.set_xlabel("value of the latent that changes")
-  return figure
-
-
 def curves(
   panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
   x_label: str,
@@ -174,7 +141,7 @@ def curves(
     y_label: Name and unit of y.
   """
   figure = mpl_figure.Figure(
-    (4.8 * len(panels), _PANEL_HEIGHT), dpi=_DOTS_PER_INCH, layout="constrained"
+    (4.8 * len(panels), _PANEL_HEIGHT), dpi=DOTS_PER_INCH, layout="constrained"
   )
   grid = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True).flat
   names, drawn = list(dict.fromkeys(name for panel in panels.values() for name in panel)), {}
@@ -188,33 +155,42 @@ def curves(
   return figure
 
 
-def image_rows(rows: Mapping[str, np.ndarray]) -> mpl_figure.Figure:
-  """Draws rows of images, such as observations above their reconstructions.
+def shares(
+  rows: Sequence[tuple[str, Mapping[str, np.ndarray]]],
+  row_labels: Sequence[str],
+  column_labels: Sequence[str],
+) -> mpl_figure.Figure:
+  """Draws tables of shares, each cell with its number and the darker the larger it is.
 
   Args:
-    rows: Label -> images in [0, 1], [num_images, height, width, channels].
+    rows: (label of a row of tables, title of a table -> shares in [0, 1] or NaN, [num_rows,
+      num_columns]).
+    row_labels: Of the rows of a table, from the top.
+    column_labels: Of its columns.
   """
-  image = mosaic(np.stack(list(rows.values())))
-  width = 9.0
+  width, height = 1.0 + 0.55 * len(column_labels), 0.9 + 0.35 * len(row_labels)
+  num_columns = max(len(tables) for _, tables in rows)
   figure = mpl_figure.Figure(
-    (width, (width - 1.5) * image.shape[0] / image.shape[1] + 0.1),
-    dpi=_DOTS_PER_INCH,
+    (max(0.8 + width * num_columns, 4.6), height * len(rows)),
+    dpi=DOTS_PER_INCH,
     layout="constrained",
   )
-  axes = figure.subplots()
-  _show(axes, image)
-  axes.set_yticks((np.arange(len(rows)) + 0.5) * image.shape[0] / len(rows), list(rows))
-  axes.set_xticks([])
+  grid = figure.subplots(len(rows), num_columns, squeeze=False)
+  for row, (label, tables) in zip(grid, rows, strict=True):
+    for axes in row[len(tables) :]:
+      axes.set_axis_off()
+    for axes, (title, values) in zip(row, tables.items(), strict=False):
+      axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+      for (y, x), value in np.ndenumerate(values):
+        color = "white" if value > 0.6 else "black"
+        text = "-" if np.isnan(value) else f"{value:.2f}"
+        axes.text(x, y, text, ha="center", va="center", color=color, fontsize=9)
+      axes.set_title(title, fontsize=10)
+      axes.set_xticks(range(len(column_labels)), column_labels, fontsize=9)
+      axes.set_yticks(range(len(row_labels)), row_labels if axes is row[0] else [], fontsize=9)
+      axes.tick_params(length=0)
+    row[0].set_ylabel(label)
   return figure
-
-
-def mosaic(images: np.ndarray) -> np.ndarray:
-  """Joins images [rows, columns, height, width, channels] with white gaps, as [..., channels]."""
-  padding = ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0))
-  padded = np.pad(images, padding, constant_values=1)
-  rows, columns, height, width, channels = padded.shape
-  joined = padded.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
-  return joined[:-_GAP, :-_GAP]
 
 
 def _style(correlations: Sequence[str], correlation: str) -> tuple[str, str]:
@@ -230,7 +206,7 @@ def _panels(
   num_rows, num_columns = len(row_sizes), max(row_sizes)
   figure = mpl_figure.Figure(
     (max(width * num_columns, 4.6), _PANEL_HEIGHT * num_rows),
-    dpi=_DOTS_PER_INCH,
+    dpi=DOTS_PER_INCH,
     layout="constrained",
   )
   grid = figure.subplots(num_rows, num_columns, squeeze=False)
@@ -271,17 +247,3 @@ def _join_medians(axes: mpl_axes.Axes, values: Sequence[Sequence[float]]) -> Non
   medians = [(x, np.median(runs)) for x, runs in enumerate(values) if len(runs)]
   if len(medians) > 2:
     axes.plot(*zip(*medians, strict=True), color="#555555", linewidth=1, linestyle="dotted")
-
-
-def _show(axes: mpl_axes.Axes, image: np.ndarray) -> None:
-  """Shows a mosaic, each pixel in coordinates [0, width] x [0, height]."""
-  height, width, num_channels = image.shape
-  axes.imshow(
-    image[:, :, 0] if num_channels == 1 else image,
-    cmap="gray",
-    vmin=0,
-    vmax=1,
-    extent=(0, width, height, 0),
-  )
-  axes.tick_params(length=0)
-  axes.spines[:].set_visible(False)

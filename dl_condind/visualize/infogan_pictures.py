@@ -10,15 +10,66 @@ from dl_condind.methods import stored_infogan
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import traversals
 
+LIMIT = 2.0  # codes move over [-2, 2], as in Figure 3 of Yang et al. (2020)
+VALUES = np.linspace(-LIMIT, LIMIT, num=11)
+
+SEED = 0
+_NUM_NOISES = 10  # rows of pictures of a model without categories
 _ENLARGED = 2  # pixels along a pixel, for images are small
 _GAP = 12  # pixels between models
 
+Start = tuple[np.ndarray, int | None]  # noise, [num_noise], and category
 Models = Mapping[str, stored_infogan.StoredInfoGAN]  # by title
 
 
-def two_codes(
-  models: Models, values: np.ndarray, noise: np.ndarray, category: int | None
-) -> Image.Image:
+def starts_of(model: stored_infogan.StoredInfoGAN) -> dict[str, Start]:
+  """Returns one noise with each category or, without a categorical code, ten draws of the noise."""
+  noises = np.random.RandomState(SEED).normal(size=(_NUM_NOISES, model.num_noise))
+  if model.num_categories:
+    return {f"category {k}": (noises[0], k) for k in range(model.num_categories)}
+  return {f"noise {k}": (noise, None) for k, noise in enumerate(noises)}
+
+
+def vary_two_codes(
+  model: stored_infogan.StoredInfoGAN, values: np.ndarray, start: Start
+) -> np.ndarray:
+  """Returns images in which the first code grows to the right and the second upwards.
+
+  Args:
+    model: A model with at least two continuous codes; the others are 0.
+    values: Values of both codes, in ascending order.
+    start: What all images have.
+
+  Returns:
+    `[num_values, num_values, height, width, channels]`.
+  """
+  second, first = (part.ravel() for part in np.meshgrid(values[::-1], values, indexing="ij"))
+  continuous = np.zeros((len(first), model.num_continuous))
+  continuous[:, :2] = np.stack([first, second], axis=1)
+  images = _generate(model, continuous, start)
+  return images.reshape(len(values), len(values), *images.shape[1:])
+
+
+def vary_one_code(
+  model: stored_infogan.StoredInfoGAN, code: int, values: np.ndarray, starts: Sequence[Start]
+) -> np.ndarray:
+  """Returns images in which one code varies to the right, from another start in each row.
+
+  Args:
+    model: A model.
+    code: Index of the continuous code that varies; the others are 0.
+    values: Its values.
+    starts: What the images of each row have.
+
+  Returns:
+    `[num_starts, num_values, height, width, channels]`.
+  """
+  continuous = np.zeros((len(values), model.num_continuous))
+  continuous[:, code] = values
+  return np.stack([_generate(model, continuous, start) for start in starts])
+
+
+def two_codes(models: Models, values: np.ndarray, start: Start) -> Image.Image:
   """Returns a grid for each model: the first code varies along x, the second along y, upwards.
 
   Figure 3 of Yang et al. (2020). All other codes are 0, noise and category the same everywhere.
@@ -26,18 +77,14 @@ def two_codes(
   Args:
     models: Title -> model with at least two continuous codes.
     values: Values of both codes, in ascending order.
-    noise: `[num_noise]`.
-    category: Value of the categorical code, or None if there is none.
+    start: Noise and category of all images.
   """
-  second, first = (part.ravel() for part in np.meshgrid(values[::-1], values, indexing="ij"))
   grids = []
   for title, model in models.items():
-    continuous = np.zeros((len(first), model.num_continuous))
-    continuous[:, :2] = np.stack([first, second], axis=1)
-    of_category = "" if category is None else f", category {category}"
+    of_category = "" if start[1] is None else f", category {start[1]}"
     grids.append(
       image_grids.image_grid(
-        _images(model, continuous, noise, category),
+        _enlarge(np.concatenate(vary_two_codes(model, values, start))),
         len(values),
         f"{title}{of_category}: x is code 0, y is code 1",
         row_labels=[f"{value:.1f}" for value in values[::-1]],
@@ -48,7 +95,7 @@ def two_codes(
 
 
 def one_code(
-  models: Models, code: int, values: np.ndarray, rows: Mapping[str, tuple[np.ndarray, int | None]]
+  models: Models, code: int, values: np.ndarray, starts: Mapping[str, Start]
 ) -> Image.Image:
   """Returns a grid for each model: one code varies along x, noise or category from row to row.
 
@@ -56,19 +103,17 @@ def one_code(
     models: Title -> model.
     code: Index of the continuous code that varies; the others are 0.
     values: Its values.
-    rows: Label -> noise, `[num_noise]`, and category of the row.
+    starts: Label of a row -> its noise and category.
   """
   grids = []
   for title, model in models.items():
-    continuous = np.zeros((len(values), model.num_continuous))
-    continuous[:, code] = values
-    images = [_images(model, continuous, noise, category) for noise, category in rows.values()]
+    images = vary_one_code(model, code, values, list(starts.values()))
     grids.append(
       image_grids.image_grid(
-        np.concatenate(images),
+        _enlarge(np.concatenate(images)),
         len(values),
         f"{title}: x is code {code}",
-        row_labels=list(rows),
+        row_labels=list(starts),
         column_labels=[f"{value:.1f}" for value in values],
       )
     )
@@ -80,7 +125,7 @@ def animation(
   code: int,
   limit: float,
   num_frames: int,
-  starts: Sequence[tuple[np.ndarray, int | None]],
+  starts: Sequence[Start],
   num_columns: int,
 ) -> list[Image.Image]:
   """Returns frames in which one code moves from 0 through [-limit, limit] and back.
@@ -90,21 +135,15 @@ def animation(
     code: Index of the continuous code that moves; the others are 0.
     limit: End of the interval.
     num_frames: Number of frames.
-    starts: Noise, `[num_noise]`, and category of each image of a frame.
+    starts: Noise and category of each image of a frame.
     num_columns: Images in a row.
   """
   values = traversals.cycle_interval(0.0, num_frames, -limit, limit)
-  images = {}
-  for title, model in models.items():
-    continuous = np.zeros((num_frames, model.num_continuous))
-    continuous[:, code] = values
-    images[title] = [_images(model, continuous, noise, category) for noise, category in starts]
+  images = {title: vary_one_code(model, code, values, starts) for title, model in models.items()}
   return [
     beside(
       [
-        image_grids.image_grid(
-          np.stack([series[frame] for series in of_model]), num_columns, f"{title}: code {code}"
-        )
+        image_grids.image_grid(_enlarge(of_model[:, frame]), num_columns, f"{title}: code {code}")
         for title, of_model in images.items()
       ]
     )
@@ -124,14 +163,15 @@ def beside(pictures: Sequence[Image.Image]) -> Image.Image:
   return canvas
 
 
-def _images(
-  model: stored_infogan.StoredInfoGAN,
-  continuous: np.ndarray,
-  noise: np.ndarray,
-  category: int | None,
+def _generate(
+  model: stored_infogan.StoredInfoGAN, continuous: np.ndarray, start: Start
 ) -> np.ndarray:
-  """Returns the enlarged images of continuous codes that share noise and category."""
+  """Returns the images of continuous codes that share noise and category."""
+  noise, category = start
   num = len(continuous)
   categories = None if category is None else np.full(num, category)
-  images = model.generate(continuous, np.tile(noise, (num, 1)), categories)
+  return model.generate(continuous, np.tile(noise, (num, 1)), categories)
+
+
+def _enlarge(images: np.ndarray) -> np.ndarray:
   return images.repeat(_ENLARGED, axis=1).repeat(_ENLARGED, axis=2)

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from matplotlib import figure as mpl_figure
 import numpy as np
 
+from dl_condind.methods import saved_models
+from dl_condind.methods import stored_infogan
 from dl_condind.utils import files
-from dl_condind.visualize import figures
+from dl_condind.visualize import image_figures
+from dl_condind.visualize import infogan_figures
+from dl_condind.visualize import infogan_pictures
 from dl_condind.visualize import stored_models
+from dl_condind.visualize import study_figures
 from dl_condind.visualize import study_runs
+from dl_condind.visualize import training_logs
 from dl_condind.visualize import traversals
 from dl_condind.visualize import visualize_model
 
@@ -36,12 +41,25 @@ def _saved_model(run: study_runs.Run):
   return run.folder / "model" / "saved_model"
 
 
-def draw(pair: Pair) -> dict[str, mpl_figure.Figure]:
-  """Returns `reconstructions` of the same images and `traversals` from the first of them.
+def draw(pair: Pair) -> list[study_figures.Drawn]:
+  """Returns pictures of two models of one setting.
+
+  Of VAEs, reconstructions of the same images and traversals from the first of them. Of InfoGANs,
+  the losses, each code in each category, and the first two codes together.
 
   Raises:
-    DatasetError: If a model is damaged or the data set cannot be read.
+    DatasetError: If a model or its log is damaged or the data set cannot be read.
   """
+  described = " and ".join(
+    f"run {run.name} ({study_runs.name_correlation(run.correlation_label)}, seed {run.seed})"
+    for run in pair
+  )
+  if pair[0].family == study_runs.INFOGAN:
+    return _draw_infogans(pair, described)
+  return _draw_vaes(pair, described)
+
+
+def _draw_vaes(pair: Pair, described: str) -> list[study_figures.Drawn]:
   models = [stored_models.StoredModel(run.folder / "model") for run in pair]
   observations = models[0].dataset.sample_observations(_NUM_IMAGES, np.random.RandomState(0))
   labels = [study_runs.name_correlation(run.correlation_label) for run in pair]
@@ -52,7 +70,53 @@ def draw(pair: Pair) -> dict[str, mpl_figure.Figure]:
     rows[label] = model.reconstruct(observations)
     codes = traversals.traverse(model.encode(observations[:1])[0], values)
     panels[label] = model.decode(codes).reshape(*codes.shape[:2], *observations.shape[1:])
-  return {
-    "reconstructions": figures.image_rows(rows),
-    "traversals": figures.traversals(panels, values),
-  }
+  return [
+    study_figures.Drawn(
+      "reconstructions",
+      image_figures.image_rows(rows),
+      f"The same images, each reconstructed from one sample of q(z|x) by {described}.",
+    ),
+    study_figures.Drawn(
+      "traversals",
+      image_figures.traversals(panels, values),
+      f"Latent traversals from the first of those images, by {described}. Each row moves one "
+      "latent over [-2, 2] and leaves the others at the mean of q(z|x). A row in which nothing "
+      "moves is a latent the model does not use.",
+    ),
+  ]
+
+
+def _draw_infogans(pair: Pair, described: str) -> list[study_figures.Drawn]:
+  titles = [study_runs.name_correlation(run.correlation_label) for run in pair]
+  logs = [training_logs.read(run.folder / "model") for run in pair]
+  models = [stored_infogan.StoredInfoGAN(saved_models.load(_saved_model(run))) for run in pair]
+  starts, values = infogan_pictures.starts_of(models[0]), infogan_pictures.VALUES
+  labels = [f"{value:.1f}" for value in values]
+  drawn = [
+    study_figures.Drawn(
+      "losses",
+      infogan_figures.losses(dict(zip(titles, logs, strict=True))),
+      f"Losses in training (as in Figure 4) of {described}.",
+    )
+  ]
+  if models[0].num_continuous > 1:
+    name, start = next(iter(starts.items()))
+    panels = [infogan_pictures.vary_two_codes(model, values, start) for model in models]
+    figure = image_figures.image_grids(
+      dict(zip(titles, panels, strict=True)), labels[::-1], labels, "code 0", "code 1"
+    )
+    caption = f"The first two codes over [-2, 2] (as in Figure 3) with {name}, by {described}."
+    drawn.append(study_figures.Drawn("two_codes", figure, caption))
+  for code in range(models[0].num_continuous):
+    panels = [
+      infogan_pictures.vary_one_code(model, code, values, list(starts.values())) for model in models
+    ]
+    figure = image_figures.image_grids(
+      dict(zip(titles, panels, strict=True)), list(starts), labels, f"code {code}"
+    )
+    caption = (
+      f"Code {code} over [-2, 2], the other codes 0 and the noise the same everywhere, by "
+      f"{described}."
+    )
+    drawn.append(study_figures.Drawn(f"code_{code}", figure, caption))
+  return drawn

@@ -1,4 +1,4 @@
-"""The figures of a study: those of the paper, from whatever runs there are."""
+"""The figures of a study of VAEs: those of the paper, from whatever runs there are."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def draw(settings: Settings) -> list[Drawn]:
   """Draws MIG of all data sets, then the other measures of each; leaves out what has no value.
 
   Args:
-    settings: Name of a setting -> its runs, as `study_runs.group_by_setting` returns them.
+    settings: Name of a setting of VAEs -> its runs, as `study_runs.group_by_setting` returns them.
   """
   by_latents: dict[str, dict[str, Sequence[study_runs.Run]]] = {}
   by_dataset: dict[tuple[str, str], dict[str, Sequence[study_runs.Run]]] = {}
@@ -52,15 +52,17 @@ def reconstruction_unit(runs: Sequence[study_runs.Run]) -> str:
   return "squared error" if losses == {"@l2_loss"} else "units of its loss"
 
 
-def _by_correlation(
+def by_correlation(
   runs: Sequence[study_runs.Run], measure: str, labels: Sequence[str]
 ) -> dict[str, list[float]]:
+  """Returns the values of a measure at each correlation."""
   return {
     label: study_runs.values_of(study_runs.of_correlation(runs, label), measure) for label in labels
   }
 
 
-def _has_values(rows: Sequence[tuple[str, Mapping[str, Mapping[str, Sequence]]]]) -> bool:
+def has_values(rows: Sequence[tuple[str, Mapping[str, Mapping[str, Sequence]]]]) -> bool:
+  """Returns whether there is a point to draw in rows of panels of correlations."""
   return any(values for _, panels in rows for panel in panels.values() for values in panel.values())
 
 
@@ -68,9 +70,9 @@ def _draw_mig(cells: Settings, labels: Sequence[str], name: str, num_latent: str
   panels: dict[str, dict[str, Mapping[str, Sequence[float]]]] = {}
   for title, runs in cells.items():
     row = panels.setdefault(runs[0].method, {})
-    row[title] = _by_correlation(runs, f"mig_{name}", labels)
+    row[title] = by_correlation(runs, f"mig_{name}", labels)
   rows = [("MIG", row) for row in panels.values()]
-  if not _has_values(rows):
+  if not has_values(rows):
     return None
   caption = (
     f"Mutual information gap of the {name} representation, {num_latent} latents"
@@ -92,10 +94,10 @@ def _draw_terms(
     "total_correlation": "TC estimate [nats]",
   }
   rows = [
-    (text, {title: _by_correlation(runs, name, labels) for title, runs in cells.items()})
+    (text, {title: by_correlation(runs, name, labels) for title, runs in cells.items()})
     for name, text in names.items()
   ]
-  if not _has_values(rows):
+  if not has_values(rows):
     return None
   caption = (
     f"Reconstruction error, KL and total correlation on {dataset}, {num_latent} latents (as in "
@@ -125,7 +127,7 @@ def _draw_scatter(
     (text, {title: points(runs, name) for title, runs in cells.items()})
     for name, text in names.items()
   ]
-  if not _has_values(rows):
+  if not has_values(rows):
     return None
   caption = (
     "The paper's estimate of the total correlation, and the reconstruction error, over the "

@@ -13,6 +13,7 @@ from dl_condind.utils import results
 from dl_condind.utils import run_config
 
 GIVEN = "given"
+VAE, INFOGAN = "VAE", "InfoGAN"
 TRAINED, REPEATED, UNFINISHED, DIVERGED = "trained", "repeated", "unfinished", "diverged"
 FAILED, FOREIGN = "failed", "foreign"
 
@@ -32,6 +33,32 @@ COLUMNS = {
       "total_correlation_std_error",
       "total_correlation_null",
       "total_correlation_leave_one_out",
+    )
+  },
+  **{
+    name: (f"model.infogan_disentanglement.{name}",)
+    for name in (
+      "conditional_r2_mean_gap",
+      "conditional_r2_mean_gap_null",
+      "conditional_r2_assigned",
+      "conditional_r2_assigned_null",
+      "digit_change_rate",
+      "digit_change_rate_null",
+      "error_correlation",
+      "error_correlation_null",
+      "category_accuracy",
+      "sure_share",
+      "num_covered_digits",
+      "collapsed",
+    )
+  },
+  **{
+    name: (f"train_results.{name}",)
+    for name in (
+      "discriminator_loss",
+      "generator_loss",
+      "mutual_information_penalty",
+      "discriminator_collapsed",
     )
   },
   "steps": ("train_results.global_step",),
@@ -55,6 +82,7 @@ _METHOD_NAMES = {
   "beta_tc_vae": "beta-TCVAE",
   "dip_vae": "DIP-VAE",
   "factor_vae": "FactorVAE",
+  "infogan": "InfoGAN",
   "vae": "VAE",
 }
 
@@ -113,14 +141,19 @@ class Run:
     return _METHOD_NAMES.get(self.method, self.method)
 
   @property
+  def family(self) -> str:
+    """VAE or INFOGAN."""
+    return INFOGAN if run_config.is_infogan(self.config) else VAE
+
+  @property
   def dataset(self) -> str:
     """Name of the data set."""
     return self.setting("dataset.name")
 
   @property
   def num_latent(self) -> str:
-    """Number of latents."""
-    return self.setting("encoder.num_latent")
+    """Number of latents, of an InfoGAN that of its continuous codes."""
+    return run_config.num_latent(self.config)
 
   @property
   def seed(self) -> str:
@@ -170,8 +203,8 @@ def group_by_setting(runs: Sequence[Run]) -> dict[str, list[Run]]:
   """Groups runs that differ in nothing but the posterior and the seed.
 
   Returns:
-    Name -> runs. Names say method, data set and number of latents, and whatever else is needed to
-    tell them apart.
+    Name -> runs. Names say method, data set and number of latents or continuous codes, and whatever
+    else is needed to tell them apart.
   """
   groups: dict[tuple, list[Run]] = {}
   for run in runs:
@@ -187,13 +220,24 @@ def group_by_setting(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _setting_name(run: Run) -> str:
-  return f"{run.method_name} on {run.dataset}, {run.num_latent} latents"
+  what = "continuous codes" if run.family == INFOGAN else "latents"
+  return f"{run.method_name} on {run.dataset}, {run.num_latent} {what}"
 
 
 def _setting_items(run: Run) -> tuple[tuple[str, str], ...]:
   """Returns the configuration without the posterior, the seed and how the run was observed."""
   skipped = (*_NOISE, f"{run.noise_correlation}.", *_OBSERVATION, "model.random_seed")
   return tuple(sorted((k, v) for k, v in run.config.items() if not k.startswith(skipped)))
+
+
+def by_family(settings: Mapping[str, Sequence[Run]]) -> dict[str, dict[str, Sequence[Run]]]:
+  """Returns the settings of each family that occurs, in the order VAE, INFOGAN."""
+  families = {runs[0].family for runs in settings.values()}
+  return {
+    family: {name: runs for name, runs in settings.items() if runs[0].family == family}
+    for family in (VAE, INFOGAN)
+    if family in families
+  }
 
 
 def name_correlation(label: str) -> str:

@@ -5,7 +5,6 @@ import os
 import pathlib
 
 from absl import logging
-import numpy as np
 
 from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
@@ -14,22 +13,13 @@ from dl_condind.utils import files
 from dl_condind.utils import results
 from dl_condind.visualize import figures
 from dl_condind.visualize import image_grids
+from dl_condind.visualize import infogan_figures
 from dl_condind.visualize import infogan_pictures
 from dl_condind.visualize import picture_folders
 from dl_condind.visualize import study_runs
 from dl_condind.visualize import training_logs
 
-LIMIT = 2.0  # codes move over [-2, 2], as in Figure 3 of Yang et al. (2020)
-VALUES = np.linspace(-LIMIT, LIMIT, num=11)
-
-_SEED = 0
-_NUM_NOISES = 10  # rows of pictures of a model without categories, images of an animation
-_PER_ROW = 5
-_LOSSES = {
-  "discriminator": "discriminator_loss",
-  "generator": "generator_loss",
-  "mutual information penalty": "mutual_information_penalty",
-}
+_PER_ROW = 5  # images of an animation
 
 
 def visualize_infogan(
@@ -69,16 +59,15 @@ def visualize_infogan(
     "input_sha256": [files.manifest_digest(folder / "saved_model") for folder in folders],
     "num_frames": num_frames,
     "fps": fps,
-    "random_seed": _SEED,
-    "interval": [-LIMIT, LIMIT],
+    "random_seed": infogan_pictures.SEED,
+    "interval": [-infogan_pictures.LIMIT, infogan_pictures.LIMIT],
   }
   if picture_folders.is_complete(output_dir, settings, overwrite):
     logging.info("%s is complete.", output_dir)
     return
   caption = _caption(folders[0])
   with picture_folders.written(output_dir, settings) as folder:
-    panels = {title: _losses(log) for title, log in zip(models, logs, strict=True)}
-    figure = figures.curves(panels, "training step", "loss [nats]")
+    figure = infogan_figures.losses(dict(zip(models, logs, strict=True)))
     (folder / "losses.png").write_bytes(figures.to_png(figure))
     _save_pictures(models, num_frames, fps, caption, folder)
   logging.info("Wrote pictures of %d InfoGANs to %s.", len(models), output_dir)
@@ -112,32 +101,25 @@ def _caption(folder: pathlib.Path) -> str:
   return f"Trained on {provenance['dataset']} ({provenance['dataset_source']})"
 
 
-def _losses(log: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-  return {label: (log["step"], log[name]) for label, name in _LOSSES.items()}
-
-
 def _save_pictures(
   models: infogan_pictures.Models, num_frames: int, fps: int, caption: str, folder: pathlib.Path
 ) -> None:
   """Writes all pictures of images."""
   model = next(iter(models.values()))
-  noises = np.random.RandomState(_SEED).normal(size=(_NUM_NOISES, model.num_noise))
-  if model.num_categories:
-    rows = {f"category {k}": (noises[0], k) for k in range(model.num_categories)}
-  else:
-    rows = {f"noise {k}": (noise, None) for k, noise in enumerate(noises)}
+  starts, values = infogan_pictures.starts_of(model), infogan_pictures.VALUES
   for name in ("two_codes", "one_code", "animated_codes"):
     (folder / name).mkdir()
   if model.num_continuous > 1:
-    for label, (noise, category) in list(rows.items())[: model.num_categories or 1]:
-      picture = infogan_pictures.two_codes(models, VALUES, noise, category)
+    for label, start in list(starts.items())[: model.num_categories or 1]:
+      picture = infogan_pictures.two_codes(models, values, start)
       path = folder / "two_codes" / f"{label.replace(' ', '')}.png"
       image_grids.with_caption([picture], caption)[0].save(path)
   for code in range(model.num_continuous):
-    picture = infogan_pictures.one_code(models, code, VALUES, rows)
+    picture = infogan_pictures.one_code(models, code, values, starts)
     path = folder / "one_code" / f"code{code}.png"
     image_grids.with_caption([picture], caption)[0].save(path)
-    starts = list(rows.values())
-    frames = infogan_pictures.animation(models, code, LIMIT, num_frames, starts, _PER_ROW)
+    frames = infogan_pictures.animation(
+      models, code, infogan_pictures.LIMIT, num_frames, list(starts.values()), _PER_ROW
+    )
     path = folder / "animated_codes" / f"code{code}.gif"
     image_grids.save_animation(image_grids.with_caption(frames, caption), path, fps)

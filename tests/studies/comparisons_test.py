@@ -48,6 +48,21 @@ def test_two_cells_are_compared_within_each(generated):
   assert found.equivalence == statistics.equivalence(high, low, 0.1)
 
 
+def test_measures_are_compared_among_the_methods_that_have_them(generated):
+  settings = study(generated, {("vae", 0.0): values(0.3), ("vae", 0.9): values(0.1)})
+  for correlation, rates in ((0.0, [0.2, 0.3, 0.4]), (0.9, [0.5, 0.6, 0.7])):
+    runs = generated.make_runs(
+      {"digit_change_rate": rates}, method="infogan", num_latent=2, correlation=correlation
+    )
+    settings.setdefault("InfoGAN", []).extend(runs)
+  tables = comparisons.compare_all(settings)
+  assert {setting for setting, _ in tables["mig_mean"]} == {"VAE on dsprites_full, 10 latents"}
+  table = tables["digit_change_rate"]
+  assert list(table) == [("InfoGAN", "0"), ("InfoGAN", "0.9")]
+  # The VAEs are none of Holm's comparisons: 1 / 20, the smallest p of three against three.
+  assert table["InfoGAN", "0.9"].comparison.adjusted == pytest.approx(0.05)
+
+
 def test_a_change_in_the_other_direction_is_told(generated):
   settings = study(generated, {("vae", 0.0): values(0.2), ("vae", 0.9): values(0.4, seed=1)})
   (_, falls), (_, rises) = (

@@ -129,6 +129,16 @@ def test_diverged_runs_are_counted_by_cell():
   assert "run 7, whose configuration is lost: 1" in caveats_of([make_run(0)], [nameless])
 
 
+def test_infogans_that_collapsed_are_told(generated):
+  runs = generated.make_runs(
+    {"collapsed": [False, True], "discriminator_collapsed": [True, False]}, method="infogan"
+  )
+  text = caveats_of(runs)
+  assert "run 0-0 (c = 0): the discriminator was right nearly always for a while; run 0-1" in text
+  assert "run 0-1 (c = 0): fewer than eight digits are covered" in text
+  assert "collapsed" not in caveats_of(generated.make_runs({"collapsed": [False]}))
+
+
 def test_many_settings_are_left_to_the_table():
   settings = {name: mig_runs([0.2], [0.1]) for name in "ABCD"}
   text = "\n".join(findings.describe(settings))

@@ -25,18 +25,38 @@ PROVENANCE = {
 
 def config_of(method="vae", dataset="dsprites_full", num_latent=10, correlation=0.0, seed=0):
   """Returns the configuration of a run with the paper's weights and steps, as gin writes it."""
-  steps = 150000 if method == "factor_vae" else 300000
-  return {
+  common = {
     "model.model": f"@{method}()",
-    **WEIGHTS[method],
     "dataset.name": f"'{dataset}'",
-    "encoder.num_latent": str(num_latent),
     "model.random_seed": str(seed),
-    "model.training_steps": str(steps),
     "posterior.noise_correlation": "@equicorrelated",
     "equicorrelated.correlation": str(correlation),
+  }
+  if method == "infogan":
+    return {**common, **infogan_config(num_latent)}
+  return {
+    **common,
+    **WEIGHTS[method],
+    "encoder.num_latent": str(num_latent),
+    "model.training_steps": "150000" if method == "factor_vae" else "300000",
     "reconstruction_loss.loss_fn": "@bernoulli_loss",
   }
+
+
+def infogan_config(num_continuous, info_weight=0.1):
+  """Returns what the configuration of an InfoGAN has beside what all methods have."""
+  rates = {"discriminator": "0.0002", "recognition": "0.0002", "generator": "0.001"}
+  config = {
+    "infogan.info_weight": str(info_weight),
+    "infogan.num_continuous": str(num_continuous),
+    "model.batch_size": "64",
+    "model.training_steps": "15000",
+  }
+  for name, rate in rates.items():
+    config[f"{name}_optimizer.learning_rate"] = "None"
+    config[f"{name}_optimizer.optimizer_fn"] = f"@{name}/AdamOptimizer"
+    config[f"{name}/AdamOptimizer.learning_rate"] = rate
+  return config
 
 
 def make_runs(measures, name="0", **config):
@@ -81,6 +101,62 @@ def write_run(run, config, mig=0.3, reconstruction=30.0, kl=20.0, total_correlat
     if None not in results.values():
       stage = run / "metrics" / "mean" / metric
       write_record(stage, "evaluation", {**train, "evaluation_results": results})
+
+
+def write_infogans(study_dir, num_seeds=3, **measures):
+  """Writes a study of InfoGANs in which what the paper sees is so: c = 0 first, then c = 0.9."""
+  rng = np.random.default_rng(0)
+  for number in range(2 * num_seeds):
+    correlation = 0.9 * (number >= num_seeds)
+    config = config_of("infogan", "mnist", 2, correlation, number % num_seeds)
+    values = {
+      "gap": rng.normal(0.3 - 0.2 * correlation, 0.01),
+      "assigned": rng.normal(0.5 - 0.2 * correlation, 0.01),
+      "change": rng.normal(0.2 + 0.2 * correlation, 0.01),
+    }
+    write_infogan(study_dir / str(number), config, **{**values, **measures})
+
+
+def write_infogan(run, config, gap=0.2, assigned=0.4, change=0.3, collapsed=False):
+  """Writes the records of one InfoGAN with two codes; measures that are None are not evaluated."""
+  train = {
+    "train_config": config,
+    "train_results": {
+      "global_step": 15000,
+      "elapsed_time": 3000.0,
+      "discriminator_loss": 1.0,
+      "generator_loss": 1.2,
+      "mutual_information_penalty": -0.01,
+      "discriminator_collapsed": False,
+    },
+    "train_provenance": {**PROVENANCE, "dataset_source": "official files, train split"},
+  }
+  write_record(run / "model", "train", train)
+  if gap is None:
+    return
+  shares = {
+    f"conditional_r2.{attribute}.code_{code}": 0.1 * i + 0.05 * code
+    for i, attribute in enumerate(("slant", "width", "height", "thickness"))
+    for code in range(2)
+  }
+  measures = {
+    "conditional_r2_mean_gap": gap,
+    "conditional_r2_mean_gap_null": 0.001,
+    "conditional_r2_assigned": assigned,
+    "conditional_r2_assigned_null": 0.003,
+    "digit_change_rate": change,
+    "digit_change_rate_null": 1.0,
+    "error_correlation": -0.05,
+    "error_correlation_null": 0.01,
+    "category_accuracy": 0.99,
+    "sure_share": 0.95,
+    "num_covered_digits": 7 if collapsed else 10,
+    "collapsed": collapsed,
+  }
+  stage = run / "metrics" / "model" / "infogan_disentanglement"
+  settings = {"infogan_disentanglement.num_points": "5000", "digit_classifier.cache_dir": "'/x'"}
+  parts = {"evaluation_config": settings, "evaluation_results": {**measures, **shares}}
+  write_record(stage, "evaluation", {**train, **parts})
 
 
 def write_begun(run, config=None, **ends):

@@ -391,3 +391,92 @@ def test_pair_has_the_extreme_correlations_and_one_seed(trained_study):
   assert model_pairs.choose({"a": [other, high, low]}) == (low, high)
   assert model_pairs.choose({"a": [low], "b": [low, other]}) == (low, other)
   assert model_pairs.choose({"a": [low]}) is None
+
+
+INFOGAN_FIGURES = {"infogan_mnist", "codes_mnist_0", "losses", "two_codes", "code_0", "code_1"}
+INFOGAN_MEASURES = {
+  "gap of R² between best and second code; tested: it falls": ("conditional_r2_mean_gap", 3),
+  "R² of a code with an attribute of its own; tested: it falls": ("conditional_r2_assigned", 3),
+  "share of traversals along which the digit changes; tested: it rises": ("digit_change_rate", 3),
+}
+
+
+@pytest.fixture(scope="module")
+def infogan_study(generated, tiny_infogan, tmp_path_factory):
+  """Three InfoGANs of each correlation; the first of each has a model."""
+  study_dir = tmp_path_factory.mktemp("studies") / "infogans"
+  generated.write_infogans(study_dir)
+  for number in (0, 3):
+    tiny_infogan.write(study_dir / str(number) / "model")
+  return study_dir
+
+
+@pytest.fixture(scope="module")
+def infogan_page(infogan_study):
+  return Page(report.write_report(infogan_study))
+
+
+def test_report_of_infogans_has_their_numbers(infogan_study, infogan_page):
+  tables = statistics_tables(infogan_page)
+  for title, (key, digits) in INFOGAN_MEASURES.items():
+    for row, numbers in zip(tables[title], ((0, 1, 2), (3, 4, 5)), strict=True):
+      found = [
+        measure_of(infogan_study / str(n), "model", "infogan_disentanglement", key) for n in numbers
+      ]
+      assert row[0] == "InfoGAN on mnist, 2 continuous codes"
+      assert number(row[4]) == pytest.approx(np.median(found), abs=0.5001 * 10**-digits)
+    assert row[9:11] == ["0.05", "0.05"]  # Of three against three, none of which overlap.
+  assert not set(MEASURES) & set(tables)
+
+
+def test_report_of_infogans_judges_what_the_paper_sees(infogan_page):
+  verdicts = {row[1]: row[0] for row in infogan_page.rows if len(row) == 4}
+  assert list(verdicts.values()) == ["Verdict"] + ["holds"] * 5
+  assert "MIG" not in infogan_page.text and "variational" not in infogan_page.text
+  assert "gives no numbers" in infogan_page.text
+
+
+def test_report_of_infogans_shows_every_run_and_what_codes_do(infogan_study, infogan_page):
+  headings = next(row for row in infogan_page.rows if row[:3] == ["Run", "c", "Seed"])
+  rows = [row for row in infogan_page.rows if len(row) == len(headings)]
+  assert [row[0] for row in rows[1:]] == [*"012345", "median of 3", "median of 3"]
+  metric = "infogan_disentanglement"
+  gap = measure_of(infogan_study / "4", "model", metric, "conditional_r2_mean_gap")
+  shown = dict(zip(headings[:6], rows[5][:6], strict=True))
+  assert shown == {
+    "Run": "4", "c": "0.9", "Seed": "1", "Steps": "15,000", "R² gap": f"{gap:.3f}", "Null": "0.001",
+  }  # fmt: skip
+  pngs = {path.stem for path in (infogan_study / "figures").glob("*.png")}
+  assert pngs == INFOGAN_FIGURES
+  assert len(infogan_page.images()) == len(INFOGAN_FIGURES)
+  assert "as in Figure 3) with category 0, by run 0" in infogan_page.text
+  assert "infogan_disentanglement.num_points = 5000" in infogan_page.text
+  assert "6 trained runs, each with every value" in infogan_page.text
+  assert "dl_condind_visualize_infogan" in infogan_page.text
+
+
+def test_report_of_vaes_and_infogans_has_both(generated, infogan_study, tmp_path):
+  shutil.copytree(infogan_study, tmp_path / "study" / "infogans")
+  for i, correlation in enumerate((0.0, 0.9)):
+    config = generated.config_of(correlation=correlation)
+    generated.write_run(tmp_path / "study" / f"vae{i}", config)
+  page = Page(report.write_report(tmp_path / "study"))
+  verdicts = [row[0] for row in page.rows if len(row) == 4]
+  assert len(verdicts) == 1 + 14 + 5 and verdicts.count("holds") == 5
+  tables = statistics_tables(page)
+  assert {*MEASURES, *INFOGAN_MEASURES} <= set(tables)
+  assert {row[0] for row in tables["KL, factorized; tested: it falls"]} == {
+    "VAE on dsprites_full, 10 latents"
+  }
+  assert [row[:2] for row in page.rows].count(["Run", "c"]) == 2
+  assert "variational" in page.text and "an InfoGAN recovers" in page.text
+
+
+def test_damaged_log_of_an_infogan_can_be_left_out(infogan_study, tmp_path):
+  copy = tmp_path / "study"
+  shutil.copytree(infogan_study, copy)
+  (copy / "0" / "model" / "train_log.jsonl").write_text("")
+  with pytest.raises(errors.DatasetError, match=r"train_log.*--noshow_models"):
+    report.write_report(copy)
+  page = Page(report.write_report(copy, show_models=False))
+  assert len(page.images()) == 2

@@ -1,7 +1,6 @@
 import html
 import pathlib
 import re
-import shlex
 
 from dl_condind.studies import study
 from dl_condind.studies import study_description
@@ -44,11 +43,6 @@ def text_of(parts):
   return re.sub(r"\s+", " ", text)
 
 
-def commands_of(parts):
-  (block,) = re.findall(r"<pre>(.*?)</pre>", "".join(parts), re.DOTALL)
-  return [shlex.split(html.unescape(line)) for line in block.splitlines()]
-
-
 def test_what_was_run_is_complete():
   runs = [*quickstart_runs(), make_run("2", 0.0, "other", seed=4)]
   text = text_of(study_description.what_was_run({"VAE on dsprites_full": runs}))
@@ -69,6 +63,18 @@ def test_commands_of_runs_are_shown_without_the_folder_of_the_program():
   text = html.unescape(text_of(study_description.what_was_run({"VAE": runs})))
   assert "# run 1 dl_condind_reproduce '--gin_bindings=model.batch_size = 8' --model_num=1" in text
   assert "# run 2 -" in text
+
+
+def test_what_was_run_of_an_infogan(generated):
+  runs = generated.make_runs({"steps": [15000]}, method="infogan", dataset="mnist", num_latent=2)
+  text = text_of(study_description.what_was_run({"InfoGAN": runs}))
+  for fact in (
+    "InfoGAN, infogan.info_weight = 0.1, infogan.num_continuous = 2",
+    "those of Chen et al. (2016)",
+    "learning rate 0.0002 (discriminator), 0.0002 (recognition), 0.001 (generator)",
+  ):
+    assert fact in text
+  assert "latents" not in text
 
 
 def test_learning_rate_of_the_optimizer_function_wins():
@@ -94,30 +100,15 @@ def test_each_data_set_is_said_to_be_what_it_is():
   )
 
 
-def test_commands_add_a_seed_in_new_folders():
-  parts = study_description.how_to_go_on("out", "out/report.html", quickstart_runs())
-  assert commands_of(parts) == [
-    [
-      "bin/dl_condind_reproduce",
-      "--study=quickstart",
-      f"--model_num={number}",
-      f"--output_directory=out/{number}_seed_1",
-      "--gin_bindings=model.random_seed = 1",
-    ]
-    for number in range(2)
-  ] + [["bin/dl_condind_report", "--study_dir=out", "--output_path=out/report.html"]]
-
-
-def test_other_ways_of_training_get_words():
-  runs = [make_run("0", 0.0, "bin/dl_condind_train --model_dir=out/0/model")]
-  parts = study_description.how_to_go_on("my out", "r.html", runs)
-  assert "dl_condind_reproduce --study=quickstart" not in "".join(parts)
-  assert "another model.random_seed" in text_of(parts)
-  assert commands_of(parts) == [["dl_condind_report", "--study_dir=my out", "--output_path=r.html"]]
-
-
 def missing_text(runs, left_out=(), grid=None):
   return text_of(study_description.what_is_missing(runs, left_out, grid)).strip()
+
+
+def test_missing_evaluation_of_an_infogan_is_listed(generated):
+  (run,) = generated.make_runs({"steps": [15000]}, method="infogan", dataset="mnist")
+  assert "Run 0-0: not evaluated: infogan_disentanglement." in missing_text([run])
+  (run,) = generated.make_runs({"conditional_r2_mean_gap": [0.1]}, method="infogan")
+  assert "not evaluated" not in missing_text([run])
 
 
 def test_missing_values_are_listed():
@@ -174,43 +165,3 @@ def test_a_missing_evaluation_of_the_model_itself_is_found():
 def test_ranges():
   assert study_description.ranges(["10", "2", "b", "3", "1", "a/0"]) == "1-3, 10, a/0, b"
   assert study_description.ranges([]) == ""
-
-
-def test_commands_take_a_seed_that_no_run_was_begun_with():
-  other = make_run("7", 0.0, "", seed=4)
-  parts = study_description.how_to_go_on("out", "r.html", quickstart_runs(), [other])
-  text = text_of(parts)
-  assert "--output_directory=out/0_seed_5" in text and "model.random_seed = 5" in text
-
-
-def test_command_of_a_known_study_makes_all_that_is_missing():
-  line = (
-    "/somewhere/bin/dl_condind_reproduce --study=my.gin '--gin_bindings=model.batch_size = 8' "
-    "--model_num=1 --output_directory=out/1 '--gin_bindings=model.num_threads = 1'"
-  )
-  grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
-  parts = study_description.how_to_go_on("out", "r.html", [make_run("1", 0.0, line)], (), grid)
-  assert commands_of(parts) == [
-    [
-      "dl_condind_reproduce",
-      "--study=my.gin",
-      "--gin_bindings=model.batch_size = 8",
-      "--engine=local",
-      "--output_directory=out/{model_num}",
-    ],
-    ["dl_condind_report", "--study_dir=out", "--study=my.gin", "--output_path=r.html"],
-  ]
-
-
-def test_runs_of_another_study_go_on_as_the_known_one():
-  grid = study.make_study("part", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
-  runs = [make_run("1", 0.0, "bin/dl_condind_reproduce --study=whole --model_num=1")]
-  parts = study_description.how_to_go_on("out", "r.html", runs, (), grid)
-  assert ["--study=part" in words for words in commands_of(parts)] == [True, True]
-
-
-def test_a_known_study_needs_no_command_of_a_run():
-  grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
-  runs = [make_run("1", 0.0, "bin/dl_condind_train --model_dir=out/0/model")]
-  first = commands_of(study_description.how_to_go_on("out", "r.html", runs, (), grid))[0]
-  assert first[:3] == ["dl_condind_reproduce", "--study=my", "--engine=local"]

@@ -46,11 +46,32 @@ def test_panels_of_a_row_share_an_axis_from_zero():
   ]
   first, second, third, empty = figures.values_by_correlation(rows, ["0", "0.9"]).axes
   assert first.get_ylim() == second.get_ylim() == (0, 4.4)
-  assert third.get_ylim() == (-2.2, 1)
+  assert third.get_ylim() == (-2.2, 0.2)
   assert [axes.get_title() for axes in (first, second, third)] == ["a", "b", "c"]
   assert [axes.get_ylabel() for axes in (first, second, third)] == ["MIG", "MIG", "nats"]
   assert second.get_xticklabels()[1].get_text() == "0.9\n(n = 0)"
   assert not empty.axison
+
+
+def test_a_value_just_below_zero_is_not_cut_off():
+  figure = figures.values_by_correlation([("r", {"a": {"0": [-0.05], "0.9": [0.6]}})], ["0", "0.9"])
+  assert figure.axes[0].get_ylim() == pytest.approx((-0.115, 0.665))
+
+
+def test_shares_are_tables_of_numbers():
+  values = np.array([[0.125, 0.875], [np.nan, 0.0]])
+  rows = [("c = 0", {"run 0": values, "run 1": values[::-1]}), ("c = 0.9", {"run 5": values})]
+  figure = figures.shares(rows, ["slant", "width"], ["code 0", "code 1"])
+  first, second, third, empty = figure.axes
+  for axes, title, shown in ((first, "run 0", values), (second, "run 1", values[::-1])):
+    assert axes.get_title() == title
+    np.testing.assert_array_equal(axes.images[0].get_array().filled(np.nan), shown)
+  assert [text.get_text() for text in first.texts] == ["0.12", "0.88", "-", "0.00"]
+  assert [label.get_text() for label in first.get_yticklabels()] == ["slant", "width"]
+  assert [label.get_text() for label in second.get_yticklabels()] == ["", ""]
+  assert [label.get_text() for label in third.get_xticklabels()] == ["code 0", "code 1"]
+  assert (first.get_ylabel(), third.get_ylabel()) == ("c = 0", "c = 0.9")
+  assert third.get_title() == "run 5" and not empty.axison
 
 
 def test_medians_of_three_correlations_are_joined_but_not_to_other_noise():
@@ -110,41 +131,6 @@ def test_scatter_has_points_and_units():
   assert axes.get_ylabel() == "TC [nats]"
   texts = [text.get_text() for text in axes.get_legend().get_texts()]
   assert texts == ["c\u00a0=\u00a00 (n = 2)", "given (n = 1)"]
-
-
-def test_mosaic_joins_images_with_white_gaps():
-  images = np.zeros((2, 3, 4, 5, 1))
-  images[1, 2] = 0.5
-  joined = figures.mosaic(images)
-  assert joined.shape == (2 * 4 + 3, 3 * 5 + 2 * 3, 1)
-  assert np.all(joined[:4, :5] == 0)
-  assert np.all(joined[-4:, -5:] == 0.5)
-  assert np.all(joined[4:7] == 1) and np.all(joined[:, 5:8] == 1)
-
-
-@pytest.mark.parametrize("num_channels", [1, 3])
-def test_traversals_name_latents_and_values(num_channels):
-  images = np.random.default_rng(0).uniform(size=(4, 3, 8, 8, num_channels))
-  figure = figures.traversals({"c = 0": images, "c = 0.9": images}, np.array([-2.0, 0.0, 2.0]))
-  for axes, title in zip(figure.axes, ["c = 0", "c = 0.9"], strict=True):
-    assert axes.get_title() == title
-    assert len(axes.get_yticklabels()) == 4
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["-2.0", "0.0", "2.0"]
-    (shown,) = axes.images
-    np.testing.assert_array_equal(
-      np.reshape(shown.get_array(), figures.mosaic(images).shape), figures.mosaic(images)
-    )
-    assert shown.get_clim() == (0, 1)
-  assert figures.to_png(figure).startswith(b"\x89PNG")
-
-
-def test_image_rows_are_labelled_in_order():
-  images = np.zeros((5, 8, 8, 1))
-  figure = figures.image_rows({"image": images, "c = 0": images + 0.5})
-  (axes,) = figure.axes
-  assert [label.get_text() for label in axes.get_yticklabels()] == ["image", "c = 0"]
-  pixels = np.asarray(axes.images[0].get_array())
-  assert np.all(pixels[:8, :8] == 0) and np.all(pixels[-8:, -8:] == 0.5)
 
 
 def test_pictures_are_repeatable():

@@ -32,7 +32,7 @@ def shades(picture, num_rows, num_columns, left):
 
 
 def test_first_code_goes_right_and_second_up(models):
-  picture = infogan_pictures.two_codes(models, VALUES, np.arange(4.0), 7)
+  picture = infogan_pictures.two_codes(models, VALUES, (np.arange(4.0), 7))
   for model in models.values():
     ((continuous, noise, categories),) = model.calls
     expected = [[x, y, 0] for y in (2, 0, -2) for x in (-2, 0, 2)]
@@ -46,7 +46,7 @@ def test_first_code_goes_right_and_second_up(models):
 
 
 def test_without_categories_none_is_given(models):
-  infogan_pictures.two_codes(models, VALUES, np.zeros(4), None)
+  infogan_pictures.two_codes(models, VALUES, (np.zeros(4), None))
   assert models["first"].calls[0][2] is None
 
 
@@ -59,6 +59,29 @@ def test_rows_have_their_category_and_columns_the_value(models):
     np.testing.assert_array_equal(continuous, [[0, -2, 0], [0, 0, 0], [0, 2, 0]])
     np.testing.assert_array_equal(noise, np.full((3, 4), value))
     np.testing.assert_array_equal(categories, np.full(3, category))
+
+
+def test_images_of_a_grid_are_rows_of_columns(models):
+  model = models["first"]
+  images = infogan_pictures.vary_two_codes(model, VALUES, (np.zeros(4), 1))
+  assert images.shape == (3, 3, 5, 5, 1)
+  np.testing.assert_array_equal(images[:, :, 0, 0, 0], np.tile(0.5 + VALUES / 8, (3, 1)))
+  images = infogan_pictures.vary_one_code(model, 0, VALUES, [(np.zeros(4), 1), (np.ones(4), 2)])
+  assert images.shape == (2, 3, 5, 5, 1)
+  np.testing.assert_array_equal(images[:, :, 0, 0, 0], np.tile(0.5 + VALUES / 8, (2, 1)))
+
+
+def test_starts_are_categories_or_draws_of_the_noise():
+  model = Recorder()
+  model.num_noise, model.num_categories = 4, 3
+  starts = infogan_pictures.starts_of(model)
+  assert [category for _, category in starts.values()] == [0, 1, 2]
+  assert len({noise.tobytes() for noise, _ in starts.values()}) == 1
+  model.num_categories = 0
+  starts = infogan_pictures.starts_of(model)
+  assert list(starts) == [f"noise {k}" for k in range(10)]
+  assert {category for _, category in starts.values()} == {None}
+  assert len({noise.tobytes() for noise, _ in starts.values()}) == 10
 
 
 def test_animation_moves_through_the_interval_and_back(models):

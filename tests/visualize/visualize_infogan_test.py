@@ -3,48 +3,16 @@ import shutil
 
 from PIL import Image
 import pytest
-import tensorflow as tf
 
-from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.visualize import visualize_infogan
 from dl_condind.visualize import visualize_model
 
-SIZES = {"categorical": 10, "continuous": 2, "noise": 3}
-LOSSES = {"discriminator_loss": 0.5, "generator_loss": 1.0, "mutual_information_penalty": 2.0}
-LOG = "".join(f"{json.dumps({'step': step, **LOSSES})}\n" for step in range(0, 50, 10))
 
-
-class Blocks(tf.Module):
-  """Four pixels: code 0, code 1, the category and the noise."""
-
-  def __init__(self, sizes):
-    super().__init__()
-    self.scale = tf.Variable(0.25)
-    codes = {name: tf.TensorSpec([None, size], tf.float32, name) for name, size in sizes.items()}
-    images = tf.TensorSpec([None, 2, 2, 1], tf.float32, "images")
-
-    def generator(codes):
-      continuous = 0.5 + self.scale * codes["continuous"]
-      category = tf.zeros_like(continuous[:, 0])
-      if "categorical" in codes:
-        category = tf.cast(tf.argmax(codes["categorical"], axis=1), tf.float32) / 10
-      pixels = [continuous[:, 0], continuous[:, -1], category, 0.5 + 0.1 * codes["noise"][:, 0]]
-      return {"images": tf.reshape(tf.stack(pixels, axis=1), [-1, 2, 2, 1])}
-
-    self.generator = tf.function(generator, [codes])
-    self.recognition_network = tf.function(lambda images: {"mean": images}, [images])
-
-
-def make_run(folder, correlation=None, sizes=None):
+def make_run(tiny_infogan, folder, correlation=None, sizes=None):
   """Writes what the pictures need of a trained model."""
-  module = Blocks(sizes or SIZES)
-  functions = {
-    "generator": module.generator,
-    "recognition_network": module.recognition_network,
-  }
-  saved_models.save(module, functions, folder / "saved_model")
+  tiny_infogan.write(folder, sizes)
   config = {"train_config.model.random_seed": "3"}
   if correlation is not None:
     config["train_config.posterior.noise_correlation"] = "@equicorrelated"
@@ -56,15 +24,14 @@ def make_run(folder, correlation=None, sizes=None):
     }.items():
       (results / name).parent.mkdir(exist_ok=True)
       (results / name).write_text(json.dumps(values))
-  (folder / "train_log.jsonl").write_text(LOG)
   return folder
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tiny_infogan, tmp_path_factory):
   """Two runs, of correlation 0 and 0.9. To read."""
   folder = tmp_path_factory.mktemp("runs")
-  return make_run(folder / "0"), make_run(folder / "1", 0.9)
+  return make_run(tiny_infogan, folder / "0"), make_run(tiny_infogan, folder / "1", 0.9)
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +82,14 @@ def test_titles_say_correlation_and_seed(runs):
   assert list(visualize_infogan._load(runs)) == ["c = 0, seed 3", "c = 0.9, seed 3"]
 
 
-def test_model_without_categories_and_with_one_code(tmp_path):
+def test_model_without_categories_and_with_one_code(tiny_infogan, tmp_path):
   sizes = {"continuous": 1, "noise": 2}
-  run = make_run(tmp_path / "run", sizes=sizes)
+  run = make_run(tiny_infogan, tmp_path / "run", sizes=sizes)
   visualize_infogan.visualize_infogan([run], tmp_path / "one", num_frames=2)
   assert not list((tmp_path / "one" / "two_codes").iterdir())
   with Image.open(tmp_path / "one" / "one_code" / "code0.png") as image:
     assert image.height == 38 + 6 * 10 + 18  # A row for each of ten draws of the noise.
-  run = make_run(tmp_path / "run2", sizes={"continuous": 3, "noise": 2})
+  run = make_run(tiny_infogan, tmp_path / "run2", sizes={"continuous": 3, "noise": 2})
   visualize_infogan.visualize_infogan([run], tmp_path / "three", num_frames=2)
   assert [p.name for p in (tmp_path / "three" / "two_codes").iterdir()] == ["noise0.png"]
   assert len(list((tmp_path / "three" / "one_code").iterdir())) == 3
@@ -138,8 +105,8 @@ def test_finished_pictures_are_left_and_others_only_replaced_on_demand(runs, vis
     visualize_infogan.visualize_infogan(runs, visualized, num_frames=5)
 
 
-def test_models_with_other_codes_are_not_put_side_by_side(runs, tmp_path):
-  other = make_run(tmp_path / "other", sizes={**SIZES, "noise": 5})
+def test_models_with_other_codes_are_not_put_side_by_side(runs, tiny_infogan, tmp_path):
+  other = make_run(tiny_infogan, tmp_path / "other", sizes={**tiny_infogan.SIZES, "noise": 5})
   message = r"codes of the same sizes.* \(2, 10, 3\) and \(2, 10, 5\)"
   with pytest.raises(errors.ConfigError, match=message):
     visualize_infogan.visualize_infogan([runs[0], other], tmp_path / "pictures")

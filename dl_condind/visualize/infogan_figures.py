@@ -1,0 +1,104 @@
+"""The figures of a study of InfoGANs: what codes do to attributes of digits, and the losses."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from matplotlib import figure as mpl_figure
+import numpy as np
+
+from dl_condind.visualize import figures
+from dl_condind.visualize import study_figures
+from dl_condind.visualize import study_runs
+
+_MAX_SHOWN_RUNS = 5  # of a correlation, in the tables of shares
+_R2 = "model.infogan_disentanglement.conditional_r2."
+_ATTRIBUTES = ("slant", "width", "height", "thickness")
+_MEASURES = {
+  "conditional_r2_mean_gap": "gap of R²",
+  "conditional_r2_assigned": "R² of own attribute",
+  "digit_change_rate": "digit changes",
+  "error_correlation": "error correlation",
+}
+_LOSSES = {
+  "discriminator": "discriminator_loss",
+  "generator": "generator_loss",
+  "mutual information penalty": "mutual_information_penalty",
+}
+
+
+def draw(settings: study_figures.Settings) -> list[study_figures.Drawn]:
+  """Draws the measures of all InfoGANs of a data set, and what each code of a run explains.
+
+  Args:
+    settings: Name of a setting of InfoGANs -> its runs; what has no value is left out.
+  """
+  labels = study_runs.correlation_labels([run for runs in settings.values() for run in runs])
+  by_dataset: dict[str, dict[str, Sequence[study_runs.Run]]] = {}
+  for name, runs in settings.items():
+    by_dataset.setdefault(runs[0].dataset, {})[name] = runs
+  drawn = [_draw_measures(cells, labels, dataset) for dataset, cells in by_dataset.items()]
+  for number, (name, runs) in enumerate(settings.items()):
+    drawn.append(_draw_shares(runs, name, f"codes_{runs[0].dataset}_{number}"))
+  return [found for found in drawn if found]
+
+
+def losses(logs: Mapping[str, Mapping[str, np.ndarray]]) -> mpl_figure.Figure:
+  """Draws the losses of trainings, title -> log as of `training_logs.read`, side by side."""
+  panels = {
+    title: {label: (log["step"], log[name]) for label, name in _LOSSES.items()}
+    for title, log in logs.items()
+  }
+  return figures.curves(panels, "training step", "loss [nats]")
+
+
+def _draw_measures(
+  cells: study_figures.Settings, labels: Sequence[str], dataset: str
+) -> study_figures.Drawn | None:
+  rows = [
+    (
+      text,
+      {title: study_figures.by_correlation(runs, measure, labels) for title, runs in cells.items()},
+    )
+    for measure, text in _MEASURES.items()
+  ]
+  if not study_figures.has_values(rows):
+    return None
+  caption = (
+    f"InfoGAN on {dataset}: gap between the shares of an attribute's variance (R²) that the best "
+    "and the second code explain; R² of a code with an attribute of its own; share of the "
+    "traversals along which the digit changes; correlation of the recognition network's errors. "
+    "Each point is one run, the bar is the median of runs with equal correlation."
+  )
+  figure = figures.values_by_correlation(rows, labels)
+  return study_figures.Drawn(f"infogan_{dataset}", figure, caption)
+
+
+def _draw_shares(
+  runs: Sequence[study_runs.Run], setting: str, name: str
+) -> study_figures.Drawn | None:
+  """Draws R² of attributes and codes of the first runs of each correlation."""
+  codes = sorted({key.rpartition(".")[2] for run in runs for key in run.row if key.startswith(_R2)})
+  keys = [[f"{_R2}{attribute}.{code}" for code in codes] for attribute in _ATTRIBUTES]
+  rows = []
+  for label in study_runs.correlation_labels(runs):
+    members = [
+      run
+      for run in study_runs.of_correlation(runs, label)
+      if any(run.row.get(key) is not None for row in keys for key in row)
+    ]
+    tables = {
+      f"run {run.name}": np.array([[run.row.get(key) for key in row] for row in keys], np.float64)
+      for run in members[:_MAX_SHOWN_RUNS]
+    }
+    if tables:
+      rows.append((study_runs.name_correlation(label), tables))
+  if not rows:
+    return None
+  caption = (
+    f"{setting}: share of the variance of each attribute of generated digits that each code "
+    "explains, within categories. A code can be named after an attribute if its number is high in "
+    f"one row and the other code's is low there. The first {_MAX_SHOWN_RUNS} runs of each "
+    "correlation at most."
+  )
+  figure = figures.shares(rows, _ATTRIBUTES, [code.replace("_", " ") for code in codes])
+  return study_figures.Drawn(name, figure, caption)

@@ -1,0 +1,72 @@
+import numpy as np
+
+from dl_condind.visualize import infogan_figures
+from dl_condind.visualize import study_runs
+
+R2 = "model.infogan_disentanglement.conditional_r2"
+
+
+def settings_of(generated, num_seeds=2, **measures):
+  runs = []
+  for correlation in (0.0, 0.9):
+    runs += generated.make_runs(
+      {"digit_change_rate": [0.1 + correlation / 2] * num_seeds, **measures},
+      f"c{correlation}",
+      method="infogan",
+      dataset="mnist",
+      num_latent=2,
+      correlation=correlation,
+    )
+  for i, run in enumerate(runs):
+    for j, attribute in enumerate(("slant", "width", "height", "thickness")):
+      for code in range(2):
+        run.row[f"{R2}.{attribute}.code_{code}"] = i / 100 + j / 10 + code / 20
+  return study_runs.group_by_setting(runs)
+
+
+def test_measures_and_shares_of_each_code(generated):
+  drawn = infogan_figures.draw(settings_of(generated))
+  assert [found.name for found in drawn] == ["infogan_mnist", "codes_mnist_0"]
+  measures, shares = (found.figure.axes for found in drawn)
+  assert [axes.get_ylabel() for axes in measures] == [
+    "gap of R²",
+    "R² of own attribute",
+    "digit changes",
+    "error correlation",
+  ]
+  points = np.concatenate([line.get_xydata() for line in measures[2].lines])
+  np.testing.assert_allclose(points[:, 1], [0.1, 0.1, 0.55, 0.55])
+  assert [axes.get_title() for axes in shares] == [
+    f"run c{c}-{i}" for c in (0.0, 0.9) for i in (0, 1)
+  ]
+  for i, axes in enumerate(shares):
+    expected = i / 100 + np.arange(4)[:, None] / 10 + np.arange(2) / 20
+    np.testing.assert_allclose(axes.images[0].get_array(), expected)
+  assert [label.get_text() for label in shares[0].get_xticklabels()] == ["code 0", "code 1"]
+
+
+def test_only_some_of_many_runs_have_their_shares_drawn(generated):
+  shares = infogan_figures.draw(settings_of(generated, num_seeds=7))[1].figure
+  assert len(shares.axes) == 10
+
+
+def test_a_share_that_is_not_defined_is_no_number(generated):
+  settings = settings_of(generated)
+  (runs,) = settings.values()
+  runs[0].row[f"{R2}.width.code_1"] = None
+  first = infogan_figures.draw(settings)[1].figure.axes[0]
+  assert [text.get_text() for text in first.texts][3] == "-"
+
+
+def test_what_has_no_value_is_not_drawn(generated):
+  runs = generated.make_runs({"steps": [15000]}, method="infogan", dataset="mnist", num_latent=2)
+  assert infogan_figures.draw(study_runs.group_by_setting(runs)) == []
+
+
+def test_losses_of_each_model():
+  names = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
+  log = {"step": np.arange(3.0), **{name: np.arange(3.0) + i for i, name in enumerate(names)}}
+  first, second = infogan_figures.losses({"a": log, "b": log}).axes
+  assert (first.get_title(), second.get_title()) == ("a", "b")
+  for i, line in enumerate(second.lines):
+    np.testing.assert_array_equal(line.get_xydata(), np.stack([np.arange(3), np.arange(3) + i], 1))

@@ -1,0 +1,43 @@
+"""The smallest InfoGAN that can be stored, and the log of its training."""
+
+import json
+
+import tensorflow as tf
+
+from dl_condind.methods import saved_models
+
+SIZES = {"categorical": 10, "continuous": 2, "noise": 3}
+LOSSES = {"discriminator_loss": 0.5, "generator_loss": 1.0, "mutual_information_penalty": 2.0}
+LOG = "".join(f"{json.dumps({'step': step, **LOSSES})}\n" for step in range(0, 50, 10))
+
+
+class Blocks(tf.Module):
+  """Four pixels: code 0, code 1, the category and the noise."""
+
+  def __init__(self, sizes):
+    super().__init__()
+    self.scale = tf.Variable(0.25)
+    codes = {name: tf.TensorSpec([None, size], tf.float32, name) for name, size in sizes.items()}
+    images = tf.TensorSpec([None, 2, 2, 1], tf.float32, "images")
+
+    def generator(codes):
+      continuous = 0.5 + self.scale * codes["continuous"]
+      category = tf.zeros_like(continuous[:, 0])
+      if "categorical" in codes:
+        category = tf.cast(tf.argmax(codes["categorical"], axis=1), tf.float32) / 10
+      pixels = [continuous[:, 0], continuous[:, -1], category, 0.5 + 0.1 * codes["noise"][:, 0]]
+      return {"images": tf.reshape(tf.stack(pixels, axis=1), [-1, 2, 2, 1])}
+
+    self.generator = tf.function(generator, [codes])
+    self.recognition_network = tf.function(lambda images: {"mean": images}, [images])
+
+
+def write(folder, sizes=None):
+  """Writes the model and the log into the folder of a run's model."""
+  module = Blocks(sizes or SIZES)
+  functions = {
+    "generator": module.generator,
+    "recognition_network": module.recognition_network,
+  }
+  saved_models.save(module, functions, folder / "saved_model")
+  (folder / "train_log.jsonl").write_text(LOG)
