@@ -480,3 +480,12 @@ def test_damaged_log_of_an_infogan_can_be_left_out(infogan_study, tmp_path):
     report.write_report(copy)
   page = Page(report.write_report(copy, show_models=False))
   assert len(page.images()) == 2
+
+
+def test_program_says_one_line_on_each_stream(infogan_study, tmp_path):
+  program = pathlib.Path(__file__).parents[2] / "bin" / "dl_condind_report"
+  path = tmp_path / "page.html"
+  command = [sys.executable, program, f"--study_dir={infogan_study}", f"--output_path={path}"]
+  done = subprocess.run(command, capture_output=True, text=True, check=True)
+  assert done.stdout == f"Report written to {path}\n"
+  assert re.fullmatch(rf"\S+ INFO Wrote {path}, a report of 6 runs\.\n", done.stderr)
