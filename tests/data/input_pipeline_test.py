@@ -179,7 +179,10 @@ def test_shape_is_known_when_a_step_is_traced(make_dataset):
 class SixImages(labelled_images.LabelledImages):
   def __init__(self):
     path = pathlib.Path("/some/where.npz")
-    super().__init__("six", path, ["a"], [6], 6, lambda: np.arange(6)[:, None], (2, 2, 1))
+    super().__init__("six", path, ["a"], [6], 6, (2, 2, 1))
+
+  def read_factors(self):
+    raise NotImplementedError
 
   def read_images(self, folder):
     raise NotImplementedError

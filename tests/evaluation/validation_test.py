@@ -122,7 +122,11 @@ class Listed(labelled_images.LabelledImages):
   def __init__(self, factors):
     names, sizes = ["a", "b", "c"][: factors.shape[1]], [2, 3, 4][: factors.shape[1]]
     path, shape = pathlib.Path("listed"), (3, 1, 1)
-    super().__init__("listed", path, names, sizes, len(factors), lambda: factors, shape)
+    super().__init__("listed", path, names, sizes, len(factors), shape)
+    self.own_factors = factors
+
+  def read_factors(self):
+    return self.own_factors
 
   def read_images(self, folder):
     images = labelled()[0].astype(np.float32).reshape(-1, 3, 1, 1)

@@ -72,10 +72,14 @@ class ImageFolder(labelled_images.LabelledImages):
       factor_names=factor_names,
       factors_num_values=num_values,
       num_rows=len(factors),
-      read_factors=lambda: factors,
       observation_shape=shape,
       version=version,
     )
+    self._factors = factors
+
+  def read_factors(self) -> np.ndarray:
+    """Returns the factors, as they were when the data set was opened."""
+    return self._factors
 
   def read_images(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns all images, uint8 `[num_rows, *observation_shape]`, and their provenance.

@@ -1,7 +1,6 @@
 """Images with a table of their factors, in which combinations may be missing or repeated."""
 
 import abc
-from collections.abc import Callable
 from collections.abc import Hashable
 from collections.abc import Sequence
 import functools
@@ -34,7 +33,6 @@ class LabelledImages(ground_truth_data.GroundTruthData):
     factor_names: Sequence[str],
     factors_num_values: Sequence[int],
     num_rows: int,
-    read_factors: Callable[[], np.ndarray],
     observation_shape: Sequence[int],
     version: Hashable = None,
   ):
@@ -47,7 +45,6 @@ class LabelledImages(ground_truth_data.GroundTruthData):
       factors_num_values: Number of values of each factor; of a continuous one, the number of
         different values that the images have.
       num_rows: Number of images.
-      read_factors: Returns `factors`, of which integers are in [0, number of values).
       observation_shape: (height, width, channels).
       version: What tells apart the contents of one path at different times.
     """
@@ -55,16 +52,16 @@ class LabelledImages(ground_truth_data.GroundTruthData):
     self.path = path
     self.version = version
     self.num_rows = num_rows
-    self._read_factors = read_factors
     self._sorted = None
 
   @functools.cached_property
   def factors(self) -> np.ndarray:
-    """Factors of each image, int64 or, if one is continuous, float64, `[num_rows, num_factors]`.
+    """What `read_factors` returned.
 
-    May have no columns.
+    Raises:
+      DatasetError: If a file is missing, damaged or not what it should be.
     """
-    return self._read_factors()
+    return self.read_factors()
 
   @property
   def has_complete_grid(self) -> bool:
@@ -73,6 +70,16 @@ class LabelledImages(ground_truth_data.GroundTruthData):
       return False
     size = int(np.prod(self.factors_num_values, dtype=object))
     return size <= self.num_rows and len(np.unique(self.factors, axis=0)) == size
+
+  @abc.abstractmethod
+  def read_factors(self) -> np.ndarray:
+    """Returns the factors of each image, `[num_rows, num_factors]`; there may be no columns.
+
+    They are int64 in [0, number of values) or, if one is continuous, float64.
+
+    Raises:
+      DatasetError: If a file is missing, damaged or not what it should be.
+    """
 
   @abc.abstractmethod
   def read_images(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:

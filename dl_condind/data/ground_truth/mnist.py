@@ -44,20 +44,23 @@ class MNIST(labelled_images.LabelledImages):
     if split not in NUM_ROWS:
       raise errors.ConfigError(f"mnist.split must be 'train' or 'test', got {split!r}.")
     self.split = split
-    self._folder = reading.data_folder() / FOLDER
     super().__init__(
       name="mnist",
-      path=self._folder / f"{_PREFIX[split]}-images-idx3-ubyte",
+      path=reading.data_folder() / FOLDER / f"{_PREFIX[split]}-images-idx3-ubyte",
       factor_names=["digit"],
       factors_num_values=[10],
       num_rows=NUM_ROWS[split],
-      read_factors=self._read_digits,
       observation_shape=IMAGE_SHAPE,
     )
 
-  def _read_digits(self) -> np.ndarray:
+  def read_factors(self) -> np.ndarray:
+    """Returns the digits, int64 `[num_rows, 1]`.
+
+    Raises:
+      DatasetError: If the file is missing, damaged or not the official one.
+    """
     name = f"{_PREFIX[self.split]}-labels-idx1-ubyte"
-    return _read_official(self._folder, name, (self.num_rows,))[:, None].astype(np.int64)
+    return _read_official(name, (self.num_rows,))[:, None].astype(np.int64)
 
   def read_images(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns the images, uint8 `[num_rows, 28, 28, 1]`, and their provenance.
@@ -65,8 +68,9 @@ class MNIST(labelled_images.LabelledImages):
     Raises:
       DatasetError: If the file is missing, damaged or not the official one.
     """
+    del folder  # It is that of the file, too.
     name = self.path.name
-    images = _read_official(folder / FOLDER, name, (self.num_rows, *IMAGE_SHAPE[:2]))
+    images = _read_official(name, (self.num_rows, *IMAGE_SHAPE[:2]))
     source = f"official files, {self.split} split"
     return images[..., None], {"source": source, "sha256": _official_sha256(name)}
 
@@ -76,11 +80,11 @@ def _official_sha256(name: str) -> str:
   return sources.CHECKSUMS[f"{FOLDER}/{name}"].removeprefix("sha256:")
 
 
-def _read_official(folder: pathlib.Path, name: str, shape: Sequence[int]) -> np.ndarray:
+def _read_official(name: str, shape: Sequence[int]) -> np.ndarray:
   """Returns the content of an official file, read once in a process."""
 
-  def read(_: pathlib.Path) -> np.ndarray:
-    path = reading.find(folder, [name, f"{name}.gz"], "mnist")
+  def read(folder: pathlib.Path) -> np.ndarray:
+    path = reading.find(folder / FOLDER, [name, f"{name}.gz"], "mnist")
     remedy = "fetch it again with dl_condind_download_data --datasets=mnist"
     with reading.clear_errors(path, "the official MNIST file", remedy):
       return read_idx(path, shape, _official_sha256(name))

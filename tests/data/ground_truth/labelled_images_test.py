@@ -14,10 +14,14 @@ class Listed(labelled_images.LabelledImages):
 
   def __init__(self, path, factors, sizes, is_float=False, version=None):
     names = [f"f{i}" for i in range(factors.shape[1])]
-    num_rows = len(factors)
-    super().__init__("listed", path, names, sizes, num_rows, lambda: factors, SHAPE, version)
+    super().__init__("listed", path, names, sizes, len(factors), SHAPE, version)
+    self.own_factors = factors
     self.is_float = is_float
-    self.num_reads = 0
+    self.num_reads = self.num_factor_reads = 0
+
+  def read_factors(self):
+    self.num_factor_reads += 1
+    return self.own_factors
 
   def read_images(self, folder):
     self.num_reads += 1
@@ -52,8 +56,19 @@ def test_data_set_describes_itself_without_reading_images(complete, tmp_path):
   assert complete.factors_num_values == [2, 3]
   assert complete.observation_shape == SHAPE
   assert (complete.num_rows, complete.path) == (7, tmp_path)
+  assert (complete.num_reads, complete.num_factor_reads) == (0, 0)
   complete.sample_factors(3, np.random.RandomState(0))
-  assert complete.num_reads == 0
+  assert complete.has_complete_grid
+  assert (complete.num_reads, complete.num_factor_reads) == (0, 1)
+  complete.load()
+  complete.sample(3, np.random.RandomState(0))
+  assert (complete.num_reads, complete.num_factor_reads) == (1, 1)
+
+
+def test_factors_that_do_not_fit_are_found_with_the_images(complete):
+  complete.own_factors = COMPLETE[:-1]
+  with pytest.raises(errors.DatasetError, match="has changed since it was opened"):
+    complete.load()
 
 
 def test_rows_are_drawn_as_images_are(complete):

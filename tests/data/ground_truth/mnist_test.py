@@ -131,6 +131,16 @@ def test_a_file_that_is_wrong_is_refused(folder, case, name):
   assert str(error.value).startswith(f"{path} is damaged or not the official MNIST file (")
 
 
+def test_digits_are_known_without_images_and_the_set_without_either(folder):
+  (folder / f"{IMAGES}.gz").unlink()
+  assert mnist.MNIST("test").factors.shape == (10_000, 1)
+  (folder / f"{LABELS}.gz").unlink()
+  data = mnist.MNIST("train")
+  assert (data.num_rows, data.observation_shape) == (60_000, (28, 28, 1))
+  with pytest.raises(errors.DatasetError, match="train-labels-idx1-ubyte is missing"):
+    data.sample_factors(1, np.random.RandomState(0))
+
+
 @pytest.mark.parametrize("name", [LABELS, IMAGES])
 def test_a_missing_file_is_named(folder, name):
   (folder / f"{name}.gz").unlink()
