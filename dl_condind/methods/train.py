@@ -120,22 +120,23 @@ def train(
   _trace_losses(model, batch_size)
   if check_only:
     return
-  with processes.Interruption() as interruption, files.locked(model_dir):
+  with processes.Interruption() as interruption:
     provenance = dataset.provenance()
-    identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
-    if run_directory.claim(model_dir, identity, overwrite) == run_directory.COMPLETE:
-      logging.info("%s is complete.", model_dir)
-      return
-    batch_fn = input_pipeline.make_batch_fn(dataset, batch_size, seeds.data)
-    loop = training_loop.TrainingLoop(model, batch_fn, seeds.noise, model_dir, jit_compile)
-    loop.run(training_steps, log_steps, checkpoint_steps, checkpoint_seconds, interruption)
-    saved_models.export(model, model_dir / "saved_model")
-    batch_fn = input_pipeline.make_batch_fn(dataset, batch_size, seeds.evaluation_data)
-    losses = evaluate_losses(model, batch_fn, seeds.evaluation_noise, eval_steps, interruption)
-    losses |= {name: problem is not None for name, problem in model.problems().items()}
-    losses |= {"global_step": training_steps, "elapsed_time": time.monotonic() - start_time}
-    extra = {"random_seed": random_seed, **{f"runtime.{k}": v for k, v in identity.items()}}
-    results.write_results(model_dir, STEP, losses, results.provenance(provenance, extra))
+    with files.locked(model_dir):
+      identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
+      if run_directory.claim(model_dir, identity, overwrite) == run_directory.COMPLETE:
+        logging.info("%s is complete.", model_dir)
+        return
+      batch_fn = input_pipeline.make_batch_fn(dataset, batch_size, seeds.data)
+      loop = training_loop.TrainingLoop(model, batch_fn, seeds.noise, model_dir, jit_compile)
+      loop.run(training_steps, log_steps, checkpoint_steps, checkpoint_seconds, interruption)
+      saved_models.export(model, model_dir / "saved_model")
+      batch_fn = input_pipeline.make_batch_fn(dataset, batch_size, seeds.evaluation_data)
+      losses = evaluate_losses(model, batch_fn, seeds.evaluation_noise, eval_steps, interruption)
+      losses |= {name: problem is not None for name, problem in model.problems().items()}
+      losses |= {"global_step": training_steps, "elapsed_time": time.monotonic() - start_time}
+      extra = {"random_seed": random_seed, **{f"runtime.{k}": v for k, v in identity.items()}}
+      results.write_results(model_dir, STEP, losses, results.provenance(provenance, extra))
   logging.info("Finished %s: %s", model_dir, {key: round(v, 4) for key, v in losses.items()})
 
 

@@ -59,6 +59,15 @@ def start(model_dir, gin_files, bindings):
   )
 
 
+@pytest.mark.parametrize("name", ["mnist", "cars3d"])
+def test_missing_data_leaves_nothing_behind(tmp_path, monkeypatch, name):
+  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path / "data"))
+  bindings = [*TINY, f"dataset.name = '{name}'"]
+  with pytest.raises(errors.DatasetError, match="is missing"):
+    train.train_with_gin(tmp_path / "model", False, VAE, bindings)
+  assert list(tmp_path.iterdir()) == []
+
+
 def test_train_writes_checkpoint_model_log_and_record(tmp_path):
   train.train_with_gin(tmp_path, False, VAE, [*TINY, "model.log_steps = 2"])
   record = results.read_results(tmp_path, "train")
