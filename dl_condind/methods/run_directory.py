@@ -8,11 +8,12 @@ from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
+from dl_condind.utils import training_logs
 
 NEW, UNFINISHED, COMPLETE = "new", "unfinished", "complete"
 
 _RUN = "run.json"
-_CONTENTS = ("results", "saved_model", "tf_checkpoint", "train_log.jsonl", "tensorboard")
+_CONTENTS = ("results", "saved_model", "tf_checkpoint", training_logs.NAME, "tensorboard")
 
 # These settings decide when and how a run is observed, not what it computes.
 _NOT_IDENTITY = (

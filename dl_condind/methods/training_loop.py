@@ -17,8 +17,8 @@ from dl_condind.methods import checkpoints
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import processes
+from dl_condind.utils import training_logs
 
-LOG = "train_log.jsonl"
 _STEPS_PER_CALL = 20
 _SECONDS_PER_MESSAGE = 10
 
@@ -46,7 +46,7 @@ class TrainingLoop:
     self._model = model
     self._checkpoint = tf.train.Checkpoint(**model.state())
     self._checkpoint_folder = directory / "tf_checkpoint"
-    self._log = directory / LOG
+    self._log = directory / training_logs.NAME
     self._directory = directory
     self._batch_fn = batch_fn
     self._noise_seed = noise_seed

@@ -71,17 +71,18 @@ def find(settings: Iterable[str], table: comparisons.Table, test: Test, cell: st
     settings: Names of the settings.
     table: The measure.
     test: `directed` or `unchanged`.
-    cell: What to call the settings.
+    cell: What to call a setting that is the only one; others go by their names.
 
   Returns:
     Findings, one that there are no runs if there is no such setting.
   """
-  found = []
+  found, settings = [], list(settings)
   for setting in settings:
     low, high = table.get((setting, LOW)), table.get((setting, HIGH))
     if low and high and low.summary.count and high.summary.count:
       finding = test(high, low)
-      found.append(dataclasses.replace(finding, text=f"{cell}: {finding.text}"))
+      name = cell if len(settings) == 1 else setting
+      found.append(dataclasses.replace(finding, text=f"{name}: {finding.text}"))
   return found or [Finding(False, False, 0, f"{cell}: no runs")]
 
 

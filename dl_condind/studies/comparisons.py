@@ -20,7 +20,7 @@ Settings = Mapping[str, Sequence[study_runs.Run]]
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-  """A measure of runs and the direction in which the paper saw it change with the correlation.
+  """A measure of runs and the direction that is tested: the paper's, where it gives one.
 
   Attributes:
     name: Its name in `study_runs.COLUMNS`.

@@ -7,7 +7,6 @@ from dl_condind.visualize import study_runs
 
 _PAPER_STEPS = {"vae": 300000, "factor_vae": 150000, "beta_tc_vae": 300000}
 MAX_TOLD_SETTINGS = 3  # Of more, the table of statistics says the same in less space.
-ONE_CORRELATION = "All runs have one noise correlation, so nothing is compared."
 
 
 def describe(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
@@ -19,7 +18,7 @@ def describe(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
       if pair := study_runs.extremes(runs):
         paragraphs += [f"{start}{_describe_mig(*pair)}", f"{start}{_describe_terms(*pair)}"]
       else:
-        paragraphs.append(f"{start}{ONE_CORRELATION}")
+        paragraphs.append(f"{start}{nothing_told(runs)}")
   if any(study_runs.extremes(runs) for runs in settings.values()):
     paragraphs.append(_PAPER)
   everything = [run for runs in settings.values() for run in runs]
@@ -102,6 +101,13 @@ def _describe_terms(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run
   if not changes:
     return "The other measures are missing on one side."
   return f"Median {'; '.join(changes)}."
+
+
+def nothing_told(runs: Sequence[study_runs.Run]) -> str:
+  """Says why there are no two numbers c to compare."""
+  if len(study_runs.correlation_labels(runs)) == 1:
+    return "All runs have one noise correlation, so nothing is compared."
+  return "Not all noise correlations are numbers c: the table of statistics compares them."
 
 
 def describe_change(
@@ -203,7 +209,7 @@ def _describe_diverged(runs: Sequence[study_runs.Run]) -> list[str]:
     cell = f"run {run.name}, whose configuration is lost"
     if run.config:
       correlation = study_runs.name_correlation(run.correlation_label)
-      cell = f"{run.method_name} on {run.dataset}, {run.num_latent} latents, {correlation}"
+      cell = f"{study_runs.setting_name(run)}, {correlation}"
     counts[cell] = counts.get(cell, 0) + 1
   if not counts:
     return []

@@ -14,8 +14,8 @@ _PAPER = (
 )
 _R2 = (
   "R² is of the slant, width, height and thickness of generated digits, measured by image moments, "
-  "within a category. A factor of variation that is none of these four is not seen: look at the "
-  "pictures too."
+  "within a category (or, without a categorical code, a predicted digit). A factor of variation "
+  "that is none of these four is not seen: look at the pictures too."
 )
 _PRIOR = (
   "A prior N(0, I) is the same in all directions of the codes, so that which ones the codes of a "
@@ -30,8 +30,13 @@ def describe(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
     for name, runs in settings.items():
       start = f"{name}. " if len(settings) > 1 else ""
       pair = study_runs.extremes(runs)
-      paragraphs.append(f"{start}{_describe(*pair) if pair else findings.ONE_CORRELATION}")
-  return [*paragraphs, _PAPER, _R2, _PRIOR]
+      paragraphs.append(f"{start}{_describe(*pair) if pair else findings.nothing_told(runs)}")
+  everything = [run for runs in settings.values() for run in runs]
+  if study_runs.values_of(everything, "conditional_r2_assigned"):
+    paragraphs.append(_R2)
+  if any(run.continuous_prior == "normal" for run in everything):
+    paragraphs.append(_PRIOR)
+  return [*paragraphs, _PAPER]
 
 
 def _describe(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run]) -> str:

@@ -1,6 +1,8 @@
 """A study as one self-contained HTML page."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
+import itertools
 import os
 import pathlib
 
@@ -41,6 +43,8 @@ _CLAIMS = {study_runs.VAE: vae_claims, study_runs.INFOGAN: infogan_claims}
 _FINDINGS = {study_runs.VAE: findings, study_runs.INFOGAN: infogan_findings}
 _FIGURES = {study_runs.VAE: study_figures, study_runs.INFOGAN: infogan_figures}
 
+_Families = Mapping[str, comparisons.Settings]
+
 
 def write_report(
   study_dir: str | os.PathLike,
@@ -71,24 +75,20 @@ def write_report(
   runs = [run for members in settings.values() for run in members]
   others = [run for members in left_out.values() for run in members]
   found = comparisons.compare_all(settings)
-  judged, notes, drawn, models, told = [], [], [], [], []
-  families = study_runs.by_family(settings)
-  for family, cells in families.items():
-    judged += _CLAIMS[family].judge(cells, found)
-    notes.append(page.note(_CLAIMS[family].NOTE))
-    drawn += _FIGURES[family].draw(cells)
-    models += _draw_models(cells) if show_models else []
-    told += _FINDINGS[family].describe(cells)
+  by_family = study_runs.by_family(settings)
+  models = {
+    family: _draw_models(cells) if show_models else [] for family, cells in by_family.items()
+  }
+  told = [text for family in by_family for text in _FINDINGS[family].describe(by_family[family])]
   title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
   sections = [
     page.section(
       "Claims of the paper",
-      *tables.verdicts(judged),
-      *notes,
+      *_verdicts(by_family, found),
       page.bullets(findings.caveats(settings, others)),
     ),
     page.section("Statistics", *tables.cell_statistics(found, left_out)),
-    page.section("Figures", *_figures(figure_dir, drawn, models)),
+    page.section("Figures", *_figures(figure_dir, by_family, models)),
     page.section("What the figures say and do not say", page.bullets(told)),
     page.section("Every run", *tables.every_run(settings)),
     page.section("What was run", *study_description.what_was_run(settings)),
@@ -98,7 +98,7 @@ def write_report(
     ),
   ]
   banner = page.banner(study_description.data_sets(runs))
-  introduction = [_INTRODUCTIONS[family] for family in families]
+  introduction = [_INTRODUCTIONS[family] for family in by_family]
   files.write_text(output_path, page.document(title, introduction, [banner, *sections]))
   logging.info("Wrote %s, a report of %d runs.", output_path, len(runs))
   return output_path
@@ -126,25 +126,31 @@ def _draw_models(settings: comparisons.Settings) -> list[study_figures.Drawn]:
     raise errors.DatasetError(message) from error
 
 
+def _verdicts(by_family: _Families, found: comparisons.Tables) -> list[str]:
+  judged = [
+    claim for family, cells in by_family.items() for claim in _CLAIMS[family].judge(cells, found)
+  ]
+  return [*tables.verdicts(judged), *(page.note(_CLAIMS[family].NOTE) for family in by_family)]
+
+
 def _figures(
   figure_dir: pathlib.Path,
-  drawn: Sequence[study_figures.Drawn],
-  models: Sequence[study_figures.Drawn],
+  by_family: _Families,
+  models: Mapping[str, Sequence[study_figures.Drawn]],
 ) -> list[str]:
   """Writes each figure as PNG and SVG file, and returns them as parts of the page."""
+  drawn = [found for family, cells in by_family.items() for found in _FIGURES[family].draw(cells)]
   pictures = []
   with files.atomic_directory(figure_dir) as folder:
-    for found in (*drawn, *models):
+    for found in itertools.chain(drawn, *models.values()):
       png = figures.to_png(found.figure)
       (folder / f"{found.name}.png").write_bytes(png)
       (folder / f"{found.name}.svg").write_bytes(figures.to_svg(found.figure))
       pictures.append(page.picture(png, found.name.replace("_", " "), found.caption))
-  parts = [page.pictures(pictures)]
-  if not models:
-    parts.append(
-      page.note(
-        "No pictures of models: they were left out, or no setting has stored models of two "
-        "correlations."
-      )
-    )
-  return parts
+  notes = [
+    f"No pictures of {family}s: they were left out, or no setting has stored models of two "
+    "correlations."
+    for family, shown in models.items()
+    if not shown
+  ]
+  return [page.pictures(pictures), *map(page.note, notes)]

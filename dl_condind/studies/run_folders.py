@@ -9,6 +9,7 @@ import pathlib
 from dl_condind.studies import run_state
 from dl_condind.utils import errors
 from dl_condind.utils import results
+from dl_condind.utils import training_logs
 from dl_condind.visualize import study_runs
 
 Cells = dict[str, list[study_runs.Run]]
@@ -109,7 +110,7 @@ def _read_object(path: pathlib.Path) -> dict[str, object]:
 
 
 def _last_step(model_dir: pathlib.Path) -> int:
-  log = model_dir / "train_log.jsonl"
+  log = model_dir / training_logs.NAME
   lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
   whole = [line for line in lines if line.endswith("}")]  # The last one may be torn.
   return json.loads(whole[-1])["step"] if whole else 0

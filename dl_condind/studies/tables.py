@@ -1,6 +1,7 @@
 """The tables of a study's report, as pieces of an HTML page."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from dl_condind.studies import claims
 from dl_condind.studies import comparisons
@@ -13,47 +14,53 @@ from dl_condind.visualize import study_runs
 _MAX_OPEN_RUNS = 20  # More are folded away.
 _ABSENT = "-"
 
-# Heading, measure, digits.
+
+class _Column(NamedTuple):
+  """A measure of runs; its null, if it has one, stands beside it in brackets."""
+
+  heading: str
+  measure: str
+  digits: int
+  null: str | None = None
+
+
 _VAE_COLUMNS = (
-  ("Steps", "steps", 0),
-  ("MIG, mean", "mig_mean", 3),
-  ("MIG, sampled", "mig_sampled", 3),
-  ("Reconstr. error", "reconstruction_loss", 2),
-  ("KL, factorized", "kl_loss", 2),
-  ("KL, full", "kl_loss_full", 2),
-  ("TC", "total_correlation", 2),
-  ("TC, std. error", "total_correlation_std_error", 3),
-  ("TC, null", "total_correlation_null", 2),
-  ("TC, leave‑one‑out", "total_correlation_leave_one_out", 2),
+  _Column("Steps", "steps", 0),
+  _Column("MIG, mean", "mig_mean", 3),
+  _Column("MIG, sampled", "mig_sampled", 3),
+  _Column("Reconstr. error", "reconstruction_loss", 2),
+  _Column("KL, factorized", "kl_loss", 2),
+  _Column("KL, full", "kl_loss_full", 2),
+  _Column("TC", "total_correlation", 2),
+  _Column("TC, std. error", "total_correlation_std_error", 3),
+  _Column("TC, null", "total_correlation_null", 2),
+  _Column("TC, leave‑one‑out", "total_correlation_leave_one_out", 2),
 )
 _INFOGAN_COLUMNS = (
-  ("Steps", "steps", 0),
-  ("R² gap", "conditional_r2_mean_gap", 3),
-  ("Null", "conditional_r2_mean_gap_null", 3),
-  ("R² of own attribute", "conditional_r2_assigned", 3),
-  ("Null", "conditional_r2_assigned_null", 3),
-  ("Digit changes", "digit_change_rate", 3),
-  ("Null", "digit_change_rate_null", 3),
-  ("Error correlation", "error_correlation", 2),
-  ("Null", "error_correlation_null", 2),
-  ("Category read", "category_accuracy", 3),
-  ("Classifier sure", "sure_share", 3),
-  ("Digits covered", "num_covered_digits", 0),
-  ("Discr. loss", "discriminator_loss", 2),
-  ("Gen. loss", "generator_loss", 2),
-  ("MI penalty", "mutual_information_penalty", 3),
+  _Column("Steps", "steps", 0),
+  _Column("R² gap", "conditional_r2_mean_gap", 3, "conditional_r2_mean_gap_null"),
+  _Column("R² of own attribute", "conditional_r2_assigned", 3, "conditional_r2_assigned_null"),
+  _Column("Digit changes", "digit_change_rate", 3, "digit_change_rate_null"),
+  _Column("Error correlation", "error_correlation", 2, "error_correlation_null"),
+  _Column("Category read", "category_accuracy", 3),
+  _Column("Classifier sure", "sure_share", 3),
+  _Column("Digits covered", "num_covered_digits", 0),
+  _Column("Discr. loss", "discriminator_loss", 2),
+  _Column("Gen. loss", "generator_loss", 2),
+  _Column("MI penalty", "mutual_information_penalty", 3),
 )
 _INFOGAN_NOTE = (
   "R² is the share of the variance of an attribute of the generated digits (slant, width, height, "
-  "thickness) that a continuous code explains, within each category and averaged over these. The "
-  "gap is the best code's less the second best's, averaged over the attributes. “Of own "
-  "attribute”: each code with a different attribute, averaged over the codes. “Digit changes”: "
-  "share of the traversals of a code along which the classifier sees the digit change. “Error "
-  "correlation”: of the recognition network's errors in units of the standard deviation it "
-  "reports. “Null”: the same of shuffled codes or images. “Category read”: share of the images "
-  "whose category the recognition network reads. “Classifier sure”: share of the images of whose "
-  "digit it is. “Digits covered”: out of ten. Losses in nats, at the end of training; the MI "
-  "penalty is the weighted negative log likelihood of the codes, which may be below 0."
+  "thickness) that a continuous code explains, within each category (or, without a categorical "
+  "code, each predicted digit) and averaged over these. The gap is the best code's less the second "
+  "best's, averaged over the attributes. “Of own attribute”: each code with a different attribute, "
+  "averaged over the codes. “Digit changes”: share of the traversals of a code along which the "
+  "classifier sees the digit change. “Error correlation”: of the recognition network's errors in "
+  "units of the standard deviation it reports. In brackets: the same of shuffled codes, of images "
+  "shuffled among traversals, of shuffled errors. “Category read”: share of the images whose "
+  "category the recognition network reads. “Classifier sure”: share of the images of whose digit "
+  "it is. “Digits covered”: out of ten. Losses in nats, averaged over the last fifth of training's "
+  "log; the MI penalty is the weighted negative log likelihood of all codes, which may be below 0."
 )
 _RUN_NOTE = (
   "Medians are of the runs that have the value; “-” is a value that is not there. Minutes of "
@@ -162,9 +169,9 @@ def every_run(settings: comparisons.Settings) -> list[str]:
 
 
 def _family_runs(
-  settings: comparisons.Settings, columns: Sequence[tuple[str, str, int]], note: str
+  settings: comparisons.Settings, columns: Sequence[_Column], note: str
 ) -> list[str]:
-  headings = ["Run", "c", "Seed", *(heading for heading, _, _ in columns), "Minutes"]
+  headings = ["Run", "c", "Seed", *(_heading(column) for column in columns), "Minutes"]
   rows = []
   for name, runs in settings.items():
     rows.append(page.row([name], "setting", span=len(headings)))
@@ -189,9 +196,20 @@ def _vae_note(runs: Sequence[study_runs.Run]) -> str:
   )
 
 
-def _values(runs: Sequence[study_runs.Run], columns: Sequence[tuple[str, str, int]]) -> list[str]:
+def _values(runs: Sequence[study_runs.Run], columns: Sequence[_Column]) -> list[str]:
   """Returns the measures of a run, or the medians of several."""
-  values = [(study_runs.median(runs, measure), digits) for _, measure, digits in columns]
   seconds = study_runs.median(runs, "seconds")
-  values.append((None if seconds is None else seconds / 60, 1))
-  return [_text(value, f",.{digits}f") for value, digits in values]
+  minutes = None if seconds is None else seconds / 60
+  return [*(_cell(runs, column) for column in columns), _text(minutes, ",.1f")]
+
+
+def _heading(column: _Column) -> str:
+  return f"{column.heading} (null)" if column.null else column.heading
+
+
+def _cell(runs: Sequence[study_runs.Run], column: _Column) -> str:
+  style = f",.{column.digits}f"
+  text = _text(study_runs.median(runs, column.measure), style)
+  if column.null is None or text == _ABSENT:
+    return text
+  return f"{text} ({_text(study_runs.median(runs, column.null), style)})"

@@ -12,10 +12,13 @@ from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
 from dl_condind.utils import run_config
+from dl_condind.utils import training_logs
 
 DEFAULT_PATTERN = "output/*/*/metrics/*/*/results/aggregate/evaluation.json"
 
 _FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed", "steps")
+
+_INFOGAN_LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
 
 _Row = dict[str, object]
 
@@ -70,7 +73,8 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   Columns are `run` (the run's folder, relative to directory), what tells runs apart (`method`,
   `dataset`, `num_latent`, `correlation`, `seed`), `steps`, then `train_config.*`, `train_results.*`
   and the evaluations as `{representation}.{metric}.{result}`, for example `mean.mig.discrete_mig`.
-  Cells of evaluations that a run lacks are empty.
+  Of InfoGANs there are `train_log.*`, the losses of Figure 4 of Yang et al. (2020) averaged over
+  the last fifth of the log. Cells of evaluations that a run lacks are empty.
 
   Args:
     directory: A folder with runs in it, such as `output/{study}`, or one run.
@@ -86,7 +90,10 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   rows: dict[str, _Row] = {}
   for path in _below(directory, "model/results/aggregate/train.json"):
     run = path.parents[3].relative_to(directory).as_posix()
-    rows[run] = _new_row(run, results.read_aggregate(path))
+    record = results.read_aggregate(path)
+    rows[run] = _new_row(run, record)
+    if run_config.is_infogan(_config(record)):
+      rows[run] |= _end_of_log(path.parents[2])
   for path in _below(directory, "metrics/*/*/results/aggregate/evaluation.json"):
     run = path.parents[5].relative_to(directory).as_posix()
     _add_evaluation(rows, run, path, results.read_aggregate(path))
@@ -109,14 +116,25 @@ def _add_evaluation(
       row[f"{name}.{key.removeprefix(prefix)}"] = value
 
 
-def _new_row(run: str, record: Mapping[str, object]) -> _Row:
+def _end_of_log(model_dir: pathlib.Path) -> _Row:
+  """Returns the losses at the end of an InfoGAN's log, if it is there."""
+  if not (model_dir / training_logs.NAME).is_file():
+    return {}
+  means = training_logs.end_means(training_logs.read(model_dir), _INFOGAN_LOSSES)
+  return {f"train_log.{name}": mean for name, mean in means.items()}
+
+
+def _config(record: Mapping[str, object]) -> dict[str, object]:
   prefix = "train_config."
-  config = {k.removeprefix(prefix): v for k, v in record.items() if k.startswith(prefix)}
+  return {k.removeprefix(prefix): v for k, v in record.items() if k.startswith(prefix)}
+
+
+def _new_row(run: str, record: Mapping[str, object]) -> _Row:
   return {
     "run": run,
-    **run_config.columns(config),
+    **run_config.columns(_config(record)),
     "steps": record.get("train_results.global_step"),
-    **{k: v for k, v in record.items() if k.startswith((prefix, "train_results."))},
+    **{k: v for k, v in record.items() if k.startswith(("train_config.", "train_results."))},
   }
 
 

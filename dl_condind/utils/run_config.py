@@ -33,6 +33,14 @@ def num_latent(config: Mapping[str, object]) -> str:
   return setting(config, parameter if is_infogan(config) else "encoder.num_latent")
 
 
+def code_limit(continuous_prior: str) -> float:
+  """Returns how far from 0 to move the continuous codes of an InfoGAN with this prior.
+
+  It is 2 as in Figure 3 of Yang et al. (2020), but 1 for a uniform prior, which ends there.
+  """
+  return 1.0 if continuous_prior == "uniform" else 2.0
+
+
 def noise_correlation(config: Mapping[str, object]) -> str:
   """Returns the name of the noise correlation's gin configurable, such as `equicorrelated`.
 

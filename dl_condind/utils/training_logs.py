@@ -1,13 +1,17 @@
-"""The log of a training as arrays."""
+"""The log of a training: a JSON object of scalars a line."""
 
+from collections.abc import Mapping
+from collections.abc import Sequence
 import json
 import os
 import pathlib
 
 import numpy as np
 
-from dl_condind.methods import training_loop
 from dl_condind.utils import errors
+
+NAME = "train_log.jsonl"
+END_SHARE = 0.2  # of the lines
 
 
 def read(model_dir: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -22,7 +26,7 @@ def read(model_dir: str | os.PathLike) -> dict[str, np.ndarray]:
   Raises:
     DatasetError: If the log is missing, empty or damaged.
   """
-  path = pathlib.Path(model_dir) / training_loop.LOG
+  path = pathlib.Path(model_dir) / NAME
   if not path.is_file():
     raise errors.DatasetError(f"No {path}: name the folder of a trained model.")
   lines = path.read_text(encoding="utf-8").splitlines()
@@ -34,3 +38,9 @@ def read(model_dir: str | os.PathLike) -> dict[str, np.ndarray]:
     raise errors.DatasetError(
       f"{path} is empty or damaged ({error}): restore it, or train the model again."
     ) from error
+
+
+def end_means(log: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, float]:
+  """Returns the means of scalars over the last lines of a log, of which they are END_SHARE."""
+  num_lines = max(1, round(END_SHARE * len(log["step"])))
+  return {name: float(log[name][-num_lines:].mean()) for name in names}

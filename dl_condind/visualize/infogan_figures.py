@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import itertools
 
 from matplotlib import figure as mpl_figure
 import numpy as np
@@ -11,6 +12,7 @@ from dl_condind.visualize import study_figures
 from dl_condind.visualize import study_runs
 
 _MAX_SHOWN_RUNS = 5  # of a correlation, in the tables of shares
+_MAX_PANELS = 3  # side by side
 _R2 = "model.infogan_disentanglement.conditional_r2."
 _ATTRIBUTES = ("slant", "width", "height", "thickness")
 _MEASURES = {
@@ -36,7 +38,11 @@ def draw(settings: study_figures.Settings) -> list[study_figures.Drawn]:
   by_dataset: dict[str, dict[str, Sequence[study_runs.Run]]] = {}
   for name, runs in settings.items():
     by_dataset.setdefault(runs[0].dataset, {})[name] = runs
-  drawn = [_draw_measures(cells, labels, dataset) for dataset, cells in by_dataset.items()]
+  drawn = []
+  for dataset, cells in by_dataset.items():
+    for start in range(0, len(cells), _MAX_PANELS):
+      part = dict(itertools.islice(cells.items(), start, start + _MAX_PANELS))
+      drawn.append(_draw_measures(part, labels, f"infogan_{dataset}_{start // _MAX_PANELS}"))
   for number, (name, runs) in enumerate(settings.items()):
     drawn.append(_draw_shares(runs, name, f"codes_{runs[0].dataset}_{number}"))
   return [found for found in drawn if found]
@@ -52,7 +58,7 @@ def losses(logs: Mapping[str, Mapping[str, np.ndarray]]) -> mpl_figure.Figure:
 
 
 def _draw_measures(
-  cells: study_figures.Settings, labels: Sequence[str], dataset: str
+  cells: study_figures.Settings, labels: Sequence[str], name: str
 ) -> study_figures.Drawn | None:
   rows = [
     (
@@ -61,23 +67,25 @@ def _draw_measures(
     )
     for measure, text in _MEASURES.items()
   ]
-  if not study_figures.has_values(rows):
+  rows = [row for row in rows if study_figures.has_values([row])]
+  if not rows:
     return None
   caption = (
-    f"InfoGAN on {dataset}: gap between the shares of an attribute's variance (R²) that the best "
+    "What the codes do: gap between the shares of an attribute's variance (R²) that the best "
     "and the second code explain; R² of a code with an attribute of its own; share of the "
     "traversals along which the digit changes; correlation of the recognition network's errors. "
-    "Each point is one run, the bar is the median of runs with equal correlation."
+    f"{study_figures.POINTS}"
   )
   figure = figures.values_by_correlation(rows, labels)
-  return study_figures.Drawn(f"infogan_{dataset}", figure, caption)
+  return study_figures.Drawn(name, figure, caption)
 
 
 def _draw_shares(
   runs: Sequence[study_runs.Run], setting: str, name: str
 ) -> study_figures.Drawn | None:
   """Draws R² of attributes and codes of the first runs of each correlation."""
-  codes = sorted({key.rpartition(".")[2] for run in runs for key in run.row if key.startswith(_R2)})
+  codes = {key.rpartition(".")[2] for run in runs for key in run.row if key.startswith(_R2)}
+  codes = sorted(codes, key=lambda code: (len(code), code))  # code_2 before code_10
   keys = [[f"{_R2}{attribute}.{code}" for code in codes] for attribute in _ATTRIBUTES]
   rows = []
   for label in study_runs.correlation_labels(runs):
@@ -96,9 +104,9 @@ def _draw_shares(
     return None
   caption = (
     f"{setting}: share of the variance of each attribute of generated digits that each code "
-    "explains, within categories. A code can be named after an attribute if its number is high in "
-    f"one row and the other code's is low there. The first {_MAX_SHOWN_RUNS} runs of each "
-    "correlation at most."
+    "explains, within categories (or, without a categorical code, predicted digits). A code can be "
+    "named after an attribute if its number is high in one row and those of all other codes are "
+    f"low there. The first {_MAX_SHOWN_RUNS} runs of each correlation at most."
   )
   figure = figures.shares(rows, _ATTRIBUTES, [code.replace("_", " ") for code in codes])
   return study_figures.Drawn(name, figure, caption)

@@ -10,9 +10,7 @@ from dl_condind.methods import stored_infogan
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import traversals
 
-LIMIT = 2.0  # codes move over [-2, 2], as in Figure 3 of Yang et al. (2020)
-VALUES = np.linspace(-LIMIT, LIMIT, num=11)
-
+_NUM_VALUES = 11  # of a code
 SEED = 0
 _NUM_NOISES = 10  # rows of pictures of a model without categories
 _ENLARGED = 2  # pixels along a pixel, for images are small
@@ -20,6 +18,11 @@ _GAP = 12  # pixels between models
 
 Start = tuple[np.ndarray, int | None]  # noise, [num_noise], and category
 Models = Mapping[str, stored_infogan.StoredInfoGAN]  # by title
+
+
+def values_between(limit: float) -> np.ndarray:
+  """Returns the values that a code takes in a picture, from -limit to limit."""
+  return np.linspace(-limit, limit, num=_NUM_VALUES)
 
 
 def starts_of(model: stored_infogan.StoredInfoGAN) -> dict[str, Start]:

@@ -8,13 +8,14 @@ import numpy as np
 from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
 from dl_condind.utils import files
+from dl_condind.utils import run_config
+from dl_condind.utils import training_logs
 from dl_condind.visualize import image_figures
 from dl_condind.visualize import infogan_figures
 from dl_condind.visualize import infogan_pictures
 from dl_condind.visualize import stored_models
 from dl_condind.visualize import study_figures
 from dl_condind.visualize import study_runs
-from dl_condind.visualize import training_logs
 from dl_condind.visualize import traversals
 from dl_condind.visualize import visualize_model
 
@@ -26,19 +27,28 @@ Pair = tuple[study_runs.Run, study_runs.Run]
 def choose(settings: Mapping[str, Sequence[study_runs.Run]]) -> Pair | None:
   """Returns a run of the lowest and one of the highest correlation, whose models are stored.
 
-  They are of the first setting that has both, and of the same seed if there is one.
+  They are of the first setting that has both; InfoGANs that did not collapse if there are any, and
+  of the same seed if there is one.
   """
   for runs in settings.values():
     stored = [run for run in runs if (_saved_model(run) / files.MANIFEST).is_file()]
     extremes = study_runs.extremes(stored)
     if extremes:
       pairs = [(low, high) for low in extremes[0] for high in extremes[1]]
-      return min(pairs, key=lambda pair: pair[0].seed != pair[1].seed)
+      return min(pairs, key=_preference)
   return None
 
 
 def _saved_model(run: study_runs.Run):
   return run.folder / "model" / "saved_model"
+
+
+def _preference(pair: Pair) -> tuple[bool, bool]:
+  return any(map(_has_collapsed, pair)), pair[0].seed != pair[1].seed
+
+
+def _has_collapsed(run: study_runs.Run) -> bool:
+  return any(run.measure(name) for name in ("collapsed", "discriminator_collapsed"))
 
 
 def draw(pair: Pair) -> list[study_figures.Drawn]:
@@ -50,13 +60,15 @@ def draw(pair: Pair) -> list[study_figures.Drawn]:
   Raises:
     DatasetError: If a model or its log is damaged or the data set cannot be read.
   """
-  described = " and ".join(
-    f"run {run.name} ({study_runs.name_correlation(run.correlation_label)}, seed {run.seed})"
-    for run in pair
-  )
+  described = " and ".join(map(_describe, pair))
   if pair[0].family == study_runs.INFOGAN:
     return _draw_infogans(pair, described)
   return _draw_vaes(pair, described)
+
+
+def _describe(run: study_runs.Run) -> str:
+  correlation = study_runs.name_correlation(run.correlation_label)
+  return f"run {run.name} ({correlation}, seed {run.seed}{', collapsed' * _has_collapsed(run)})"
 
 
 def _draw_vaes(pair: Pair, described: str) -> list[study_figures.Drawn]:
@@ -88,24 +100,27 @@ def _draw_vaes(pair: Pair, described: str) -> list[study_figures.Drawn]:
 
 def _draw_infogans(pair: Pair, described: str) -> list[study_figures.Drawn]:
   titles = [study_runs.name_correlation(run.correlation_label) for run in pair]
-  logs = [training_logs.read(run.folder / "model") for run in pair]
   models = [stored_infogan.StoredInfoGAN(saved_models.load(_saved_model(run))) for run in pair]
-  starts, values = infogan_pictures.starts_of(models[0]), infogan_pictures.VALUES
+  starts = infogan_pictures.starts_of(models[0])
+  limit = run_config.code_limit(pair[0].continuous_prior)
+  values = infogan_pictures.values_between(limit)
   labels = [f"{value:.1f}" for value in values]
-  drawn = [
-    study_figures.Drawn(
-      "losses",
-      infogan_figures.losses(dict(zip(titles, logs, strict=True))),
-      f"Losses in training (as in Figure 4) of {described}.",
-    )
-  ]
+  drawn = []
+  if all((run.folder / "model" / training_logs.NAME).is_file() for run in pair):
+    logs = [training_logs.read(run.folder / "model") for run in pair]
+    figure = infogan_figures.losses(dict(zip(titles, logs, strict=True)))
+    caption = f"Losses in training (as in Figure 4) of {described}."
+    drawn.append(study_figures.Drawn("losses", figure, caption))
   if models[0].num_continuous > 1:
     name, start = next(iter(starts.items()))
     panels = [infogan_pictures.vary_two_codes(model, values, start) for model in models]
     figure = image_figures.image_grids(
       dict(zip(titles, panels, strict=True)), labels[::-1], labels, "code 0", "code 1"
     )
-    caption = f"The first two codes over [-2, 2] (as in Figure 3) with {name}, by {described}."
+    caption = (
+      f"The first two codes over [{-limit:g}, {limit:g}] with {name} (as in Figure 3), by "
+      f"{described}."
+    )
     drawn.append(study_figures.Drawn("two_codes", figure, caption))
   for code in range(models[0].num_continuous):
     panels = [
@@ -115,8 +130,8 @@ def _draw_infogans(pair: Pair, described: str) -> list[study_figures.Drawn]:
       dict(zip(titles, panels, strict=True)), list(starts), labels, f"code {code}"
     )
     caption = (
-      f"Code {code} over [-2, 2], the other codes 0 and the noise the same everywhere, by "
-      f"{described}."
+      f"Code {code} over [{-limit:g}, {limit:g}], the other codes 0 and the noise the same "
+      f"everywhere, by {described}."
     )
     drawn.append(study_figures.Drawn(f"code_{code}", figure, caption))
   return drawn

@@ -9,6 +9,11 @@ from matplotlib import figure as mpl_figure
 from dl_condind.visualize import figures
 from dl_condind.visualize import study_runs
 
+POINTS = (
+  "Each point is one run, the bar is the median of runs with equal correlation; from five runs on, "
+  "the shape behind shows their distribution."
+)
+
 Settings = Mapping[str, Sequence[study_runs.Run]]
 
 _PAPER_FIGURES = {"10": " (as in Figure 1)", "20": " (as in Figure 5)"}
@@ -76,9 +81,7 @@ def _draw_mig(cells: Settings, labels: Sequence[str], name: str, num_latent: str
     return None
   caption = (
     f"Mutual information gap of the {name} representation, {num_latent} latents"
-    f"{_PAPER_FIGURES.get(num_latent, '') if name == 'mean' else ''}. Each point is one run, the "
-    "bar is the median of runs with equal correlation; from five runs on, the shape behind shows "
-    "their distribution."
+    f"{_PAPER_FIGURES.get(num_latent, '') if name == 'mean' else ''}. {POINTS}"
   )
   figure = figures.values_by_correlation(rows, labels)
   return Drawn(f"mig_{name}_{num_latent}_latents", figure, caption)

@@ -53,14 +53,10 @@ COLUMNS = {
     )
   },
   **{
-    name: (f"train_results.{name}",)
-    for name in (
-      "discriminator_loss",
-      "generator_loss",
-      "mutual_information_penalty",
-      "discriminator_collapsed",
-    )
+    name: (f"train_log.{name}",)
+    for name in ("discriminator_loss", "generator_loss", "mutual_information_penalty")
   },
+  "discriminator_collapsed": ("train_results.discriminator_collapsed",),
   "steps": ("train_results.global_step",),
   "seconds": ("train_results.elapsed_time",),
 }
@@ -156,6 +152,11 @@ class Run:
     return run_config.num_latent(self.config)
 
   @property
+  def continuous_prior(self) -> str:
+    """Prior of an InfoGAN's continuous codes, "normal" or "uniform"."""
+    return self.setting(f"{self.method}.continuous_prior")
+
+  @property
   def seed(self) -> str:
     """Seed of the training."""
     return self.setting("model.random_seed")
@@ -211,16 +212,19 @@ def group_by_setting(runs: Sequence[Run]) -> dict[str, list[Run]]:
     groups.setdefault(_setting_items(run), []).append(run)
   named = {}
   for setting, members in groups.items():
-    name = _setting_name(members[0])
-    alike = [set(other) for other in groups if _setting_name(groups[other][0]) == name]
+    name = setting_name(members[0])
+    alike = [set(other) for other in groups if setting_name(groups[other][0]) == name]
     shared = set.intersection(*alike)
     extra = ", ".join(f"{key} = {value}" for key, value in setting if (key, value) not in shared)
     named[f"{name} ({extra})" if extra else name] = members
   return named
 
 
-def _setting_name(run: Run) -> str:
-  what = "continuous codes" if run.family == INFOGAN else "latents"
+def setting_name(run: Run) -> str:
+  """Returns method, data set and number of latents or continuous codes."""
+  what = "latents"
+  if run.family == INFOGAN:
+    what = "continuous code" if run.num_latent == "1" else "continuous codes"
   return f"{run.method_name} on {run.dataset}, {run.num_latent} {what}"
 
 

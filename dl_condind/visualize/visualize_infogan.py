@@ -11,13 +11,14 @@ from dl_condind.methods import stored_infogan
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
+from dl_condind.utils import run_config
+from dl_condind.utils import training_logs
 from dl_condind.visualize import figures
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import infogan_figures
 from dl_condind.visualize import infogan_pictures
 from dl_condind.visualize import picture_folders
 from dl_condind.visualize import study_runs
-from dl_condind.visualize import training_logs
 
 _PER_ROW = 5  # images of an animation
 
@@ -33,7 +34,8 @@ def visualize_infogan(
 
   `losses.png` has the losses in the course of training (Figure 4 of Yang et al., 2020).
   `two_codes/category{k}.png`, or `two_codes/noise0.png` of a model without a categorical code,
-  varies the first two continuous codes on [-2, 2]^2 with all else fixed (their Figure 3).
+  varies the first two continuous codes on [-2, 2]^2 with all else fixed (their Figure 3), or on
+  [-1, 1]^2 if a model has a uniform prior.
   `one_code/code{j}.png` has a row for each category (or draw of the noise) and varies code j along
   it, `animated_codes/code{j}.gif` in time. Models get the same codes, noise and categories, and the
   same models always give the same pictures.
@@ -54,13 +56,14 @@ def visualize_infogan(
   picture_folders.check_in(1, 50, fps=fps)
   folders, output_dir = [pathlib.Path(folder) for folder in model_dirs], pathlib.Path(output_dir)
   models = _load(folders)
+  limit = min(run_config.code_limit(_run(folder).continuous_prior) for folder in folders)
   logs = [training_logs.read(folder) for folder in folders]
   settings = {
     "input_sha256": [files.manifest_digest(folder / "saved_model") for folder in folders],
     "num_frames": num_frames,
     "fps": fps,
     "random_seed": infogan_pictures.SEED,
-    "interval": [-infogan_pictures.LIMIT, infogan_pictures.LIMIT],
+    "interval": [-limit, limit],
   }
   if picture_folders.is_complete(output_dir, settings, overwrite):
     logging.info("%s is complete.", output_dir)
@@ -69,7 +72,7 @@ def visualize_infogan(
   with picture_folders.written(output_dir, settings) as folder:
     figure = infogan_figures.losses(dict(zip(models, logs, strict=True)))
     (folder / "losses.png").write_bytes(figures.to_png(figure))
-    _save_pictures(models, num_frames, fps, caption, folder)
+    _save_pictures(models, limit, num_frames, fps, caption, folder)
   logging.info("Wrote pictures of %d InfoGANs to %s.", len(models), output_dir)
 
 
@@ -89,9 +92,13 @@ def _load(folders: Sequence[pathlib.Path]) -> infogan_pictures.Models:
   return models
 
 
-def _title(folder: pathlib.Path) -> str:
+def _run(folder: pathlib.Path) -> study_runs.Run:
   row = results.read_aggregate(folder / "results" / "aggregate" / "train.json")
-  run = study_runs.Run(folder.name, folder, row, {})
+  return study_runs.Run(folder.name, folder, row, {})
+
+
+def _title(folder: pathlib.Path) -> str:
+  run = _run(folder)
   correlation = study_runs.name_correlation(run.correlation_label)
   return f"{correlation}, seed {run.seed}".replace("\u00a0", " ")  # Pillow's font lacks it.
 
@@ -102,11 +109,16 @@ def _caption(folder: pathlib.Path) -> str:
 
 
 def _save_pictures(
-  models: infogan_pictures.Models, num_frames: int, fps: int, caption: str, folder: pathlib.Path
+  models: infogan_pictures.Models,
+  limit: float,
+  num_frames: int,
+  fps: int,
+  caption: str,
+  folder: pathlib.Path,
 ) -> None:
   """Writes all pictures of images."""
   model = next(iter(models.values()))
-  starts, values = infogan_pictures.starts_of(model), infogan_pictures.VALUES
+  starts, values = infogan_pictures.starts_of(model), infogan_pictures.values_between(limit)
   for name in ("two_codes", "one_code", "animated_codes"):
     (folder / name).mkdir()
   if model.num_continuous > 1:
@@ -119,7 +131,7 @@ def _save_pictures(
     path = folder / "one_code" / f"code{code}.png"
     image_grids.with_caption([picture], caption)[0].save(path)
     frames = infogan_pictures.animation(
-      models, code, infogan_pictures.LIMIT, num_frames, list(starts.values()), _PER_ROW
+      models, code, limit, num_frames, list(starts.values()), _PER_ROW
     )
     path = folder / "animated_codes" / f"code{code}.gif"
     image_grids.save_animation(image_grids.with_caption(frames, caption), path, fps)

@@ -63,6 +63,18 @@ def test_measures_are_compared_among_the_methods_that_have_them(generated):
   assert table["InfoGAN", "0.9"].comparison.adjusted == pytest.approx(0.05)
 
 
+def test_directions_are_those_of_the_paper_or_of_what_training_asks_for():
+  falls = {measure.name for measure in comparisons.MEASURES if measure.falls}
+  assert falls == {
+    "mig_mean",
+    "mig_sampled",
+    "kl_loss",
+    "total_correlation",
+    "conditional_r2_mean_gap",
+    "conditional_r2_assigned",
+  }
+
+
 def test_a_change_in_the_other_direction_is_told(generated):
   settings = study(generated, {("vae", 0.0): values(0.2), ("vae", 0.9): values(0.4, seed=1)})
   (_, falls), (_, rises) = (

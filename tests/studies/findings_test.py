@@ -129,6 +129,19 @@ def test_diverged_runs_are_counted_by_cell():
   assert "run 7, whose configuration is lost: 1" in caveats_of([make_run(0)], [nameless])
 
 
+def test_correlations_that_are_no_numbers_are_not_said_to_be_one(generated):
+  low, other = (generated.make_runs({"mig_mean": [0.1]}) for _ in range(2))
+  other[0].row["train_config.posterior.noise_correlation"] = "@given_correlation"
+  text = text_of([*low, *other])
+  assert "nothing is compared" not in text and "the table of statistics compares them" in text
+
+
+def test_diverged_infogans_have_codes(generated):
+  (run,) = generated.make_runs({"steps": [1]}, method="infogan", dataset="mnist", num_latent=1)
+  text = caveats_of([make_run(0)], [dataclasses.replace(run, state="diverged")])
+  assert "InfoGAN on mnist, 1 continuous code, c = 0: 1" in text
+
+
 def test_infogans_that_collapsed_are_told(generated):
   runs = generated.make_runs(
     {"collapsed": [False, True], "discriminator_collapsed": [True, False]}, method="infogan"

@@ -43,12 +43,15 @@ def config_of(method="vae", dataset="dsprites_full", num_latent=10, correlation=
   }
 
 
-def infogan_config(num_continuous, info_weight=0.1):
+def infogan_config(num_continuous):
   """Returns what the configuration of an InfoGAN has beside what all methods have."""
   rates = {"discriminator": "0.0002", "recognition": "0.0002", "generator": "0.001"}
   config = {
-    "infogan.info_weight": str(info_weight),
+    "infogan.info_weight": "0.1",
     "infogan.num_continuous": str(num_continuous),
+    "infogan.continuous_prior": "'normal'",
+    "infogan.num_categories": "10",
+    "infogan.categorical_weight": "1.0",
     "model.batch_size": "64",
     "model.training_steps": "15000",
   }
@@ -117,21 +120,25 @@ def write_infogans(study_dir, num_seeds=3, **measures):
     write_infogan(study_dir / str(number), config, **{**values, **measures})
 
 
+LOSSES = {"discriminator_loss": 1.01, "generator_loss": 1.23, "mutual_information_penalty": -0.045}
+
+
 def write_infogan(run, config, gap=0.2, assigned=0.4, change=0.3, collapsed=False):
-  """Writes the records of one InfoGAN with two codes; measures that are None are not evaluated."""
+  """Writes records and log of one InfoGAN with two codes; no evaluation if the gap is None.
+
+  The losses of the log's last fifth are LOSSES on average, those of the record others.
+  """
+  results = {"global_step": 15000, "elapsed_time": 3000.0, "discriminator_collapsed": False}
   train = {
     "train_config": config,
-    "train_results": {
-      "global_step": 15000,
-      "elapsed_time": 3000.0,
-      "discriminator_loss": 1.0,
-      "generator_loss": 1.2,
-      "mutual_information_penalty": -0.01,
-      "discriminator_collapsed": False,
-    },
+    "train_results": {**results, **{name: 9.0 for name in LOSSES}},
     "train_provenance": {**PROVENANCE, "dataset_source": "official files, train split"},
   }
   write_record(run / "model", "train", train)
+  ends = [{name: value + shift for name, value in LOSSES.items()} for shift in (-0.5, 0.5)]
+  entries = [{name: 5.0 for name in LOSSES}] * 8 + ends
+  lines = [json.dumps({"step": 100 * i, **entry}) for i, entry in enumerate(entries)]
+  (run / "model" / "train_log.jsonl").write_text("\n".join(lines) + "\n")
   if gap is None:
     return
   shares = {
@@ -145,7 +152,7 @@ def write_infogan(run, config, gap=0.2, assigned=0.4, change=0.3, collapsed=Fals
     "conditional_r2_assigned": assigned,
     "conditional_r2_assigned_null": 0.003,
     "digit_change_rate": change,
-    "digit_change_rate_null": 1.0,
+    "digit_change_rate_null": 0.999,
     "error_correlation": -0.05,
     "error_correlation_null": 0.01,
     "category_accuracy": 0.99,

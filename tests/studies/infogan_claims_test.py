@@ -23,8 +23,13 @@ PAPER = {
 }
 
 
-def judge(generated, means=PAPER, num=5, **config):
-  """Returns the claim on each measure."""
+def judge(generated, means=PAPER, num=5, settings=(), **config):
+  """Returns the claim on each measure; settings are other values of the configuration."""
+  found = judge_runs(make_runs(generated, means, num, settings, **config))
+  return dict(zip(MEASURES, found, strict=True))
+
+
+def make_runs(generated, means=PAPER, num=5, settings=(), **config):
   config = {"method": "infogan", "dataset": "mnist", "num_latent": 2, **config}
   runs = []
   for i, correlation in enumerate((0.0, 0.9)):
@@ -33,9 +38,14 @@ def judge(generated, means=PAPER, num=5, **config):
       for j, (name, values) in enumerate(means.items())
     }
     runs += generated.make_runs(measures, f"c{i}", correlation=correlation, **config)
+  for run in runs:
+    run.row.update({f"train_config.{key}": value for key, value in dict(settings).items()})
+  return runs
+
+
+def judge_runs(runs):
   settings = study_runs.group_by_setting(runs)
-  found = infogan_claims.judge(settings, comparisons.compare_all(settings))
-  return dict(zip(MEASURES, found, strict=True))
+  return infogan_claims.judge(settings, comparisons.compare_all(settings))
 
 
 def test_what_the_paper_sees_holds_where_it_is_so(generated):
@@ -62,8 +72,28 @@ def test_each_measure_decides_on_its_own_claim(generated, name, num):
     assert set(verdicts.values()) == {claims.HOLDS}
 
 
-@pytest.mark.parametrize("config", [{"dataset": "dsprites_full"}, {"num_latent": 3}])
-def test_other_settings_than_the_papers_do_not_count(generated, config):
-  found = judge(generated, **config)
+@pytest.mark.parametrize(
+  "setting",
+  [
+    ("dataset.name", "'dsprites_full'"),
+    ("infogan.num_continuous", "3"),
+    ("infogan.info_weight", "1.0"),
+    ("infogan.continuous_prior", "'uniform'"),
+    ("infogan.num_categories", "0"),
+    ("infogan.categorical_weight", "0.5"),
+  ],
+)
+def test_other_settings_than_the_papers_do_not_count(generated, setting):
+  found = judge(generated, settings=[setting])
   assert {claim.evidence for claim in found.values()} == {"InfoGAN: no runs"}
   assert {claim.verdict for claim in found.values()} == {claims.NOT_ENOUGH_RUNS}
+
+
+def test_cells_are_named_where_several_count(generated):
+  longer = make_runs(generated, settings=[("model.training_steps", "20000")])
+  (claim, *_) = judge_runs([*make_runs(generated), *longer])
+  lines = claim.evidence.splitlines()
+  assert [line.partition(":")[0] for line in lines] == [
+    f"InfoGAN on mnist, 2 continuous codes (model.training_steps = {steps})"
+    for steps in (15000, 20000)
+  ]

@@ -34,6 +34,16 @@ def test_settings_are_named_where_there_are_several(generated):
   assert any("one run a side decides nothing" in text for text in told[3:])
 
 
+def test_what_is_said_of_a_prior_and_of_shares_needs_them(generated):
+  runs = runs_of(generated, [0.1], [0.5])
+  assert not any(text.startswith("R²") for text in infogan_findings.describe({"a": runs}))
+  shares = generated.make_runs({"conditional_r2_assigned": [0.3]}, method="infogan")
+  assert any(text.startswith("R²") for text in infogan_findings.describe({"a": shares}))
+  for run in runs:
+    run.row["train_config.infogan.continuous_prior"] = "'uniform'"
+  assert not any("N(0, I)" in text for text in infogan_findings.describe({"a": runs}))
+
+
 def test_many_settings_are_left_to_the_table(generated):
   settings = {name: runs_of(generated, [0.1], [0.5]) for name in "abcd"}
   assert not any("rose" in text for text in infogan_findings.describe(settings))

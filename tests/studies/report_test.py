@@ -15,7 +15,6 @@ from dl_condind.studies import report
 from dl_condind.studies import study
 from dl_condind.utils import errors
 from dl_condind.utils import files
-from dl_condind.visualize import model_pairs
 from dl_condind.visualize import study_runs
 
 FIGURES = {
@@ -169,13 +168,13 @@ def test_models_can_be_left_out(study_dir, tmp_path):
   path = report.write_report(study_dir, tmp_path / "new" / "page.html", show_models=False)
   assert path == tmp_path / "new" / "page.html"
   assert {p.stem for p in (tmp_path / "new" / "figures").glob("*.png")} == FIGURES
-  assert "No pictures of models" in Page(path).text
+  assert "No pictures of VAEs" in Page(path).text
 
 
 def test_study_of_one_run(study_dir, tmp_path):
   page = Page(report.write_report(study_dir / "1", tmp_path / "page.html"))
   assert "nothing is compared" in page.text
-  assert "No pictures of models" in page.text
+  assert "No pictures of VAEs" in page.text
 
 
 def test_a_folder_of_something_else_is_never_replaced(study_dir, tmp_path):
@@ -383,17 +382,7 @@ def test_study_with_eight_correlations(generated, tmp_path):
   assert {row[9] for row in rows[1:]} == {"too few"}  # 1 / 20, and seven tests.
 
 
-def test_pair_has_the_extreme_correlations_and_one_seed(trained_study):
-  low, high = study_runs.read_runs(trained_study)
-  other = study_runs.Run(
-    "9", high.folder, {**high.row, "train_config.model.random_seed": "5"}, high.provenance
-  )
-  assert model_pairs.choose({"a": [other, high, low]}) == (low, high)
-  assert model_pairs.choose({"a": [low], "b": [low, other]}) == (low, other)
-  assert model_pairs.choose({"a": [low]}) is None
-
-
-INFOGAN_FIGURES = {"infogan_mnist", "codes_mnist_0", "losses", "two_codes", "code_0", "code_1"}
+INFOGAN_FIGURES = {"infogan_mnist_0", "codes_mnist_0", "losses", "two_codes", "code_0", "code_1"}
 INFOGAN_MEASURES = {
   "gap of R² between best and second code; tested: it falls": ("conditional_r2_mean_gap", 3),
   "R² of a code with an attribute of its own; tested: it falls": ("conditional_r2_assigned", 3),
@@ -442,44 +431,72 @@ def test_report_of_infogans_shows_every_run_and_what_codes_do(infogan_study, inf
   assert [row[0] for row in rows[1:]] == [*"012345", "median of 3", "median of 3"]
   metric = "infogan_disentanglement"
   gap = measure_of(infogan_study / "4", "model", metric, "conditional_r2_mean_gap")
-  shown = dict(zip(headings[:6], rows[5][:6], strict=True))
-  assert shown == {
-    "Run": "4", "c": "0.9", "Seed": "1", "Steps": "15,000", "R² gap": f"{gap:.3f}", "Null": "0.001",
-  }  # fmt: skip
+  assigned = measure_of(infogan_study / "4", "model", metric, "conditional_r2_assigned")
+  change = measure_of(infogan_study / "4", "model", metric, "digit_change_rate")
+  assert dict(zip(headings, rows[5], strict=True)) == {
+    "Run": "4",
+    "c": "0.9",
+    "Seed": "1",
+    "Steps": "15,000",
+    "R² gap (null)": f"{gap:.3f} (0.001)",
+    "R² of own attribute (null)": f"{assigned:.3f} (0.003)",
+    "Digit changes (null)": f"{change:.3f} (0.999)",
+    "Error correlation (null)": "-0.05 (0.01)",
+    "Category read": "0.990",
+    "Classifier sure": "0.950",
+    "Digits covered": "10",
+    "Discr. loss": "1.01",  # Of the log, not of the record.
+    "Gen. loss": "1.23",
+    "MI penalty": "-0.045",
+    "Minutes": "50.0",
+  }
   pngs = {path.stem for path in (infogan_study / "figures").glob("*.png")}
   assert pngs == INFOGAN_FIGURES
   assert len(infogan_page.images()) == len(INFOGAN_FIGURES)
-  assert "as in Figure 3) with category 0, by run 0" in infogan_page.text
+  assert "with category 0 (as in Figure 3), by run 0" in infogan_page.text
   assert "infogan_disentanglement.num_points = 5000" in infogan_page.text
   assert "6 trained runs, each with every value" in infogan_page.text
   assert "dl_condind_visualize_infogan" in infogan_page.text
 
 
-def test_report_of_vaes_and_infogans_has_both(generated, infogan_study, tmp_path):
+def test_report_of_vaes_and_infogans_has_both(trained_study, infogan_study, tmp_path):
   shutil.copytree(infogan_study, tmp_path / "study" / "infogans")
-  for i, correlation in enumerate((0.0, 0.9)):
-    config = generated.config_of(correlation=correlation)
-    generated.write_run(tmp_path / "study" / f"vae{i}", config)
+  shutil.copytree(trained_study, tmp_path / "study" / "vaes")
   page = Page(report.write_report(tmp_path / "study"))
   verdicts = [row[0] for row in page.rows if len(row) == 4]
   assert len(verdicts) == 1 + 14 + 5 and verdicts.count("holds") == 5
   tables = statistics_tables(page)
   assert {*MEASURES, *INFOGAN_MEASURES} <= set(tables)
   assert {row[0] for row in tables["KL, factorized; tested: it falls"]} == {
-    "VAE on dsprites_full, 10 latents"
+    "VAE on dummy_data, 3 latents"
   }
+  pngs = {path.stem for path in (tmp_path / "study" / "figures").glob("*.png")}
+  assert pngs == FIGURES | MODELS | INFOGAN_FIGURES
   assert [row[:2] for row in page.rows].count(["Run", "c"]) == 2
   assert "variational" in page.text and "an InfoGAN recovers" in page.text
 
 
-def test_damaged_log_of_an_infogan_can_be_left_out(infogan_study, tmp_path):
+def test_damaged_log_of_an_infogan_is_an_error_and_a_missing_one_leaves_its_losses_out(
+  infogan_study, tmp_path
+):
   copy = tmp_path / "study"
   shutil.copytree(infogan_study, copy)
-  (copy / "0" / "model" / "train_log.jsonl").write_text("")
-  with pytest.raises(errors.DatasetError, match=r"train_log.*--noshow_models"):
+  log = copy / "0" / "model" / "train_log.jsonl"
+  log.write_text("")
+  with pytest.raises(errors.DatasetError, match=r"0/model/train_log\.jsonl is empty or damaged"):
     report.write_report(copy)
-  page = Page(report.write_report(copy, show_models=False))
-  assert len(page.images()) == 2
+  log.unlink()
+  page = Page(report.write_report(copy))
+  pngs = {path.stem for path in (copy / "figures").glob("*.png")}
+  assert pngs == INFOGAN_FIGURES - {"losses"}
+  losses = statistics_tables(page)["loss of the generator; tested: it rises"]
+  assert [row[2] for row in losses] == ["2", "3"]
+
+
+def test_report_of_infogans_without_models(infogan_study, tmp_path):
+  page = Page(report.write_report(infogan_study, tmp_path / "page.html", show_models=False))
+  assert len(page.images()) == 2 and "No pictures of InfoGANs" in page.text
+  assert "No pictures of VAEs" not in page.text
 
 
 def test_program_says_one_line_on_each_stream(infogan_study, tmp_path):

@@ -178,6 +178,21 @@ def test_runs_table(tmp_path):
   assert rows[1]["mean.sap_score.SAP_score"] == "0.5"
 
 
+def test_runs_table_has_the_end_of_an_infogans_log(tmp_path, generated):
+  generated.write_infogan(tmp_path / "0", generated.config_of("infogan", "mnist", 2))
+  generated.write_infogan(tmp_path / "1", generated.config_of("infogan", "mnist", 2, seed=1))
+  (tmp_path / "1" / "model" / "train_log.jsonl").unlink()
+  generated.write_run(tmp_path / "2", generated.config_of())
+  (tmp_path / "2" / "model" / "train_log.jsonl").write_text("not read")
+  rows = aggregate_results.runs_table(tmp_path)
+  for name, mean in generated.LOSSES.items():
+    assert rows[0][f"train_log.{name}"] == pytest.approx(mean)
+    assert [f"train_log.{name}" in row for row in rows] == [True, False, False]
+  written = read_csv(tmp_path / "runs.csv")[0]
+  assert float(written["train_log.generator_loss"]) == pytest.approx(1.23)
+  assert written["num_latent"] == "2"
+
+
 def test_runs_table_over_studies_and_of_one_run(tmp_path):
   write_run(tmp_path / "a" / "0", 1.0, {"mean/mig": {"discrete_mig": 0.5}})
   write_run(tmp_path / "b" / "0", 2.0, {})

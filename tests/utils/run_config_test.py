@@ -40,6 +40,22 @@ def test_columns():
   }
 
 
+def test_codes_of_an_infogan_of_any_name_are_its_latents():
+  config = {
+    "model.model": "@my_infogan()",
+    "generator_optimizer.optimizer_fn": "@generator/AdamOptimizer",
+    "my_infogan.num_continuous": "3",
+  }
+  assert run_config.is_infogan(config) and not run_config.is_infogan(CONFIG)
+  assert run_config.num_latent(config) == "3"
+  assert run_config.columns(config)["num_latent"] == 3
+
+
+@pytest.mark.parametrize(("prior", "limit"), [("normal", 2.0), ("uniform", 1.0)])
+def test_codes_are_moved_within_their_prior(prior, limit):
+  assert run_config.code_limit(prior) == limit
+
+
 def test_what_is_not_said_is_none():
   columns = run_config.columns({})
   assert columns == {**dict.fromkeys(columns), "correlation": 0.0}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dl_condind.utils import errors
-from dl_condind.visualize import training_logs
+from dl_condind.utils import training_logs
 
 
 def test_scalars_are_those_of_the_lines(tmp_path):
@@ -28,3 +28,9 @@ def test_damaged_log_is_refused(tmp_path, content):
 def test_missing_log_is_named(tmp_path):
   with pytest.raises(errors.DatasetError, match=r"No .*train_log\.jsonl: name the folder"):
     training_logs.read(tmp_path)
+
+
+@pytest.mark.parametrize(("num_lines", "mean"), [(1, 0.0), (4, 3.0), (10, 8.5), (151, 135.5)])
+def test_end_is_the_last_fifth(num_lines, mean):
+  log = {"step": 10 * np.arange(num_lines), "loss": np.arange(float(num_lines))}
+  assert training_logs.end_means(log, ["loss"]) == {"loss": mean}

@@ -1,14 +1,10 @@
-"""The smallest InfoGAN that can be stored, and the log of its training."""
-
-import json
+"""The smallest InfoGAN that can be stored."""
 
 import tensorflow as tf
 
 from dl_condind.methods import saved_models
 
 SIZES = {"categorical": 10, "continuous": 2, "noise": 3}
-LOSSES = {"discriminator_loss": 0.5, "generator_loss": 1.0, "mutual_information_penalty": 2.0}
-LOG = "".join(f"{json.dumps({'step': step, **LOSSES})}\n" for step in range(0, 50, 10))
 
 
 class Blocks(tf.Module):
@@ -33,11 +29,10 @@ class Blocks(tf.Module):
 
 
 def write(folder, sizes=None):
-  """Writes the model and the log into the folder of a run's model."""
+  """Writes the model into the folder of a run's model."""
   module = Blocks(sizes or SIZES)
   functions = {
     "generator": module.generator,
     "recognition_network": module.recognition_network,
   }
   saved_models.save(module, functions, folder / "saved_model")
-  (folder / "train_log.jsonl").write_text(LOG)

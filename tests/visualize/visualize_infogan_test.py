@@ -9,11 +9,19 @@ from dl_condind.utils import files
 from dl_condind.visualize import visualize_infogan
 from dl_condind.visualize import visualize_model
 
+LOSSES = {"discriminator_loss": 0.5, "generator_loss": 1.0, "mutual_information_penalty": 2.0}
+LOG = "".join(f"{json.dumps({'step': step, **LOSSES})}\n" for step in range(0, 50, 10))
 
-def make_run(tiny_infogan, folder, correlation=None, sizes=None):
+
+def make_run(tiny_infogan, folder, correlation=None, sizes=None, prior="normal"):
   """Writes what the pictures need of a trained model."""
   tiny_infogan.write(folder, sizes)
-  config = {"train_config.model.random_seed": "3"}
+  (folder / "train_log.jsonl").write_text(LOG)
+  config = {
+    "train_config.model.model": "@infogan()",
+    "train_config.model.random_seed": "3",
+    "train_config.infogan.continuous_prior": f"'{prior}'",
+  }
   if correlation is not None:
     config["train_config.posterior.noise_correlation"] = "@equicorrelated"
     config["train_config.equicorrelated.correlation"] = str(correlation)
@@ -136,3 +144,12 @@ def test_what_is_missing_is_named(runs, tmp_path):
   (tmp_path / "run" / "train_log.jsonl").unlink()
   with pytest.raises(errors.DatasetError, match=r"No .*train_log\.jsonl"):
     visualize_infogan.visualize_infogan([tmp_path / "run"], tmp_path / "pictures")
+
+
+def test_codes_of_a_uniform_prior_stay_in_it(tiny_infogan, runs, tmp_path):
+  uniform = make_run(tiny_infogan, tmp_path / "uniform", prior="uniform")
+  for models, limit in (([uniform], 1.0), ([runs[0], uniform], 1.0), ([runs[0]], 2.0)):
+    folder = tmp_path / f"{len(models)} {limit}"
+    visualize_infogan.visualize_infogan(models, folder, num_frames=2)
+    settings = json.loads((folder / "visualization.json").read_text())
+    assert settings["interval"] == [-limit, limit]

@@ -19,6 +19,7 @@ from dl_condind.evaluation import coded_generator
 from dl_condind.evaluation.metrics import code_effects
 from dl_condind.evaluation.metrics import digit_attributes
 from dl_condind.utils import errors
+from dl_condind.utils import run_config
 
 NUM_DIGITS = 10
 MIN_COVERED = 8  # digits; with fewer the generator counts as collapsed
@@ -38,7 +39,7 @@ def compute_infogan_disentanglement(
   num_points: int = 5000,
   num_traversals: int = 500,
   num_values: int = 9,
-  interval: float = 2.0,
+  interval: float | None = None,
   sure_probability: float = 0.9,
   covered_share: float = 0.01,
 ) -> dict[str, Any]:
@@ -52,8 +53,8 @@ def compute_infogan_disentanglement(
     num_points: Number of images of codes drawn from their priors.
     num_traversals: Number of traversals of each continuous code.
     num_values: Number of values in a traversal.
-    interval: A traversal goes from -interval to interval. Of a uniform prior, take 1: beyond it the
-      generator was not trained.
+    interval: A traversal goes from -interval to interval. None is 2 as in Figure 3, but 1 for a
+      uniform prior: beyond it the generator was not trained.
     sure_probability: Probability of the most probable digit from which on the classifier is sure.
     covered_share: Share of the images from which on a digit is covered.
 
@@ -66,8 +67,10 @@ def compute_infogan_disentanglement(
       numbers is not finite, or the classifier is not accurate enough.
   """
   del artifact_dir
-  _check_settings(num_points, num_traversals, num_values, interval, sure_probability, covered_share)
   generator = _check_model(ground_truth_data, representation_function)
+  if interval is None:
+    interval = run_config.code_limit(generator.continuous_prior)
+  _check_settings(num_points, num_traversals, num_values, interval, sure_probability, covered_share)
   codes = coded_generator.draw_codes(generator, num_points, random_state)
   images = generator.generate(codes)
   checks.check_finite("The generated images", images)

@@ -216,6 +216,25 @@ def test_uniform_codes():
   assert found["r2.slant.code_0"] > 0.97
 
 
+@pytest.mark.parametrize(
+  ("prior", "interval", "limit"), [("normal", None, 2), ("uniform", None, 1), ("uniform", 1.5, 1.5)]
+)
+def test_codes_move_within_their_prior(prior, interval, limit):
+  seen = []
+
+  def generate(codes):
+    seen.append(codes.continuous)
+    return make_generator().generate(codes)
+
+  compute(
+    make_generator(continuous_prior=prior, generate=generate),
+    **{**FEW, "num_values": 5, "interval": interval},
+  )
+  for code, moved in enumerate(seen[1:]):
+    values = np.unique(moved[:, code])
+    np.testing.assert_allclose(values, np.linspace(-limit, limit, 5))
+
+
 def test_blank_images_are_left_out_and_counted():
   def blank_some(codes):
     images = make_generator().generate(codes)
