@@ -42,7 +42,6 @@ _INFOGAN_COLUMNS = (
   _Column("R² of own attribute", "conditional_r2_assigned", 3, "conditional_r2_assigned_null"),
   _Column("Digit changes", "digit_change_rate", 3, "digit_change_rate_null"),
   _Column("Error correlation", "error_correlation", 2, "error_correlation_null"),
-  _Column("Category read", "category_accuracy", 3),
   _Column("Classifier sure", "sure_share", 3),
   _Column("Digits covered", "num_covered_digits", 0),
   _Column("Discr. loss", "discriminator_loss", 2),
@@ -57,10 +56,10 @@ _INFOGAN_NOTE = (
   "averaged over the codes. “Digit changes”: share of the traversals of a code along which the "
   "classifier sees the digit change. “Error correlation”: of the recognition network's errors in "
   "units of the standard deviation it reports. In brackets: the same of shuffled codes, of images "
-  "shuffled among traversals, of shuffled errors. “Category read”: share of the images whose "
-  "category the recognition network reads. “Classifier sure”: share of the images of whose digit "
-  "it is. “Digits covered”: out of ten. Losses in nats, averaged over the last fifth of training's "
-  "log; the MI penalty is the weighted negative log likelihood of all codes, which may be below 0."
+  "shuffled among traversals, of shuffled errors. “Classifier sure”: share of the images of "
+  "whose digit it is. “Digits covered”: out of ten. Losses in nats, averaged over the last fifth "
+  "of training's log; the MI penalty is the weighted negative log likelihood of all codes, which "
+  "may be below 0."
 )
 _RUN_NOTE = (
   "Medians are of the runs that have the value; “-” is a value that is not there. Minutes of "
@@ -208,7 +207,7 @@ def _heading(column: _Column) -> str:
 
 
 def _cell(runs: Sequence[study_runs.Run], column: _Column) -> str:
-  style = f",.{column.digits}f"
+  style = f"z,.{column.digits}f"  # z: never -0.00
   text = _text(study_runs.median(runs, column.measure), style)
   if column.null is None or text == _ABSENT:
     return text

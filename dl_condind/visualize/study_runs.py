@@ -46,7 +46,6 @@ COLUMNS = {
       "digit_change_rate_null",
       "error_correlation",
       "error_correlation_null",
-      "category_accuracy",
       "sure_share",
       "num_covered_digits",
       "collapsed",

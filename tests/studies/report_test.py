@@ -442,7 +442,6 @@ def test_report_of_infogans_shows_every_run_and_what_codes_do(infogan_study, inf
     "R² of own attribute (null)": f"{assigned:.3f} (0.003)",
     "Digit changes (null)": f"{change:.3f} (0.999)",
     "Error correlation (null)": "-0.05 (0.01)",
-    "Category read": "0.990",
     "Classifier sure": "0.950",
     "Digits covered": "10",
     "Discr. loss": "1.01",  # Of the log, not of the record.
