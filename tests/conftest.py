@@ -3,6 +3,7 @@ import importlib.util
 import os
 import pathlib
 import subprocess
+import sys
 
 # Read when TensorFlow is imported, which a test may do before it imports dl_condind.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -30,6 +31,17 @@ TINY_METRICS = {
     "total_correlation.num_repeats = 2",
   ],
 }
+
+
+def pytest_collection_finish():
+  """Starts TensorFlow as a training does, whichever test comes first to use it.
+
+  Its threads cannot be changed later, and belong to the identity of a run.
+  """
+  if "tensorflow" in sys.modules:
+    from dl_condind.methods import runtime
+
+    runtime.configure(num_threads=2)
 
 
 @pytest.fixture(autouse=True)
