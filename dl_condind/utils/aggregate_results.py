@@ -18,7 +18,7 @@ DEFAULT_PATTERN = "output/*/*/metrics/*/*/results/aggregate/evaluation.json"
 
 _FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed", "steps")
 
-_INFOGAN_LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
+INFOGAN_LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
 
 _Row = dict[str, object]
 
@@ -120,7 +120,7 @@ def _end_of_log(model_dir: pathlib.Path) -> _Row:
   """Returns the losses at the end of an InfoGAN's log, if it is there."""
   if not (model_dir / training_logs.NAME).is_file():
     return {}
-  means = training_logs.end_means(training_logs.read(model_dir), _INFOGAN_LOSSES)
+  means = training_logs.end_means(training_logs.read(model_dir), INFOGAN_LOSSES)
   return {f"train_log.{name}": mean for name, mean in means.items()}
 
 

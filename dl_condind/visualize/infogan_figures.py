@@ -7,6 +7,7 @@ import itertools
 from matplotlib import figure as mpl_figure
 import numpy as np
 
+from dl_condind.utils import aggregate_results
 from dl_condind.visualize import figures
 from dl_condind.visualize import study_figures
 from dl_condind.visualize import study_runs
@@ -20,11 +21,6 @@ _MEASURES = {
   "conditional_r2_assigned": "R² of own attribute",
   "digit_change_rate": "digit changes",
   "error_correlation": "error correlation",
-}
-_LOSSES = {
-  "discriminator": "discriminator_loss",
-  "generator": "generator_loss",
-  "mutual information penalty": "mutual_information_penalty",
 }
 
 
@@ -51,7 +47,10 @@ def draw(settings: study_figures.Settings) -> list[study_figures.Drawn]:
 def losses(logs: Mapping[str, Mapping[str, np.ndarray]]) -> mpl_figure.Figure:
   """Draws the losses of trainings, title -> log as of `training_logs.read`, side by side."""
   panels = {
-    title: {label: (log["step"], log[name]) for label, name in _LOSSES.items()}
+    title: {
+      name.removesuffix("_loss").replace("_", " "): (log["step"], log[name])
+      for name in aggregate_results.INFOGAN_LOSSES
+    }
     for title, log in logs.items()
   }
   return figures.curves(panels, "training step", "loss [nats]")

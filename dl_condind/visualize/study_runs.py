@@ -51,10 +51,7 @@ COLUMNS = {
       "collapsed",
     )
   },
-  **{
-    name: (f"train_log.{name}",)
-    for name in ("discriminator_loss", "generator_loss", "mutual_information_penalty")
-  },
+  **{name: (f"train_log.{name}",) for name in aggregate_results.INFOGAN_LOSSES},
   "discriminator_collapsed": ("train_results.discriminator_collapsed",),
   "steps": ("train_results.global_step",),
   "seconds": ("train_results.elapsed_time",),

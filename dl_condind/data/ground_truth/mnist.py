@@ -60,7 +60,10 @@ class MNIST(labelled_images.LabelledImages):
       DatasetError: If the file is missing, damaged or not the official one.
     """
     name = f"{_PREFIX[self.split]}-labels-idx1-ubyte"
-    return _read_official(name, (self.num_rows,))[:, None].astype(np.int64)
+    labels = ground_truth_data.read_once(
+      ("mnist", name), lambda folder: _read_official(folder, name, (self.num_rows,))
+    )
+    return labels[:, None].astype(np.int64)
 
   def read_images(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns the images, uint8 `[num_rows, 28, 28, 1]`, and their provenance.
@@ -68,9 +71,8 @@ class MNIST(labelled_images.LabelledImages):
     Raises:
       DatasetError: If the file is missing, damaged or not the official one.
     """
-    del folder  # It is that of the file, too.
     name = self.path.name
-    images = _read_official(name, (self.num_rows, *IMAGE_SHAPE[:2]))
+    images = _read_official(folder, name, (self.num_rows, *IMAGE_SHAPE[:2]))
     source = f"official files, {self.split} split"
     return images[..., None], {"source": source, "sha256": _official_sha256(name)}
 
@@ -80,16 +82,12 @@ def _official_sha256(name: str) -> str:
   return sources.CHECKSUMS[f"{FOLDER}/{name}"].removeprefix("sha256:")
 
 
-def _read_official(name: str, shape: Sequence[int]) -> np.ndarray:
-  """Returns the content of an official file, read once in a process."""
-
-  def read(folder: pathlib.Path) -> np.ndarray:
-    path = reading.find(folder / FOLDER, [name, f"{name}.gz"], "mnist")
-    remedy = "fetch it again with dl_condind_download_data --datasets=mnist"
-    with reading.clear_errors(path, "the official MNIST file", remedy):
-      return read_idx(path, shape, _official_sha256(name))
-
-  return ground_truth_data.read_once(("mnist", name), read)
+def _read_official(folder: pathlib.Path, name: str, shape: Sequence[int]) -> np.ndarray:
+  """Returns the content of an official file."""
+  path = reading.find(folder / FOLDER, [name, f"{name}.gz"], "mnist")
+  remedy = "fetch it again with dl_condind_download_data --datasets=mnist"
+  with reading.clear_errors(path, "the official MNIST file", remedy):
+    return read_idx(path, shape, _official_sha256(name))
 
 
 def read_idx(path: pathlib.Path, shape: Sequence[int], sha256: str | None = None) -> np.ndarray:
