@@ -1,26 +1,59 @@
 """A claim of a paper and its verdict from a study: what decides, and how.
 
-A claim is about cells of a study at correlation 0 and 0.9. What can show it in a cell is a test of
-`statistics`: a one-sided Mann-Whitney test ("falls", "rises"), an equivalence test ("nearly
-unchanged"), or another that the claim names. Then a claim
+A claim is about cells of a study. Tests in each cell say with which probability its runs would look
+as they do if the claim, its opposite, or an effect worth mentioning were not there. A claim
 
-- holds if it is shown in each of its cells;
-- fails if in any of them the opposite is shown, or it is not shown with at least NUM_PAPER_SEEDS
-  runs on each side;
-- otherwise there are not enough runs.
+- holds if each of its cells shows it;
+- is opposite to what is if a cell shows the opposite;
+- is about an effect that is too small if a cell shows that its effect is below a stated size;
+- is open otherwise.
+
+Each one-sided test has the level LEVEL = ALPHA / 2. What must be shown in all cells needs no
+adjustment; what need be shown in one cell only is adjusted for the number of the claim's cells
+(Bonferroni). So a verdict is wrong with a probability of at most ALPHA, however many runs and other
+cells a study has, and a claim that is true is never judged against for lack of runs.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 
-from dl_condind.studies import comparisons
+from dl_condind.studies import equivalence
+from dl_condind.studies import protocol
+from dl_condind.studies import statistics
+from dl_condind.visualize import study_runs
 
-HOLDS, FAILS, NOT_ENOUGH_RUNS = "holds", "fails", "not enough runs"
-NUM_PAPER_SEEDS = 10  # of each VAE of Yang et al. (2020)
+HOLDS, OPPOSITE, TOO_SMALL, OPEN = "holds", "opposite", "too small", "open"
+
+ALPHA = 0.05  # Probability of a wrong verdict, at most.
+LEVEL = ALPHA / 2
+SIZE = 1.0  # Standard deviations; a smaller shift of a measure is too small.
+MARGIN = 0.1  # Share of the mean; a smaller change is nearly none.
 
 LOW, HIGH = "0", "0.9"  # correlations
-MEASURES = {measure.name: measure for measure in comparisons.MEASURES}
+
+Values = Sequence[float]
+Cell = Mapping[str, Sequence[study_runs.Run]]  # Name of a setting -> its runs.
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+  """What the runs of one cell say of a claim.
+
+  Attributes:
+    text: The numbers and tests.
+    p_claim: p-value for "the cell is as claimed", None if no values of so few runs could show it.
+    p_opposite: p-value for "the cell is the opposite", or None.
+    p_small: p-value for "the effect is below the stated size", or None.
+    leans: Whether the values point to the claim so far (True) or against it (False), or neither.
+  """
+
+  text: str
+  p_claim: float | None = None
+  p_opposite: float | None = None
+  p_small: float | None = None
+  leans: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,107 +63,232 @@ class Claim:
   Attributes:
     text: The claim.
     source: Where the paper makes it.
-    verdict: HOLDS, FAILS or NOT_ENOUGH_RUNS.
+    verdict: HOLDS, OPPOSITE, TOO_SMALL or OPEN.
+    leaning: Of an open claim, which way it points so far.
     evidence: The numbers and tests that decide, a line for each cell.
+    deviations: How the runs differ from the paper's protocol; none if they follow it.
   """
 
   text: str
   source: str
   verdict: str
+  leaning: str
   evidence: str
+  deviations: tuple[protocol.Deviation, ...] = ()
+
+  @property
+  def summary(self) -> str:
+    """The verdict, the protocol it is about if that is not the paper's, and the leaning."""
+    where = f" in {protocol.name(self.deviations)}" if self.deviations else ""
+    return f"{self.verdict}{where}{f': {self.leaning}' if self.leaning else ''}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Finding:
-  """What one cell says: shown, the opposite shown, or neither with num_runs on the smaller side."""
-
-  is_shown: bool
-  is_opposite: bool
-  num_runs: int
-  text: str
+Test = Callable[[Values, Values], Finding]  # Of the values at LOW and at HIGH.
+TestOfOne = Callable[[Values], Finding]  # Of the values at one correlation.
 
 
-Test = Callable[[comparisons.Entry, comparisons.Entry], Finding]  # Of HIGH and LOW.
-
-
-def decide(text: str, source: str, findings: Iterable[Finding]) -> Claim:
-  """Returns a claim with its verdict."""
-  findings = list(findings)
-  unshown = [f for f in findings if not f.is_shown]
-  if any(f.is_opposite or f.num_runs >= NUM_PAPER_SEEDS for f in unshown):
-    verdict = FAILS
+def decide(
+  text: str,
+  source: str,
+  findings: Sequence[Finding],
+  deviations: Sequence[protocol.Deviation] = (),
+) -> Claim:
+  """Returns a claim with its verdict; findings are those of all of its cells, at least one."""
+  level_of_one = LEVEL / len(findings)
+  if all(_is_shown(f.p_claim, LEVEL) for f in findings):
+    verdict = HOLDS
+  elif any(_is_shown(f.p_opposite, level_of_one) for f in findings):
+    verdict = OPPOSITE
+  elif any(_is_shown(f.p_small, level_of_one) for f in findings):
+    verdict = TOO_SMALL
   else:
-    verdict = NOT_ENOUGH_RUNS if unshown else HOLDS
-  return Claim(text, source, verdict, "\n".join(f.text for f in findings))
+    verdict = OPEN
+  leaning = _leaning(findings) if verdict == OPEN else ""
+  evidence = "\n".join(f.text for f in findings)
+  if all(f.leans is None and f.p_claim is None for f in findings):
+    deviations = ()  # No run follows another protocol.
+  return Claim(text, source, verdict, leaning, evidence, tuple(dict.fromkeys(deviations)))
 
 
-def find(settings: Iterable[str], table: comparisons.Table, test: Test, cell: str) -> list[Finding]:
-  """Applies a test to each setting that has the measure at both correlations.
+def _is_shown(p_value: float | None, level: float) -> bool:
+  return p_value is not None and p_value <= level
+
+
+def _leaning(findings: Sequence[Finding]) -> str:
+  """Returns which way the cells point, in words."""
+  pointing = [f.leans for f in findings if f.leans is not None]
+  if not pointing:
+    return "no runs"
+  if all(pointing):
+    return "points to it so far" + _of_cells(len(pointing), len(findings))
+  if not any(pointing):
+    return "points against it so far" + _of_cells(len(pointing), len(findings))
+  return f"mixed so far, {sum(pointing)} of {len(findings)} cells point to it"
+
+
+def _of_cells(num_pointing: int, num_cells: int) -> str:
+  return f", in {num_pointing} of {num_cells} cells" if num_pointing < num_cells else ""
+
+
+def compare(cell: Cell, measure: str, test: Test, name: str) -> list[Finding]:
+  """Applies a test to each setting of a cell that has the measure at both correlations.
 
   Args:
-    settings: Names of the settings.
-    table: The measure.
+    cell: The settings.
+    measure: A measure of `study_runs.COLUMNS`.
     test: `directed` or `unchanged`.
-    cell: What to call a setting that is the only one; others go by their names.
+    name: What to call a setting that is the only one; others go by their names.
 
   Returns:
     Findings, one that there are no runs if there is no such setting.
   """
-  found, settings = [], list(settings)
-  for setting in settings:
-    low, high = table.get((setting, LOW)), table.get((setting, HIGH))
-    if low and high and low.summary.count and high.summary.count:
-      finding = test(high, low)
-      name = cell if len(settings) == 1 else setting
-      found.append(dataclasses.replace(finding, text=f"{name}: {finding.text}"))
-  return found or [Finding(False, False, 0, f"{cell}: no runs")]
+  pairs = {
+    setting: [
+      study_runs.values_of(study_runs.of_correlation(runs, label), measure) for label in (LOW, HIGH)
+    ]
+    for setting, runs in cell.items()
+  }
+  found = {setting: test(*pair) for setting, pair in pairs.items() if all(pair)}
+  return named(found, name)
 
 
-def directed(measure: str) -> Test:
-  """Returns the test that a measure changes in its direction, adjusted by Holm's method."""
+def named(found: Mapping[str, Finding], name: str, missing: str = "no runs") -> list[Finding]:
+  """Returns findings of settings under the name of their cell, or several under their own.
 
-  def test(high: comparisons.Entry, low: comparisons.Entry) -> Finding:
-    comparison = high.comparison
-    parts = [_means(low, high, MEASURES[measure].digits), f"A12 {comparison.effect:.2f}"]
-    if comparison.p_value is None:
-      parts.append("too few runs for a test")
-    else:
-      p_values = p_text(comparison.p_value), p_text(comparison.adjusted, "Holm")
-      parts.append(f"Mann-Whitney {', '.join(p_values)}")
-    is_shown = comparison.adjusted is not None and comparison.adjusted <= comparisons.ALPHA
-    if not is_shown and comparison.detectable is not None:
-      parts.append(f"a shift of {comparison.detectable:.1f} sd would have been found in 80 %")
-    return Finding(is_shown, comparison.opposite, _smaller(low, high), ", ".join(parts))
+  Args:
+    found: Name of a setting -> its finding.
+    name: What to call the cell.
+    missing: What is said of a cell without findings.
+  """
+  if not found:
+    return [Finding(f"{name}: {missing}")]
+  return [
+    dataclasses.replace(finding, text=f"{name if len(found) == 1 else setting}: {finding.text}")
+    for setting, finding in found.items()
+  ]
+
+
+def directed(falls: bool, digits: int) -> Test:
+  """Returns the test that a measure falls or rises, by one-sided Mann-Whitney tests."""
+  words = ("falls", "rises") if falls else ("rises", "falls")
+
+  def test(low: Values, high: Values) -> Finding:
+    greater, less = (low, high) if falls else (high, low)
+    effect = statistics.probability_of_superiority(greater, less)
+    parts = [_means(low, high, digits), f"A12 {effect:.2f}"]
+    leans = None if effect == 0.5 else effect > 0.5
+    if statistics.smallest_p_value(len(low), len(high)) > LEVEL:
+      parts.append(_too_few())
+      return Finding(", ".join(parts), leans=leans)
+    p_claim, p_opposite = (
+      statistics.mann_whitney(*pair) for pair in ((greater, less), (less, greater))
+    )
+    small = equivalence.of_standardized_sum([high, low], [1, -1], SIZE)
+    p_small = small.p_value if small else None
+    texts = dict(zip(words, (p_claim, p_opposite), strict=True))
+    if small:
+      texts[f"changes by less than {SIZE:g} sd"] = p_small
+    parts += [f"{p_text(p_value)} that it {word}" for word, p_value in texts.items()]
+    if p_claim > LEVEL and leans:
+      parts.append(f"runs on each side: {_would_show()}")
+    return Finding(", ".join(parts), p_claim, p_opposite, p_small, leans)
 
   return test
 
 
-def unchanged(high: comparisons.Entry, low: comparisons.Entry) -> Finding:
-  """Tests that the mean changed by less than the margin; not adjusted."""
-  equivalence = high.comparison.equivalence
+def _too_few() -> str:
+  least = next(n for n in range(1, 100) if statistics.smallest_p_value(n, n) <= LEVEL)
+  return f"too few runs for a verdict: {least} on each side are the least, {_would_show()}"
+
+
+def _would_show() -> str:
+  num = statistics.num_runs_to_show(SIZE, LEVEL)
+  return f"{num} would show a shift of {SIZE:g} sd in 80 % of cases"
+
+
+def unchanged(low: Values, high: Values) -> Finding:
+  """Tests that the mean changes by less than MARGIN of its value at LOW."""
   parts = [_means(low, high, 2)]
-  if equivalence is None:
-    parts.append("too few runs for a test, or no positive mean")
-    return Finding(False, False, _smaller(low, high), ", ".join(parts))
-  parts.append(
-    f"change {high.comparison.change:+.1%}, TOST within ±{comparisons.MARGIN:.0%} "
-    f"{p_text(equivalence.p_value)}"
+  found = equivalence.of_ratio(high, low, MARGIN)
+  if found is None:
+    return Finding(", ".join([*parts, "too few runs for a test, or no positive mean"]))
+  change = sum(high) / len(high) / (sum(low) / len(low)) - 1
+  parts.append(f"change {change:+.1%}")
+  num = equivalence.num_runs_for_ratio(high, low, MARGIN, LEVEL)
+  would_show = (
+    f"runs on each side with as much variation: {num or 'more than 1,000'} would show that an "
+    "equal mean is equal in 80 % of cases"
   )
-  return Finding(
-    equivalence.p_value <= comparisons.ALPHA,
-    equivalence.opposite_p_value <= comparisons.ALPHA,
-    _smaller(low, high),
-    ", ".join(parts),
-  )
+  return equivalence_finding(parts, found, abs(change) < MARGIN, f"±{MARGIN:.0%}", would_show)
 
 
-def _means(low: comparisons.Entry, high: comparisons.Entry, digits: int) -> str:
-  counts = f"n = {low.summary.count} and {high.summary.count}"
-  return f"mean {low.summary.mean:.{digits}f} → {high.summary.mean:.{digits}f} ({counts})"
+def inside(low: float, high: float, digits: int) -> TestOfOne:
+  """Returns the test that a mean lies between two bounds."""
+
+  def test(values: Values) -> Finding:
+    mean = sum(values) / len(values)
+    parts = [f"mean {mean:.{digits}f} (n = {len(values)})"]
+    found = equivalence.of_mean(values, low, high)
+    if found is None:
+      return Finding(f"{parts[0]}, too few runs for a test", leans=low < mean < high)
+    return equivalence_finding(parts, found, low < mean < high, f"{low:g} to {high:g}")
+
+  return test
 
 
-def _smaller(low: comparisons.Entry, high: comparisons.Entry) -> int:
-  return min(low.summary.count, high.summary.count)
+def above(bound: float, digits: int) -> TestOfOne:
+  """Returns the test that a mean is above a bound, by Student's t."""
+  return _one_sided(bound, digits, "above", 1)
+
+
+def below(bound: float, digits: int) -> TestOfOne:
+  """Returns the test that a mean is below a bound, by Student's t."""
+  return _one_sided(bound, digits, "below", -1)
+
+
+def _one_sided(bound: float, digits: int, word: str, sign: int) -> TestOfOne:
+  def test(values: Values) -> Finding:
+    mean = sum(values) / len(values)
+    parts = [f"mean {mean:.{digits}f} (n = {len(values)})"]
+    leans = None if mean == bound else sign * (mean - bound) > 0
+    if len(values) < 2:
+      return Finding(f"{parts[0]}, too few runs for a test", leans=leans)
+    p_value = statistics.welch([[sign * (value - bound) for value in values]], [1])
+    parts.append(f"{p_text(p_value)} that it is {word} {bound:g}")
+    return Finding(", ".join(parts), p_value, 1 - p_value, leans=leans)
+
+  return test
+
+
+def equivalence_finding(
+  parts: Sequence[str],
+  found: equivalence.Equivalence,
+  leans: bool,
+  bounds: str,
+  would_show: str = "",
+) -> Finding:
+  """Returns what a test of equivalence says.
+
+  Args:
+    parts: The numbers.
+    found: The tests that the cell is as claimed, which is within bounds.
+    leans: Whether the numbers are within the bounds.
+    bounds: The bounds in words.
+    would_show: What is said if it is not shown to be within them.
+  """
+  parts = [
+    *parts,
+    f"{p_text(found.p_value)} that it is within {bounds}",
+    f"{p_text(found.opposite_p_value)} that it is not",
+  ]
+  if would_show and leans and found.p_value > LEVEL:
+    parts.append(would_show)
+  return Finding(", ".join(parts), found.p_value, found.opposite_p_value, leans=leans)
+
+
+def _means(low: Values, high: Values, digits: int) -> str:
+  means = [f"{sum(values) / len(values):.{digits}f}" for values in (low, high)]
+  return f"mean {means[0]} → {means[1]} (n = {len(low)} and {len(high)})"
 
 
 def p_text(p_value: float, name: str = "p") -> str:

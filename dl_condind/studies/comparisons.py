@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 
+from dl_condind.studies import equivalence
 from dl_condind.studies import statistics
 from dl_condind.visualize import study_runs
 
@@ -25,16 +26,24 @@ class Measure:
   Attributes:
     name: Its name in `study_runs.COLUMNS`.
     title: Its name for readers.
-    falls: Whether the test is that it falls, or that it rises.
+    falls: Whether the test is that it falls (True), rises (False) or changes either way (None).
     digits: Decimal places to show.
     family: Which methods have it.
+    is_ratio: Whether a change as a share of the baseline means something. It does not for a
+      correlation or a share, which may be near 0.
   """
 
   name: str
   title: str
-  falls: bool
+  falls: bool | None
   digits: int
   family: str = study_runs.VAE
+  is_ratio: bool = True
+
+  @property
+  def tested(self) -> str:
+    """What is tested, in words."""
+    return {True: "it falls", False: "it rises", None: "it changes"}[self.falls]
 
 
 MEASURES = (
@@ -44,17 +53,23 @@ MEASURES = (
   Measure("kl_loss", "KL, factorized", falls=True, digits=2),
   Measure("total_correlation", "TC estimate", falls=True, digits=2),
   *(
-    Measure(name, title, falls, digits, study_runs.INFOGAN)
-    for name, title, falls, digits in (
-      ("conditional_r2_mean_gap", "gap of R² between best and second code", True, 3),
-      ("conditional_r2_assigned", "R² of a code with an attribute of its own", True, 3),
-      ("digit_change_rate", "share of traversals along which the digit changes", False, 3),
-      ("error_correlation", "correlation of the recognition network's errors", False, 2),
-      ("discriminator_loss", "loss of the discriminator", False, 2),
-      ("generator_loss", "loss of the generator", False, 2),
+    Measure(name, title, falls, digits, study_runs.INFOGAN, is_ratio)
+    for name, title, falls, digits, is_ratio in (
+      ("conditional_r2_mean_gap", "gap of R² between best and second code", True, 3, False),
+      ("conditional_r2_assigned", "R² of a code with an attribute of its own", True, 3, False),
+      ("digit_change_rate", "share of traversals along which the digit changes", False, 3, False),
+      ("error_correlation", "correlation of the recognition network's errors", False, 2, False),
+      ("discriminator_loss", "loss of the discriminator", None, 2, True),
+      ("generator_loss", "loss of the generator", None, 2, True),
+      ("mutual_information_penalty", "mutual information penalty", None, 3, False),
     )
   ),
 )
+
+
+def measure(name: str) -> Measure:
+  """Returns the measure of MEASURES with a name."""
+  return next(found for found in MEASURES if found.name == name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +77,17 @@ class Comparison:
   """A measure at a correlation against that of the baseline.
 
   Attributes:
-    change: Change of the mean as a share of the baseline's, None without values or if the
-      baseline's mean is not positive.
-    effect: A12, the probability that a run is further in the tested direction than one of the
-      baseline; None without values.
-    p_value: One-sided Mann-Whitney test; None if the runs are too few for any values to show it.
+    change: Change of the mean, of a ratio measure as a share of the baseline's; None without
+      values, or for a share if the baseline's mean is not positive.
+    effect: A12, the probability that a run is further in the tested direction (if none is tested,
+      higher) than one of the baseline; None without values.
+    p_value: Mann-Whitney test, one-sided if a direction is tested; None if the runs are too few for
+      any values to show it.
     adjusted: p_value by Holm's method over all comparisons of this measure.
     detectable: The shift in standard deviations that these numbers of runs would have shown with
       a probability of 80 % at the first step of Holm's method; None if there is none.
-    equivalence: Tests that the mean changed by less than the margin, not adjusted.
-    opposite: Whether a change in the other direction is shown, at the level of Holm's first step.
+    equivalence: Tests that the mean changed by less than the margin, not adjusted; None if that is
+      no ratio measure.
   """
 
   change: float | None
@@ -79,8 +95,7 @@ class Comparison:
   p_value: float | None
   adjusted: float | None
   detectable: float | None
-  equivalence: statistics.Equivalence | None
-  opposite: bool
+  equivalence: equivalence.Equivalence | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +147,8 @@ def compare(
   compared = [key for key, baseline in baselines.items() if key[1] != baseline]
   pairs = {key: (values[key], values[key[0], baselines[key]]) for key in compared}
   level = alpha / max(1, len(pairs))
-  smallest = [statistics.smallest_p_value(*map(len, pair)) for pair in pairs.values()]
+  sides = 2 if measure.falls is None else 1
+  smallest = [sides * statistics.smallest_p_value(*map(len, pair)) for pair in pairs.values()]
   can_show = [p <= alpha for p in statistics.holm(smallest)]
   p_values = {
     key: _p_value(*pair, measure) if can else None
@@ -140,7 +156,7 @@ def compare(
   }
   adjusted = statistics.holm([1.0 if p is None else p for p in p_values.values()])
   comparisons = {
-    key: _comparison(*pairs[key], measure, margin, level, p_values[key], holm)
+    key: _comparison(*pairs[key], measure, margin, level / sides, p_values[key], holm)
     for key, holm in zip(pairs, adjusted, strict=True)
   }
   return {
@@ -159,8 +175,12 @@ def _baseline(setting: str, settings: Settings) -> str:
 
 
 def _p_value(values: Sequence[float], baseline: Sequence[float], measure: Measure) -> float:
-  greater, less = (baseline, values) if measure.falls else (values, baseline)
-  return statistics.mann_whitney(greater, less)
+  rises, falls = (
+    statistics.mann_whitney(*pair) for pair in ((values, baseline), (baseline, values))
+  )
+  if measure.falls is None:
+    return min(1.0, 2 * min(rises, falls))
+  return falls if measure.falls else rises
 
 
 def _comparison(
@@ -173,15 +193,20 @@ def _comparison(
   adjusted: float,
 ) -> Comparison:
   if not values or not baseline:
-    return Comparison(None, None, None, None, None, None, opposite=False)
+    return Comparison(None, None, None, None, None, None)
   greater, less = (baseline, values) if measure.falls else (values, baseline)
   before, after = (sum(found) / len(found) for found in (baseline, values))
   return Comparison(
-    change=(after - before) / before if before > 0 else None,
+    change=_change(before, after, measure),
     effect=statistics.probability_of_superiority(greater, less),
     p_value=p_value,
     adjusted=None if p_value is None else adjusted,
     detectable=statistics.detectable_shift(len(greater), len(less), level),
-    equivalence=statistics.equivalence(values, baseline, margin),
-    opposite=p_value is not None and statistics.mann_whitney(less, greater) <= level,
+    equivalence=equivalence.of_ratio(values, baseline, margin) if measure.is_ratio else None,
   )
+
+
+def _change(before: float, after: float, measure: Measure) -> float | None:
+  if not measure.is_ratio:
+    return after - before
+  return (after - before) / before if before > 0 else None

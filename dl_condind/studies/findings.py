@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from dl_condind.visualize import study_runs
 
-_PAPER_STEPS = {"vae": 300000, "factor_vae": 150000, "beta_tc_vae": 300000}
 MAX_TOLD_SETTINGS = 3  # Of more, the table of statistics says the same in less space.
 
 
@@ -37,7 +36,6 @@ def caveats(
   everything = [run for runs in settings.values() for run in runs]
   return [
     *_describe_data(settings),
-    *_describe_steps(everything),
     *_describe_diverged([run for run in lost if run.state == study_runs.DIVERGED]),
     *_describe_collapsed(everything),
   ]
@@ -146,26 +144,6 @@ def _describe_kl(runs: Sequence[study_runs.Run]) -> list[str]:
     "-1/2 log det R of the noise correlation R. It is there by construction, the same for every "
     "image and without a gradient, so training neither made it nor can lower it. The KL that the "
     "paper and the objective call unchanged or lower is the factorized one."
-  ]
-
-
-def _describe_steps(runs: Sequence[study_runs.Run]) -> list[str]:
-  """Warns of runs shorter than the paper's."""
-  short = {}
-  for run in runs:
-    steps = run.measure("steps")
-    expected = _PAPER_STEPS.get(run.method)  # It gives none of an InfoGAN.
-    if None not in (steps, expected) and steps < expected:
-      short.setdefault((run.method_name, expected), set()).add(int(steps))
-  parts = [
-    f"{method} {' and '.join(f'{steps:,}' for steps in sorted(taken))} instead of {expected:,}"
-    for (method, expected), taken in sorted(short.items())
-  ]
-  if not parts:
-    return []
-  return [
-    f"The runs are shorter than the paper's, in updates: {'; '.join(parts)}. What they show early "
-    "in training need not hold at its end."
   ]
 
 

@@ -13,6 +13,7 @@ from dl_condind.studies import findings
 from dl_condind.studies import infogan_claims
 from dl_condind.studies import infogan_findings
 from dl_condind.studies import next_steps
+from dl_condind.studies import protocol
 from dl_condind.studies import run_folders
 from dl_condind.studies import study
 from dl_condind.studies import study_description
@@ -51,6 +52,7 @@ def write_report(
   output_path: str | os.PathLike | None = None,
   show_models: bool = True,
   grid: study.Study | None = None,
+  runs_csv: str | os.PathLike | None = None,
 ) -> pathlib.Path:
   """Writes the report of a study, with its figures in the folder `figures` beside it.
 
@@ -59,6 +61,8 @@ def write_report(
     output_path: Name of the page; `{study_dir}/report.html` if None.
     show_models: Whether to show what two models do; for that of VAEs the data set must be there.
     grid: The study whose runs these are, named by their numbers, to tell which are missing.
+    runs_csv: A table of the runs to read instead of their folders, such as a published `runs.csv`.
+      Then no models are shown.
 
   Returns:
     The name of the page.
@@ -71,7 +75,12 @@ def write_report(
   output_path = pathlib.Path(output_path) if output_path else study_dir / "report.html"
   figure_dir = output_path.parent / "figures"
   _check_replaceable(figure_dir)
-  settings, left_out = run_folders.read_study(study_dir, grid.model_nums if grid else None)
+  model_nums = grid.model_nums if grid else None
+  if runs_csv:
+    settings, left_out = run_folders.read_table(runs_csv, model_nums)
+    show_models = False
+  else:
+    settings, left_out = run_folders.read_study(study_dir, model_nums)
   runs = [run for members in settings.values() for run in members]
   others = [run for members in left_out.values() for run in members]
   found = comparisons.compare_all(settings)
@@ -82,11 +91,7 @@ def write_report(
   told = [text for family in by_family for text in _FINDINGS[family].describe(by_family[family])]
   title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
   sections = [
-    page.section(
-      "Claims of the paper",
-      *_verdicts(by_family, found),
-      page.bullets(findings.caveats(settings, others)),
-    ),
+    _claims_section(by_family, findings.caveats(settings, others)),
     page.section("Statistics", *tables.cell_statistics(found, left_out)),
     page.section("Figures", *_figures(figure_dir, by_family, models)),
     page.section("What the figures say and do not say", page.bullets(told)),
@@ -126,11 +131,16 @@ def _draw_models(settings: comparisons.Settings) -> list[study_figures.Drawn]:
     raise errors.DatasetError(message) from error
 
 
-def _verdicts(by_family: _Families, found: comparisons.Tables) -> list[str]:
-  judged = [
-    claim for family, cells in by_family.items() for claim in _CLAIMS[family].judge(cells, found)
-  ]
-  return [*tables.verdicts(judged), *(page.note(_CLAIMS[family].NOTE) for family in by_family)]
+def _claims_section(by_family: _Families, caveats: Sequence[str]) -> str:
+  """Returns the verdicts under a title that says if they are not about the paper's protocol."""
+  judged = [claim for family, cells in by_family.items() for claim in _CLAIMS[family].judge(cells)]
+  deviations = list(dict.fromkeys(d for claim in judged for d in claim.deviations))
+  title, banner = "Claims of the paper", []
+  if deviations:
+    title = f"Claims of the paper, judged in {protocol.name(deviations)}"
+    banner = [page.banner(protocol.describe(deviations))]
+  notes = [page.note(_CLAIMS[family].NOTE) for family in by_family]
+  return page.section(title, *banner, *tables.verdicts(judged), *notes, page.bullets(caveats))
 
 
 def _figures(

@@ -33,14 +33,34 @@ def read_study(
     ConfigError: If no run of the study is trained.
     DatasetError: If what a run left is damaged.
   """
+  found = [*study_runs.read_runs(study_dir), *read_unfinished(study_dir)]
+  return _sort(found, model_nums, study_dir)
+
+
+def read_table(
+  path: str | os.PathLike, model_nums: Sequence[int] | None = None
+) -> tuple[Cells, Cells]:
+  """Reads the runs of a table such as `runs.csv`; arguments and result as `read_study`.
+
+  Raises:
+    ConfigError: If no run of the study is in it.
+    DatasetError: If the file is missing, or not such a table.
+  """
+  return _sort(study_runs.read_table(path), model_nums, path)
+
+
+def _sort(
+  found: Sequence[study_runs.Run], model_nums: Sequence[int] | None, source: str | os.PathLike
+) -> tuple[Cells, Cells]:
+  """Returns runs that count, and those that do not, as `read_study`."""
   wanted = None if model_nums is None else set(map(str, model_nums))
   runs = []
   foreign = []
-  for run in [*study_runs.read_runs(study_dir), *read_unfinished(study_dir)]:
+  for run in found:
     (runs if wanted is None or run.name in wanted else foreign).append(run)
   counted, repeated = without_repetitions([r for r in runs if r.state == study_runs.TRAINED])
   if not counted:
-    raise errors.ConfigError(f"No trained run of the study in {study_dir}: is it the right folder?")
+    raise errors.ConfigError(f"No trained run of the study in {source}: is it the right place?")
   begun = [run for run in runs if run.state != study_runs.TRAINED]
   groups = study_runs.group_by_setting([*counted, *repeated, *(r for r in begun if r.config)])
   others = [

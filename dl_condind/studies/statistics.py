@@ -7,6 +7,7 @@ Every test is one-sided: a claim says in which direction a measure changes. What
 from collections.abc import Sequence
 import dataclasses
 import functools
+import itertools
 import math
 import warnings
 
@@ -16,6 +17,7 @@ from scipy import stats
 MIN_INTERVAL_VALUES = 5  # The interval of fewer values covers far less than it says.
 
 _MAX_EXACT_VALUES = 50  # Of each side; from here on the normal approximation has every digit shown.
+_MAX_PERMUTATIONS = 10000
 _NUM_RESAMPLES = 9999
 _NUM_SIMULATIONS = 10000
 
@@ -89,17 +91,21 @@ def probability_of_superiority(x: Sequence[float], y: Sequence[float]) -> float:
 def mann_whitney(x: Sequence[float], y: Sequence[float]) -> float:
   """Returns the p-value of the one-sided Mann-Whitney test that x tends to be greater than y.
 
-  Exact for samples without ties of up to 50 values each, otherwise the normal approximation with
-  correction for ties and continuity, but never below `smallest_p_value`.
+  Exact for samples without ties of up to 50 values each. With ties it is the share of all
+  permutations of the values that are as extreme, where there are at most 10,000 of them (7 values
+  on each side). Otherwise it is the normal approximation with correction for ties and continuity.
   """
   x, y = np.asarray(x, float), np.asarray(y, float)
   both = np.concatenate([x, y])
   if not np.ptp(both):
     return 1.0  # Nothing differs; the approximation would divide by 0.
-  is_exact = len(np.unique(both)) == len(both) and max(len(x), len(y)) <= _MAX_EXACT_VALUES
-  method = "exact" if is_exact else "asymptotic"
-  found = stats.mannwhitneyu(x, y, alternative="greater", method=method)
-  return max(float(found.pvalue), smallest_p_value(len(x), len(y)))
+  if len(np.unique(both)) == len(both):
+    method = "exact" if max(len(x), len(y)) <= _MAX_EXACT_VALUES else "asymptotic"
+  elif math.comb(len(both), len(x)) <= _MAX_PERMUTATIONS:
+    method = stats.PermutationMethod(n_resamples=_MAX_PERMUTATIONS)
+  else:
+    method = "asymptotic"
+  return float(stats.mannwhitneyu(x, y, alternative="greater", method=method).pvalue)
 
 
 def smallest_p_value(num_x: int, num_y: int) -> float:
@@ -178,54 +184,25 @@ def _critical_statistic(num_x: int, num_y: int, alpha: float) -> int:
   return len(counts) - int(np.searchsorted(tails, allowed * (1 + 1e-12), side="right"))
 
 
-@dataclasses.dataclass(frozen=True)
-class Equivalence:
-  """Two one-sided tests of a ratio of means.
-
-  Attributes:
-    p_above: p-value for "the ratio is above 1 - margin".
-    p_below: p-value for "the ratio is below 1 + margin".
-  """
-
-  p_above: float
-  p_below: float
-
-  @property
-  def p_value(self) -> float:
-    """p-value for "the ratio is within the margin"."""
-    return max(self.p_above, self.p_below)
-
-  @property
-  def opposite_p_value(self) -> float:
-    """p-value for "the ratio is outside the margin", two-sided."""
-    return min(1.0, 2 * (1 - self.p_value))
-
-
-def equivalence(
-  values: Sequence[float], baseline: Sequence[float], margin: float
-) -> Equivalence | None:
-  """Tests whether the mean of values is within a margin of the baseline's mean (TOST).
-
-  The margin is a share of the baseline's mean, which is estimated itself. So it is the ratio of
-  means that is tested, as Hauschke et al. (1999) do, with Welch's t-test of values against the
-  baseline times 1 - margin and 1 + margin.
+@functools.cache
+def num_runs_to_show(shift: float, alpha: float, power: float = 0.8) -> int:
+  """Returns the number of values on each side of which `mann_whitney` finds a shift.
 
   Args:
-    values: One value of each run.
-    baseline: One value of each run compared with.
-    margin: In (0, 1).
+    shift: Difference of two normal distributions of equal variance, in standard deviations, at
+      least 0.5.
+    alpha: Level of the test, in (0, 1).
+    power: Probability with which the shift is to be found, in (0, 1).
 
-  Returns:
-    The tests, or None if there are fewer than two values on a side, or the baseline's mean is not
-    positive, so that a share of it has no meaning.
+  Raises:
+    ValueError: If the shift is below 0.5, for which it would take long to simulate.
   """
-  values, baseline = np.asarray(values, float), np.asarray(baseline, float)
-  if min(len(values), len(baseline)) < 2 or np.mean(baseline) <= 0:
-    return None
-  return Equivalence(
-    p_above=welch([values, (1 - margin) * baseline], [1, -1]),
-    p_below=welch([(1 + margin) * baseline, values], [1, -1]),
-  )
+  if shift < 0.5:
+    raise ValueError(f"shift must be at least 0.5, got {shift}.")
+  for num in itertools.count(1):
+    found = detectable_shift(num, num, alpha, power)
+    if found is not None and found <= shift:
+      return num
 
 
 def welch(samples: Sequence[Sequence[float]], weights: Sequence[float]) -> float:
@@ -245,34 +222,3 @@ def welch(samples: Sequence[Sequence[float]], weights: Sequence[float]) -> float
   shares = [part / sum(parts) for part in parts]
   freedom = 1 / sum(s**2 / (len(x) - 1) for s, x in zip(shares, samples, strict=True))
   return float(stats.t.sf(total / math.sqrt(sum(parts)), freedom))
-
-
-def rank_correlation(
-  x: Sequence[float], y: Sequence[float], seed: int = 0
-) -> tuple[float, float] | None:
-  """Returns Spearman's rank correlation and the p-value for its being positive.
-
-  The p-value is that of a permutation test: of all permutations where there are fewer than 10,000.
-
-  Args:
-    x: One value of each run.
-    y: One value of each run.
-    seed: Seed of the permutations.
-
-  Returns:
-    None if there are fewer than three runs, or x or y does not vary.
-  """
-  if len(x) < 3 or not np.ptp(x) or not np.ptp(y):
-    return None
-  ranks = stats.rankdata(x), stats.rankdata(y)
-  x, y = ((r - np.mean(r)) / np.linalg.norm(r - np.mean(r)) for r in ranks)
-  found = stats.permutation_test(
-    (x,),
-    lambda x, axis: np.sum(x * y, axis=axis),
-    permutation_type="pairings",
-    alternative="greater",
-    vectorized=True,
-    n_resamples=_NUM_RESAMPLES,
-    rng=np.random.default_rng(seed),
-  )
-  return float(found.statistic), float(found.pvalue)

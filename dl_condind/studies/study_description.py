@@ -9,7 +9,6 @@ from dl_condind.studies import findings
 from dl_condind.studies import next_steps
 from dl_condind.studies import progress
 from dl_condind.studies import study
-from dl_condind.utils import results
 from dl_condind.visualize import page
 from dl_condind.visualize import study_runs
 
@@ -128,15 +127,14 @@ def _evaluation_settings(runs: Sequence[study_runs.Run]) -> dict[str, list[str]]
   """Returns the parameters of the metrics the report shows, metric -> those that occur."""
   found: dict[str, list[str]] = {}
   for run in runs:
-    for path in sorted(run.folder.glob("metrics/*/*/results/aggregate/evaluation.json")):
-      metric = path.parents[2].name
-      if metric not in _METRICS:
-        continue
-      prefix = "evaluation_config."
-      record = results.read_aggregate(path)
-      names = (f"{metric}.", "discretizer.", "digit_classifier.num_epochs", "digit_classifier.seed")
-      kept = tuple(f"{prefix}{name}" for name in (*names, "evaluation.random_seed"))
-      items = [f"{k.removeprefix(prefix)} = {v}" for k, v in record.items() if k.startswith(kept)]
+    settings: dict[tuple[str, str], list[str]] = {}
+    for column, value in run.row.items():
+      evaluation, is_setting, key = column.partition(".config.")
+      representation, _, metric = evaluation.partition(".")
+      kept = (f"{metric}.", "discretizer.", "digit_classifier.num_epochs", "digit_classifier.seed")
+      if is_setting and metric in _METRICS and key.startswith((*kept, "evaluation.random_seed")):
+        settings.setdefault((representation, metric), []).append(f"{key} = {value}")
+    for (_, metric), items in settings.items():
       text = ", ".join(sorted(items))
       if text not in found.setdefault(metric, []):
         found[metric].append(text)

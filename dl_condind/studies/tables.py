@@ -65,21 +65,28 @@ _RUN_NOTE = (
   "Medians are of the runs that have the value; “-” is a value that is not there. Minutes of "
   "training are those since it was last continued. The same numbers, and more, are in runs.csv."
 )
-_KINDS = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.NOT_ENOUGH_RUNS: "open"}
+_KINDS = {
+  claims.HOLDS: "holds",
+  claims.OPPOSITE: "opposite",
+  claims.TOO_SMALL: "small",
+  claims.OPEN: "open",
+}
 
 
 def verdicts(found: Sequence[claims.Claim]) -> list[str]:
   """Returns the table of the paper's claims."""
-  rows = [page.row([c.verdict, c.text, c.source, c.evidence], _KINDS[c.verdict]) for c in found]
+  rows = [page.row([c.summary, c.text, c.source, c.evidence], _KINDS[c.verdict]) for c in found]
   headings = ["Verdict", "Claim, from c = 0 to c = 0.9", "Paper", "What decides"]
   note = (
-    "A claim holds if it is shown in each of its cells at the level "
-    f"{comparisons.ALPHA:g}. It fails if the opposite is shown in one, or if it is not shown there "
-    f"with at least {claims.NUM_PAPER_SEEDS} runs on each side, as many as the paper has of a VAE: "
-    "that is no proof of the opposite. Otherwise there are not enough runs. “Falls” and “rises”: "
-    "one-sided Mann-Whitney tests, adjusted by Holm's method over all cells of the table below. "
-    f"“Nearly unchanged”: the mean changes by less than {comparisons.MARGIN:.0%} (two one-sided "
-    "tests of the ratio of means); not adjusted, since a claim about all cells needs all of them."
+    "A claim holds if it is shown in each of its cells. It is opposite if the opposite is shown in "
+    f"one, and too small if one shows that its effect is below {claims.SIZE:g} standard deviation "
+    "of the runs. Otherwise it is open, which says nothing against it: then the last column tells "
+    "how many runs could decide it. Whatever is true, a verdict is wrong with a probability of at "
+    f"most {claims.ALPHA:.0%}: each one-sided test has the level {claims.LEVEL:g}, divided by the "
+    "number of the claim's cells where one cell is enough. “Falls” and “rises”: Mann-Whitney "
+    f"tests; an effect below {claims.SIZE:g} standard deviation: noncentral t-tests. “Nearly "
+    f"unchanged”: the mean changes by less than {claims.MARGIN:.0%} (two one-sided tests of the "
+    "ratio of means). Cells that are not the claim's make no difference."
   )
   return [page.table(headings, rows, "verdicts"), page.note(note)]
 
@@ -98,7 +105,7 @@ def cell_statistics(found: comparisons.Tables, left_out: run_folders.Cells) -> l
     table = found[measure.name]
     if not any(entry.summary.count for entry in table.values()):
       continue
-    test = f"{measure.title}; tested: it {'falls' if measure.falls else 'rises'}"
+    test = f"{measure.title}; tested: {measure.tested}"
     rows.append(page.row([test], "setting", span=len(headings)))
     rows += [page.row(_statistics_cells(entry, measure, left_out)) for entry in table.values()]
   effects = [f"{statistics.superiority_of_shift(shift):.2f}" for shift in (1.0, 1.5, 2.0)]
@@ -106,11 +113,13 @@ def cell_statistics(found: comparisons.Tables, left_out: run_folders.Cells) -> l
     "Runs are those that have the measure. The interval of the mean is a bootstrap one (BCa, 9,999 "
     f"resamples), from {statistics.MIN_INTERVAL_VALUES} runs on; with ten it covers about 90 % "
     "rather than 95 %. The other columns compare with c = 0, or the lowest c there is: change of "
-    "the mean; A12, the probability that a run is further in the tested direction than one at "
-    "c = 0 (0.5 is no effect); p of the one-sided Mann-Whitney test, exact without ties, and "
-    "adjusted by Holm's method over all comparisons of the measure, those with too few runs "
-    "included. “Would show” is the shift, in standard deviations, that as many runs of normal "
-    "values would have shown in 80 % of the cases at the first step of Holm's method; shifts of 1, "
+    "the mean (in percent, or of shares and correlations as a difference); A12, the probability "
+    "that a run is further in the tested direction than one at c = 0 (0.5 is no effect); p of the "
+    "Mann-Whitney test, one-sided if a direction is tested, and adjusted by Holm's method over all "
+    "comparisons of the measure, those with too few runs included: the verdicts above adjust for "
+    "the cells of a claim instead. “Would show” is the shift, in standard deviations, that as many "
+    "runs of normal values would have shown in 80 % of the cases at the first step of Holm's "
+    "method; shifts of 1, "
     f"1.5 and 2 are A12 of {', '.join(effects)}. The "
     "last p is of the tests that the mean changed by less than the margin. “too few” is said where "
     "no values whatever of these numbers of runs could have been significant."
@@ -128,22 +137,25 @@ def _statistics_cells(
   interval = summary.interval and " to ".join(f"{value:,.{digits}f}" for value in summary.interval)
   cells = [entry.setting, entry.label, str(summary.count), ", ".join(counts) or _ABSENT]
   cells += [_text(summary.median, f",.{digits}f"), _text(summary.mean, f",.{digits}f")]
-  return [*cells, interval or _ABSENT, *_comparison_cells(entry.comparison)]
+  return [*cells, interval or _ABSENT, *_comparison_cells(entry.comparison, measure)]
 
 
-def _comparison_cells(comparison: comparisons.Comparison | None) -> list[str]:
+def _comparison_cells(
+  comparison: comparisons.Comparison | None, measure: comparisons.Measure
+) -> list[str]:
   if comparison is None:
     return [""] * 6
   if comparison.effect is None:
     return [_ABSENT] * 6
   shift, equivalence = comparison.detectable, comparison.equivalence
+  no_equivalence = "too few" if measure.is_ratio else _ABSENT
   return [
-    _text(comparison.change, "+.1%"),
+    _text(comparison.change, "+.1%" if measure.is_ratio else f"+z.{measure.digits}f"),
     f"{comparison.effect:.2f}",
     "too few" if comparison.p_value is None else _p_value(comparison.p_value),
     _ABSENT if comparison.adjusted is None else _p_value(comparison.adjusted),
     _ABSENT if shift is None else f"{shift:.1f} sd",
-    "too few" if equivalence is None else _p_value(equivalence.p_value),
+    no_equivalence if equivalence is None else _p_value(equivalence.p_value),
   ]
 
 
@@ -178,6 +190,8 @@ def _family_runs(
       rows.append(page.row([run.name, run.correlation_label, run.seed, *_values([run], columns)]))
     for label in study_runs.correlation_labels(runs):
       members = study_runs.of_correlation(runs, label)
+      if len(members) == 1:
+        continue  # The row of the run says it.
       cells = [f"median of {len(members)}", label, "", *_values(members, columns)]
       rows.append(page.row(cells, "median"))
   table = page.table(headings, rows)

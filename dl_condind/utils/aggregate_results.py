@@ -18,6 +18,7 @@ DEFAULT_PATTERN = "output/*/*/metrics/*/*/results/aggregate/evaluation.json"
 
 _FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed", "steps")
 
+_TRAIN_PARTS = ("train_config.", "train_results.", "train_provenance.")
 INFOGAN_LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
 
 _Row = dict[str, object]
@@ -71,10 +72,13 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   """Gathers the runs below a folder in `{directory}/runs.csv`, one row for each.
 
   Columns are `run` (the run's folder, relative to directory), what tells runs apart (`method`,
-  `dataset`, `num_latent`, `correlation`, `seed`), `steps`, then `train_config.*`, `train_results.*`
-  and the evaluations as `{representation}.{metric}.{result}`, for example `mean.mig.discrete_mig`.
-  Of InfoGANs there are `train_log.*`, the losses of Figure 4 of Yang et al. (2020) averaged over
-  the last fifth of the log. Cells of evaluations that a run lacks are empty.
+  `dataset`, `num_latent`, `correlation`, `seed`), `steps`, then `train_config.*`,
+  `train_results.*`, `train_provenance.*` and the evaluations as
+  `{representation}.{metric}.{result}`, for example `mean.mig.discrete_mig`, with the settings of
+  each as `{representation}.{metric}.config.{key}`.
+  Of InfoGANs there are `train_log.*`: the losses of Figure 4 of Yang et al. (2020) averaged over
+  the last fifth of the log, and their `training_logs.drifts`. Cells of evaluations that a run lacks
+  are empty.
 
   Args:
     directory: A folder with runs in it, such as `output/{study}`, or one run.
@@ -104,24 +108,60 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   return table
 
 
+def read_runs_table(path: str | os.PathLike) -> list[_Row]:
+  """Reads a table of runs that `runs_table` or `aggregate` wrote, without its empty cells.
+
+  Raises:
+    DatasetError: If the file is missing, or not such a table.
+  """
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise errors.DatasetError(f"No {path}: name the runs.csv of a study.")
+  try:
+    with open(path, encoding="utf-8", newline="") as file:
+      rows = list(csv.DictReader(file, strict=True))
+  except (UnicodeDecodeError, csv.Error) as error:
+    raise errors.DatasetError(f"{path} is damaged ({error}): write the table again.") from error
+  is_table = rows and "run" in rows[0] and "train_config.model.model" in rows[0]
+  if not is_table or any(None in row or None in row.values() for row in rows):
+    raise errors.DatasetError(f"{path} is not a table of runs: name the runs.csv of a study.")
+  return [{k: _value(k, text) for k, text in row.items() if text} for row in rows]
+
+
+def _value(column: str, text: str) -> object:
+  """Returns the value of a cell; those of configurations stay as gin wrote them."""
+  if column.startswith("train_config.") or ".config." in column or column == "run":
+    return text
+  if text in ("True", "False"):
+    return text == "True"
+  try:
+    return json.loads(text)
+  except (ValueError, RecursionError):
+    return text
+
+
 def _add_evaluation(
   rows: dict[str, _Row], run: str, path: pathlib.Path, record: Mapping[str, object]
 ) -> None:
   """Adds the record of an evaluation to the row of its run, which is made where absent."""
   row = rows.get(run) or rows.setdefault(run, _new_row(run, record))
   name = f"{path.parents[3].name}.{path.parents[2].name}"  # Representation and metric.
-  prefix = "evaluation_results."
+  prefixes = {"evaluation_results.": f"{name}.", "evaluation_config.": f"{name}.config."}
   for key, value in record.items():
-    if key.startswith(prefix) and key != "evaluation_results.uuid":
-      row[f"{name}.{key.removeprefix(prefix)}"] = value
+    for prefix, column in prefixes.items():
+      if key.startswith(prefix) and key != "evaluation_results.uuid":
+        row[f"{column}{key.removeprefix(prefix)}"] = value
 
 
 def _end_of_log(model_dir: pathlib.Path) -> _Row:
   """Returns the losses at the end of an InfoGAN's log, if it is there."""
   if not (model_dir / training_logs.NAME).is_file():
     return {}
-  means = training_logs.end_means(training_logs.read(model_dir), INFOGAN_LOSSES)
-  return {f"train_log.{name}": mean for name, mean in means.items()}
+  log = training_logs.read(model_dir)
+  ends = training_logs.end_means(log, INFOGAN_LOSSES)
+  drifts = training_logs.drifts(log, INFOGAN_LOSSES)
+  ends |= {f"{name}_drift": drift for name, drift in drifts.items()}
+  return {f"train_log.{name}": value for name, value in ends.items()}
 
 
 def _config(record: Mapping[str, object]) -> dict[str, object]:
@@ -134,7 +174,7 @@ def _new_row(run: str, record: Mapping[str, object]) -> _Row:
     "run": run,
     **run_config.columns(_config(record)),
     "steps": record.get("train_results.global_step"),
-    **{k: v for k, v in record.items() if k.startswith(("train_config.", "train_results."))},
+    **{k: v for k, v in record.items() if k.startswith(_TRAIN_PARTS)},
   }
 
 

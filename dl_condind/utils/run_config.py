@@ -12,6 +12,21 @@ def literal(text: str) -> object:
     return text
 
 
+def canonical(text: str) -> str:
+  """Returns gin's text of a value in one form: `6` for `6.0` and `6`, references as they are."""
+  try:
+    return repr(_canonical_value(ast.literal_eval(text)))
+  except (ValueError, SyntaxError):
+    return text
+
+
+def _canonical_value(value: object) -> object:
+  if isinstance(value, list | tuple):
+    return type(value)(_canonical_value(item) for item in value)
+  is_whole = isinstance(value, float) and value.is_integer()
+  return int(value) if is_whole else value
+
+
 def setting(config: Mapping[str, object], key: str) -> str:
   """Returns a value as text, strings without quotes, or `-`."""
   return str(literal(str(config.get(key, "-"))))

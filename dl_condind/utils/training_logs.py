@@ -12,6 +12,7 @@ from dl_condind.utils import errors
 
 NAME = "train_log.jsonl"
 END_SHARE = 0.2  # of the lines
+NUM_BLOCKS = 20
 
 
 def read(model_dir: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -44,3 +45,25 @@ def end_means(log: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, 
   """Returns the means of scalars over the last lines of a log, of which they are END_SHARE."""
   num_lines = max(1, round(END_SHARE * len(log["step"])))
   return {name: float(log[name][-num_lines:].mean()) for name in names}
+
+
+def drifts(log: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, float]:
+  """Returns how much scalars still change at the end of a log, as shares of their whole range.
+
+  The log is cut into NUM_BLOCKS blocks of equal length. The drift is the mean over the last fifth
+  of the blocks less that over the fifth before, divided by the range of all blocks' means: 0.21 for
+  a straight line, near 0 for a curve that has settled.
+
+  Returns:
+    Name -> drift. Scalars of logs shorter than NUM_BLOCKS lines, or constant ones, are left out.
+  """
+  found = {}
+  for name in names:
+    if len(log[name]) < NUM_BLOCKS:
+      continue
+    blocks = np.array([block.mean() for block in np.array_split(log[name], NUM_BLOCKS)])
+    fifth = NUM_BLOCKS // 5
+    if np.ptp(blocks):
+      change = blocks[-fifth:].mean() - blocks[-2 * fifth : -fifth].mean()
+      found[name] = float(change / np.ptp(blocks))
+  return found

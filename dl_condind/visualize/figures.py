@@ -25,6 +25,7 @@ MIN_VIOLIN_RUNS = 5  # Fewer points do not show the shape of a distribution.
 
 DOTS_PER_INCH = 144
 _PANEL_WIDTH = 3.6  # inches
+_MAX_MARKED_POINTS = 20  # of a curve
 _PANEL_HEIGHT = 3.2  # inches
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision; markers differ as well.
@@ -132,7 +133,7 @@ def curves(
   x_label: str,
   y_label: str,
 ) -> mpl_figure.Figure:
-  """Draws curves in panels side by side that share both axes.
+  """Draws curves in panels side by side that share both axes; those of few points with the points.
 
   Args:
     panels: Title of a panel -> name of a curve -> its x and y. A name has the same colour and line
@@ -150,7 +151,10 @@ def curves(
     for name, (x, y) in panel.items():
       index = names.index(name)
       color, line = _STYLES[index % len(_STYLES)][0], _LINES[index % len(_LINES)]
-      (drawn[name],) = axes.plot(x, y, color=color, linestyle=line, linewidth=1.2)
+      marker = "o" if len(x) <= _MAX_MARKED_POINTS else ""
+      (drawn[name],) = axes.plot(
+        x, y, color=color, linestyle=line, linewidth=1.2, marker=marker, markersize=3
+      )
   figure.legend(drawn.values(), drawn, loc="outside lower center", ncols=len(drawn), frameon=False)
   return figure
 

@@ -44,8 +44,14 @@ def draw(settings: study_figures.Settings) -> list[study_figures.Drawn]:
   return [found for found in drawn if found]
 
 
-def losses(logs: Mapping[str, Mapping[str, np.ndarray]]) -> mpl_figure.Figure:
-  """Draws the losses of trainings, title -> log as of `training_logs.read`, side by side."""
+def losses(logs: Mapping[str, Mapping[str, np.ndarray]]) -> mpl_figure.Figure | None:
+  """Draws the losses of trainings side by side; None if no log has two lines.
+
+  Args:
+    logs: Title -> log as of `training_logs.read`.
+  """
+  if max(len(log["step"]) for log in logs.values()) < 2:
+    return None
   panels = {
     title: {
       name.removesuffix("_loss").replace("_", " "): (log["step"], log[name])

@@ -109,8 +109,9 @@ def _draw_infogans(pair: Pair, described: str) -> list[study_figures.Drawn]:
   if all((run.folder / "model" / training_logs.NAME).is_file() for run in pair):
     logs = [training_logs.read(run.folder / "model") for run in pair]
     figure = infogan_figures.losses(dict(zip(titles, logs, strict=True)))
-    caption = f"Losses in training (as in Figure 4) of {described}."
-    drawn.append(study_figures.Drawn("losses", figure, caption))
+    if figure:
+      caption = f"Losses in training (as in Figure 4) of {described}."
+      drawn.append(study_figures.Drawn("losses", figure, caption))
   if models[0].num_continuous > 1:
     name, start = next(iter(starts.items()))
     panels = [infogan_pictures.vary_two_codes(model, values, start) for model in models]

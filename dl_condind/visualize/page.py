@@ -38,10 +38,11 @@ table.numbers th:first-child, table.numbers td:first-child { text-align: left; }
 tr.median td { background: #eef4f9; font-weight: 600; }
 table.verdicts { width: 100%; }
 table.verdicts td { vertical-align: top; white-space: pre-line; }
-table.verdicts td:first-child { font-weight: 600; white-space: nowrap; }
+table.verdicts td:first-child { font-weight: 600; min-width: 9rem; }
 table.verdicts td:nth-child(3) { white-space: nowrap; }
 tr.holds td:first-child { color: #17663a; }
-tr.fails td:first-child { color: #a4262c; }
+tr.opposite td:first-child { color: #a4262c; }
+tr.small td:first-child { color: #8a4b00; }
 tr.open td:first-child { color: #566070; }
 .banner { border-left: 4px solid #d55e00; padding-left: .75rem; margin-top: 1.25rem; }
 tr.setting td { background: #f6f7f9; font-weight: 600; text-align: left !important; }

@@ -51,7 +51,11 @@ COLUMNS = {
       "collapsed",
     )
   },
-  **{name: (f"train_log.{name}",) for name in aggregate_results.INFOGAN_LOSSES},
+  **{
+    name: (f"train_log.{name}",)
+    for loss in aggregate_results.INFOGAN_LOSSES
+    for name in (loss, f"{loss}_drift")
+  },
   "discriminator_collapsed": ("train_results.discriminator_collapsed",),
   "steps": ("train_results.global_step",),
   "seconds": ("train_results.elapsed_time",),
@@ -164,13 +168,19 @@ class Run:
     How a run was observed (its number, threads, log and checkpoints) makes no difference.
     """
     keys = (*_NOISE, f"{self.noise_correlation}.")
-    noise = tuple(sorted((k, v) for k, v in self.config.items() if k.startswith(keys)))
+    noise = _canonical_items((k, v) for k, v in self.config.items() if k.startswith(keys))
     # All ways of writing independent noise are one.
     return _setting_items(self), () if self.correlation == 0 else noise, self.seed
 
   def setting(self, key: str) -> str:
     """Returns a value of the configuration as text, strings without quotes, or `-`."""
     return run_config.setting(self.config, key)
+
+  def evaluation_setting(self, metric: str, key: str, absent: object) -> object:
+    """Returns a setting that a metric was computed with; `absent` if it is not recorded."""
+    columns = (f"{name}.{metric}.config.{key}" for name in ("mean", "sampled", "model"))
+    values = (self.row[column] for column in columns if self.row.get(column) is not None)
+    return next((run_config.literal(str(value)) for value in values), absent)
 
   def measure(self, name: str) -> float | None:
     """Returns a measure of COLUMNS, or None if the run lacks it."""
@@ -193,6 +203,20 @@ def read_runs(study_dir: str | os.PathLike) -> list[Run]:
     provenance = results.read_provenance(folder / "model", "train") if trained else {}
     name = study_dir.resolve().name if row["run"] == "." else row["run"]
     runs.append(Run(name, folder, row, provenance))
+  return runs
+
+
+def read_table(path: str | os.PathLike) -> list[Run]:
+  """Reads the trained runs of a table such as `runs.csv`, without their folders.
+
+  Raises:
+    DatasetError: If the file is missing, or not such a table.
+  """
+  runs = []
+  for row in aggregate_results.read_runs_table(path):
+    prefix = "train_provenance."
+    provenance = {k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}
+    runs.append(Run(row["run"], pathlib.Path(row["run"]), row, provenance))
   return runs
 
 
@@ -227,7 +251,12 @@ def setting_name(run: Run) -> str:
 def _setting_items(run: Run) -> tuple[tuple[str, str], ...]:
   """Returns the configuration without the posterior, the seed and how the run was observed."""
   skipped = (*_NOISE, f"{run.noise_correlation}.", *_OBSERVATION, "model.random_seed")
-  return tuple(sorted((k, v) for k, v in run.config.items() if not k.startswith(skipped)))
+  return _canonical_items((k, v) for k, v in run.config.items() if not k.startswith(skipped))
+
+
+def _canonical_items(items: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+  """Returns sorted items in which numbers are written in one way, so that 6 is 6.0."""
+  return tuple(sorted((key, run_config.canonical(value)) for key, value in items))
 
 
 def by_family(settings: Mapping[str, Sequence[Run]]) -> dict[str, dict[str, Sequence[Run]]]:

@@ -32,7 +32,8 @@ def visualize_infogan(
 ) -> None:
   """Writes pictures of InfoGANs into output_dir, unless they are there already.
 
-  `losses.png` has the losses in the course of training (Figure 4 of Yang et al., 2020).
+  `losses.png` has the losses in the course of training (Figure 4 of Yang et al., 2020), unless the
+  logs have one line only.
   `two_codes/category{k}.png`, or `two_codes/noise0.png` of a model without a categorical code,
   varies the first two continuous codes on [-2, 2]^2 with all else fixed (their Figure 3), or on
   [-1, 1]^2 if a model has a uniform prior.
@@ -71,7 +72,10 @@ def visualize_infogan(
   caption = _caption(folders[0])
   with picture_folders.written(output_dir, settings) as folder:
     figure = infogan_figures.losses(dict(zip(models, logs, strict=True)))
-    (folder / "losses.png").write_bytes(figures.to_png(figure))
+    if figure:
+      (folder / "losses.png").write_bytes(figures.to_png(figure))
+    else:
+      logging.info("No losses.png: the logs have one line only (model.log_steps).")
     _save_pictures(models, limit, num_frames, fps, caption, folder)
   logging.info("Wrote pictures of %d InfoGANs to %s.", len(models), output_dir)
 

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from dl_condind.studies import comparisons
+from dl_condind.studies import equivalence
 from dl_condind.studies import statistics
 from dl_condind.visualize import study_runs
 
@@ -45,7 +46,7 @@ def test_two_cells_are_compared_within_each(generated):
   assert found.effect == np.mean(np.array(low)[:, None] > np.array(high))
   assert found.change == pytest.approx(np.mean(high) / np.mean(low) - 1)
   assert found.detectable == statistics.detectable_shift(10, 10, 0.05 / 2)
-  assert found.equivalence == statistics.equivalence(high, low, 0.1)
+  assert found.equivalence == equivalence.of_ratio(high, low, 0.1)
 
 
 def test_measures_are_compared_among_the_methods_that_have_them(generated):
@@ -65,6 +66,8 @@ def test_measures_are_compared_among_the_methods_that_have_them(generated):
 
 def test_directions_are_those_of_the_paper_or_of_what_training_asks_for():
   falls = {measure.name for measure in comparisons.MEASURES if measure.falls}
+  either = {measure.name for measure in comparisons.MEASURES if measure.falls is None}
+  assert either == {"discriminator_loss", "generator_loss", "mutual_information_penalty"}
   assert falls == {
     "mig_mean",
     "mig_sampled",
@@ -81,8 +84,8 @@ def test_a_change_in_the_other_direction_is_told(generated):
     comparisons.compare(settings, measure).values()
     for measure in (MIG, comparisons.Measure("mig_mean", "MIG", falls=False, digits=3))
   )
-  assert falls.comparison.opposite and falls.comparison.p_value > 0.99
-  assert not rises.comparison.opposite and rises.comparison.adjusted < 0.001
+  assert falls.comparison.p_value > 0.99
+  assert rises.comparison.adjusted < 0.001
   assert falls.comparison.effect == pytest.approx(1 - rises.comparison.effect)
 
 
@@ -147,3 +150,30 @@ def test_measures_that_no_run_has(generated):
 def test_one_correlation_has_nothing_to_compare(generated):
   (entry,) = comparisons.compare(study(generated, {("vae", 0.9): values(0.2)}), MIG).values()
   assert entry.comparison is None and entry.summary.count == 10
+
+
+def infogans(generated, measure, low, high):
+  """Returns the entry at c = 0.9 of InfoGANs with these values of a measure."""
+  runs = [
+    run
+    for correlation, found in ((0.0, low), (0.9, high))
+    for run in generated.make_runs(
+      {measure: found}, method="infogan", num_latent=2, correlation=correlation
+    )
+  ]
+  table = comparisons.compare({"InfoGAN": runs}, comparisons.measure(measure))
+  return table["InfoGAN", "0.9"].comparison
+
+
+def test_losses_are_tested_in_both_directions(generated):
+  low, high = values(1.0), values(1.05, seed=1)
+  found = infogans(generated, "generator_loss", low, high)
+  expected = stats.mannwhitneyu(low, high, method="exact").pvalue
+  assert found.p_value == pytest.approx(expected)
+  assert found.detectable == statistics.detectable_shift(10, 10, 0.05 / 2)
+  assert comparisons.measure("generator_loss").tested == "it changes"
+
+
+def test_change_of_a_correlation_near_0_is_a_difference(generated):
+  found = infogans(generated, "error_correlation", [0.01, 0.02, 0.0], [0.6, 0.65, 0.55])
+  assert found.change == pytest.approx(0.59) and found.equivalence is None

@@ -87,15 +87,6 @@ def caveats_of(runs, lost=()):
   return "\n".join(findings.caveats({"VAE": runs}, lost)).replace("\u00a0", " ")
 
 
-def test_short_runs_are_told():
-  short = [make_run(0, steps=5000), make_run(0, steps=2000, method="factor_vae")]
-  text = caveats_of(short)
-  assert "VAE 5,000 instead of 300,000" in text
-  assert "FactorVAE 2,000 instead of 150,000" in text
-  whole = [make_run(0), make_run(0, steps=150000, method="factor_vae")]
-  assert "shorter than the paper's" not in caveats_of(whole)
-
-
 @pytest.mark.parametrize(
   ("source", "words"),
   [
@@ -170,8 +161,3 @@ def test_settings_are_named_where_there_are_several():
   assert [text.partition(". ")[0] for text in paragraphs[:5]] == ["A", "A", "B", "B", "C"]
   assert "fell" in paragraphs[0] and "rose" in paragraphs[2] and "nothing" in paragraphs[4]
   assert not findings.describe({"A": first})[0].startswith("A")
-
-
-def test_the_paper_gives_no_steps_of_an_infogan():
-  runs = [make_run(0.0, steps=15000, method="infogan")]
-  assert not any("instead of" in text for text in findings.caveats({"a": runs}))

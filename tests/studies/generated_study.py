@@ -126,8 +126,10 @@ LOSSES = {"discriminator_loss": 1.01, "generator_loss": 1.23, "mutual_informatio
 def write_infogan(run, config, gap=0.2, assigned=0.4, change=0.3, collapsed=False):
   """Writes records and log of one InfoGAN with two codes; no evaluation if the gap is None.
 
-  The losses of the log's last fifth are LOSSES on average, those of the record others.
+  The losses of the log fall early and are LOSSES on average from then on, those of the record are
+  others. What the paper says of one correlation is so.
   """
+  is_correlated = config["equicorrelated.correlation"] != "0.0"
   results = {"global_step": 15000, "elapsed_time": 3000.0, "discriminator_collapsed": False}
   train = {
     "train_config": config,
@@ -135,16 +137,19 @@ def write_infogan(run, config, gap=0.2, assigned=0.4, change=0.3, collapsed=Fals
     "train_provenance": {**PROVENANCE, "dataset_source": "official files, train split"},
   }
   write_record(run / "model", "train", train)
-  ends = [{name: value + shift for name, value in LOSSES.items()} for shift in (-0.5, 0.5)]
-  entries = [{name: 5.0 for name in LOSSES}] * 8 + ends
+  pair = [{name: value + shift for name, value in LOSSES.items()} for shift in (-0.5, 0.5)]
+  entries = [{name: 5.0 for name in LOSSES}] * 8 + pair * 16
   lines = [json.dumps({"step": 100 * i, **entry}) for i, entry in enumerate(entries)]
   (run / "model" / "train_log.jsonl").write_text("\n".join(lines) + "\n")
   if gap is None:
     return
+  of_attributes = {"slant": (0.1, 0.8), "width": (0.7, 0.05), "height": (0.2, 0.1)}
+  if is_correlated:
+    of_attributes |= {"slant": (0.3, 0.35), "width": (0.2, 0.25)}
   shares = {
-    f"conditional_r2.{attribute}.code_{code}": 0.1 * i + 0.05 * code
-    for i, attribute in enumerate(("slant", "width", "height", "thickness"))
-    for code in range(2)
+    f"conditional_r2.{attribute}.code_{code}": share
+    for attribute, of_codes in {**of_attributes, "thickness": (0.1, 0.0)}.items()
+    for code, share in enumerate(of_codes)
   }
   measures = {
     "conditional_r2_mean_gap": gap,
@@ -153,7 +158,7 @@ def write_infogan(run, config, gap=0.2, assigned=0.4, change=0.3, collapsed=Fals
     "conditional_r2_assigned_null": 0.003,
     "digit_change_rate": change,
     "digit_change_rate_null": 0.999,
-    "error_correlation": -0.05,
+    "error_correlation": 0.6 if is_correlated else -0.05,
     "error_correlation_null": 0.01,
     "category_accuracy": 0.99,
     "sure_share": 0.95,

@@ -168,6 +168,7 @@ def test_runs_table(tmp_path):
     "mean.sap_score.SAP_score",
     "mean.sap_score.elapsed_time",
     "sampled.mig.discrete_mig",
+    "train_provenance.python",
     "train_results.loss",
     "train_results.uuid",
   ]
@@ -188,9 +189,20 @@ def test_runs_table_has_the_end_of_an_infogans_log(tmp_path, generated):
   for name, mean in generated.LOSSES.items():
     assert rows[0][f"train_log.{name}"] == pytest.approx(mean)
     assert [f"train_log.{name}" in row for row in rows] == [True, False, False]
+    assert rows[0][f"train_log.{name}_drift"] == 0.0
   written = read_csv(tmp_path / "runs.csv")[0]
   assert float(written["train_log.generator_loss"]) == pytest.approx(1.23)
   assert written["num_latent"] == "2"
+
+
+def test_runs_table_is_read_as_it_was_written(tmp_path, generated):
+  generated.write_infogan(tmp_path / "0", generated.config_of("infogan", "mnist", 2))
+  generated.write_run(tmp_path / "1", generated.config_of())
+  rows = aggregate_results.runs_table(tmp_path)
+  assert rows[0]["model.infogan_disentanglement.collapsed"] is False
+  assert rows[0]["model.infogan_disentanglement.config.digit_classifier.cache_dir"] == "'/x'"
+  read = aggregate_results.read_runs_table(tmp_path / "runs.csv")
+  assert read == [{k: v for k, v in row.items() if v not in ("", None)} for row in rows]
 
 
 def test_runs_table_over_studies_and_of_one_run(tmp_path):

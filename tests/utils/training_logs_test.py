@@ -34,3 +34,24 @@ def test_missing_log_is_named(tmp_path):
 def test_end_is_the_last_fifth(num_lines, mean):
   log = {"step": 10 * np.arange(num_lines), "loss": np.arange(float(num_lines))}
   assert training_logs.end_means(log, ["loss"]) == {"loss": mean}
+
+
+@pytest.mark.parametrize(
+  ("values", "drift"),
+  [
+    (np.arange(200.0), 4 / 19),  # A straight line: four of the nineteen steps between blocks.
+    (np.where(np.arange(200) < 20, 5.0, 1.0), 0.0),
+    (-np.arange(200.0), -4 / 19),
+    (1 / (1 + np.arange(200.0)), 0.0),
+  ],
+)
+def test_drift_is_the_change_over_the_last_fifth_as_a_share_of_the_range(values, drift):
+  log = {"step": np.arange(200), "loss": values}
+  assert training_logs.drifts(log, ["loss"])["loss"] == pytest.approx(drift, abs=0.01)
+
+
+def test_short_or_constant_logs_have_no_drift():
+  log = {"step": np.arange(19), "loss": np.arange(19.0)}
+  assert training_logs.drifts(log, ["loss"]) == {}
+  log = {"step": np.arange(40), "loss": np.ones(40)}
+  assert training_logs.drifts(log, ["loss"]) == {}

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from dl_condind.visualize import infogan_figures
 from dl_condind.visualize import study_runs
@@ -86,3 +87,16 @@ def test_losses_of_each_model():
   assert (first.get_title(), second.get_title()) == ("a", "b")
   for i, line in enumerate(second.lines):
     np.testing.assert_array_equal(line.get_xydata(), np.stack([np.arange(3), np.arange(3) + i], 1))
+
+
+def test_logs_of_one_line_are_not_drawn():
+  names = ("step", "discriminator_loss", "generator_loss", "mutual_information_penalty")
+  assert infogan_figures.losses({"a": {name: np.zeros(1) for name in names}}) is None
+
+
+@pytest.mark.parametrize(("num_lines", "marker"), [(20, "o"), (21, "")])
+def test_points_of_short_logs_are_marked(num_lines, marker):
+  names = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
+  log = {name: np.arange(float(num_lines)) for name in ("step", *names)}
+  (axes,) = infogan_figures.losses({"a": log}).axes
+  assert {line.get_marker() for line in axes.lines} == {marker}

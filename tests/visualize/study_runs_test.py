@@ -87,10 +87,10 @@ def test_runs_of_one_setting_differ_in_noise_and_seed_only():
   ]
   groups = study_runs.group_by_setting(runs)
   assert {name: [run.name for run in members] for name, members in groups.items()} == {
-    "VAE on dsprites_full, 10 latents (model.training_steps = 100, vae.beta = 1.0)": [*"0123"],
-    "VAE on dsprites_full, 10 latents (model.training_steps = 100, vae.beta = 4.0)": ["4"],
+    "VAE on dsprites_full, 10 latents (model.training_steps = 100, vae.beta = 1)": [*"0123"],
+    "VAE on dsprites_full, 10 latents (model.training_steps = 100, vae.beta = 4)": ["4"],
     "VAE on dsprites_full, 20 latents": ["5"],
-    "VAE on dsprites_full, 10 latents (model.training_steps = 200, vae.beta = 4.0)": ["6"],
+    "VAE on dsprites_full, 10 latents (model.training_steps = 200, vae.beta = 4)": ["6"],
   }
   assert list(study_runs.group_by_setting(runs[:3])) == ["VAE on dsprites_full, 10 latents"]
 

@@ -153,3 +153,11 @@ def test_codes_of_a_uniform_prior_stay_in_it(tiny_infogan, runs, tmp_path):
     visualize_infogan.visualize_infogan(models, folder, num_frames=2)
     settings = json.loads((folder / "visualization.json").read_text())
     assert settings["interval"] == [-limit, limit]
+
+
+def test_log_of_one_line_has_no_picture(tiny_infogan, tmp_path):
+  run = make_run(tiny_infogan, tmp_path / "run")
+  (run / "train_log.jsonl").write_text(LOG.splitlines()[0] + "\n")
+  visualize_infogan.visualize_infogan([run], tmp_path / "pictures", num_frames=2)
+  assert (tmp_path / "pictures" / "one_code" / "code0.png").is_file()
+  assert not (tmp_path / "pictures" / "losses.png").exists()
