@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import contextlib
 import pathlib
 import re
-import shutil
 
 from absl import logging
 import tensorflow as tf
 
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import temporary_folders
 
 _NUM_KEPT = 2
 _NAME = re.compile(r"step_(\d+)")
@@ -64,8 +64,7 @@ def save(checkpoint: tf.train.Checkpoint, directory: pathlib.Path, step: int) ->
 
 def restore_newest(checkpoint: tf.train.Checkpoint, directory: pathlib.Path) -> int:
   """Restores the newest whole checkpoint and returns its step, 0 if there is none."""
-  for leftover in directory.glob(".*.tmp"):  # Of a process that was killed while it wrote.
-    shutil.rmtree(leftover, ignore_errors=True)
+  temporary_folders.remove_leftovers(directory)
   for step, folder in _folders(directory):
     try:
       files.verify_manifest(folder)

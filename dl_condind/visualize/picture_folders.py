@@ -9,6 +9,7 @@ import pathlib
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import temporary_folders
 
 SETTINGS = "visualization.json"
 
@@ -31,6 +32,7 @@ def is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwr
     ConfigError: If something else is, that may not be replaced.
     DatasetError: If the pictures are damaged.
   """
+  temporary_folders.remove_leftovers(output_dir.parent)
   path = output_dir / SETTINGS
   if not path.is_file():
     if output_dir.is_dir() and any(output_dir.iterdir()):

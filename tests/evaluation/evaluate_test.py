@@ -190,8 +190,11 @@ def test_an_interrupted_evaluation_is_completed(trained_run, tmp_path):
   input_dir = trained_run / "postprocessed" / "mean"
   values = evaluate_metric(input_dir, tmp_path, MIG)
   files.remove_directory(tmp_path / "results")
-  (tmp_path / ".results.x1y2z3.tmp").mkdir()  # What a killed process leaves.
+  leftover = tmp_path / ".results.x1y2z3ab.tmp"  # What a killed process leaves.
+  leftover.mkdir()
+  (leftover / "writer.lock").touch()
   assert evaluate_metric(input_dir, tmp_path, MIG) == values
+  assert not leftover.exists()
 
 
 def test_a_failing_overwrite_leaves_no_record(trained_run, tmp_path):

@@ -1,6 +1,7 @@
 import contextlib
 import pathlib
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,11 +102,19 @@ def test_what_is_no_checkpoint_is_left_alone(directory):
   assert names(directory) == ["notes.txt", "step_000000006", "step_000000007", "step_best"]
 
 
+IS_KILLED = """
+import os, pathlib, signal, sys
+from dl_condind.utils import files
+with files.atomic_directory(pathlib.Path(sys.argv[1])) as temporary:
+  (temporary / "checkpoint.data-00000-of-00001").write_bytes(b"half")
+  os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_leftovers_of_a_killed_process_are_removed(directory):
   save(1.0, directory, 5)
-  leftover = directory / ".step_000000006.x1y2z3.tmp"
-  leftover.mkdir()
-  (leftover / "checkpoint.data-00000-of-00001").write_bytes(b"half")
+  subprocess.run([sys.executable, "-c", IS_KILLED, directory / "step_000000006"], check=False)
+  assert len(names(directory)) == 2
   assert restored(directory) == (5, 1.0)
   assert names(directory) == ["step_000000005"]
 

@@ -267,6 +267,7 @@ def test_kills_do_not_change_the_result(tmp_path, request):
   train.train_with_gin(tmp_path / "whole", False, VAE, LONG)
   kill_until_done(tmp_path / "killed", num_kills, seed=0)
   train.train_with_gin(tmp_path / "killed", False, VAE, LONG)
+  assert not list(tmp_path.rglob("*.tmp"))
   assert weights_digest(tmp_path / "killed") == weights_digest(tmp_path / "whole")
   logs = [(tmp_path / name / "train_log.jsonl").read_text() for name in ("whole", "killed")]
   assert logs[0] == logs[1]
