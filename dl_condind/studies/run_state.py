@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
 import fcntl
-import json
 import os
 import pathlib
 import time
 
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
 
 DONE, RUNNING, DIVERGED, FAILED, MISSING = "done", "running", "diverged", "failed", "missing"
 STATES = (DONE, RUNNING, FAILED, DIVERGED, MISSING)
@@ -80,13 +80,11 @@ def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
 def _read(path: str) -> dict[str, object]:
   """Reads a JSON object; one that is absent or damaged is empty, so that its run is made again."""
   try:
-    with open(path, encoding="utf-8") as file:
-      found = json.load(file)
+    return json_objects.read(path)
   except (FileNotFoundError, NotADirectoryError, ValueError):
     return {}
   except OSError as error:
     raise errors.ConfigError(f"Cannot read {path}: {error.strerror}.") from error
-  return found if isinstance(found, dict) else {}
 
 
 def is_locked(folder: str | os.PathLike) -> bool:

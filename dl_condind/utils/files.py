@@ -11,6 +11,7 @@ import pathlib
 import shutil
 
 from dl_condind.utils import errors
+from dl_condind.utils import json_objects
 from dl_condind.utils import temporary_folders
 
 MANIFEST = "manifest.json"
@@ -181,13 +182,11 @@ def verify_manifest(path: str | os.PathLike) -> None:
       f"{path} has no {MANIFEST}: it is incomplete or not from dl_condind; write it again."
     )
   try:
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    manifest = json_objects.read(manifest_path)
   except ValueError as error:
     raise errors.DatasetError(
       f"{manifest_path} is damaged ({error}); write the folder again."
     ) from error
-  if not isinstance(manifest, dict):
-    raise errors.DatasetError(f"{manifest_path} is damaged (no object); write the folder again.")
   found = {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()} - {MANIFEST}
   for name in sorted(found | set(manifest)):
     if name not in manifest:
@@ -221,7 +220,7 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
     except BlockingIOError as error:
       lock.seek(0)
       raise errors.TryAgainError(
-        f"{path} is in use by process {lock.read().decode().strip() or '(unknown)'}: "
+        f"{path} is in use by process {_number(lock.read())}: "
         "wait for it to end or choose another folder."
       ) from error
     with clear_write_errors(path):
@@ -229,3 +228,9 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
       lock.write(f"{os.getpid()}\n".encode())
     temporary_folders.remove_leftovers(path)
     yield
+
+
+def _number(content: bytes) -> str:
+  """Returns the number that a lock file holds."""
+  digits = content.strip()
+  return digits.decode() if digits.isdigit() and len(digits) < 20 else "(unknown)"

@@ -9,6 +9,7 @@ import pathlib
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
 from dl_condind.utils import temporary_folders
 
 SETTINGS = "visualization.json"
@@ -44,7 +45,12 @@ def is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwr
   if overwrite:
     return False
   files.verify_manifest(output_dir)
-  found = json.loads(path.read_text(encoding="utf-8"))
+  try:
+    found = json_objects.read(path)
+  except ValueError as error:
+    raise errors.DatasetError(
+      f"{path} is damaged ({error}): make the pictures again with --overwrite."
+    ) from error
   changed = [key for key in settings if found.get(key) != settings[key]]
   if changed:
     raise errors.ConfigError(

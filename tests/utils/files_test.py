@@ -300,6 +300,7 @@ def damage(path: pathlib.Path, how: str) -> None:
     ("[]", r"manifest\.json is damaged \(no object\)"),
     ("3", r"manifest\.json is damaged \(no object\)"),
     ('{"sub/a": 3}', r"results/sub/a has changed"),
+    ('{"sub/a": ' + "[" * 100_000, r"manifest\.json is damaged \(nested too deeply\)"),
   ],
 )
 def test_verify_manifest(tmp_path, how, message):
@@ -344,6 +345,15 @@ def test_lock_between_processes(tmp_path):
       assert (path / ".lock").read_text() == f"{os.getpid()}\n"
   with files.locked(path):
     pass
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"x\ny", b"9" * 5000])
+def test_lock_whose_file_is_damaged(tmp_path, content):
+  with killed_afterwards(start(LOCKS, tmp_path)):
+    (tmp_path / ".lock").write_bytes(content)
+    message = r"is in use by process \(unknown\): wait"
+    with pytest.raises(errors.TryAgainError, match=message), files.locked(tmp_path):
+      pass
 
 
 def test_lock_is_released_after_an_exception(tmp_path):
