@@ -28,6 +28,9 @@ DAMAGED = {
   "5000 digits": b'{"a": ' + b"1" * 5000 + b"}",
   "not a number": b'{"a": NaN}',
   "infinite": b'{"a": -Infinity}',
+  "overflow": b'{"a": [1e999]}',
+  "overflow of digits": b'{"a": -1' + b"0" * 310 + b".5}",
+  "integer beyond a float": b'{"a": 1' + b"0" * 310 + b"}",
 }
 
 
@@ -40,8 +43,9 @@ def test_what_is_no_object_is_one_error(tmp_path, case):
 
 
 def test_nan_can_stand_for_none():
-  found = json_objects.parse('{"a": NaN, "b": [-Infinity, 1]}', nan_is_none=True)
-  assert found == {"a": None, "b": [None, 1]}
+  text = '{"a": NaN, "b": [-Infinity, 1], "c": 1e999, "d": [1.5e300, 2, -1' + "0" * 310 + "]}"
+  found = json_objects.parse(text, nan_is_none=True)
+  assert found == {"a": None, "b": [None, 1], "c": None, "d": [1.5e300, 2, None]}
 
 
 def test_no_other_module_reads_json():
