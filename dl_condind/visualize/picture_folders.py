@@ -49,7 +49,7 @@ def is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwr
     found = json_objects.read(path)
   except ValueError as error:
     raise errors.DatasetError(
-      f"{path} is damaged ({error}): make the pictures again with --overwrite."
+      f"{path} is damaged ({error}): make the pictures again with overwrite=True."
     ) from error
   changed = [key for key in settings if found.get(key) != settings[key]]
   if changed:
