@@ -48,7 +48,11 @@ def tensorflow_writes(path: pathlib.Path) -> Iterator[None]:
     yield
   except tf.errors.ResourceExhaustedError as error:
     raise files.no_space(path) from error
-  except (tf.errors.PermissionDeniedError, tf.errors.FailedPreconditionError) as error:
+  except (
+    tf.errors.FailedPreconditionError,  # A file is where a folder is needed.
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+  ) as error:
     raise errors.ConfigError(
       f"Cannot write {path}: choose a folder that can be written to."
     ) from error
@@ -101,7 +105,9 @@ def restore_newest(checkpoint: tf.train.Checkpoint, directory: pathlib.Path) -> 
       unreadable = f"{folder} fits its manifest but not the model that reads it ({reason})"
       logging.warning("Passing over a checkpoint: %s", unreadable)
   if unreadable:  # Which may have changed some of the variables.
-    raise errors.DatasetError(f"{unreadable}: restore it, or start the run anew with --overwrite.")
+    raise errors.DatasetError(
+      f"{unreadable}: restore it, or start the run anew with overwrite=True."
+    )
   return 0
 
 
@@ -110,7 +116,7 @@ def _check_step(folder: pathlib.Path, step: int) -> None:
   if not path.is_file():
     raise errors.ConfigError(
       f"{folder} is of an earlier version, which did not note the step: continue the run with that "
-      "version, or start it anew with --overwrite."
+      "version, or start it anew with overwrite=True."
     )
   if path.read_bytes() != _step_text(step):
     raise errors.DatasetError(f"{folder} is named after a step that is not its own.")

@@ -150,8 +150,10 @@ class _Log(contextlib.AbstractContextManager):
       steps = training_logs.whole_lines(path.parent)
       kept = [f"{line}\n" for found, line in steps if found < step]
       files.write_text(path, "".join(kept))
-    has_tensorboard = importlib.util.find_spec("tensorboard") is not None
-    self._writer = tf.summary.create_file_writer(str(tensorboard)) if has_tensorboard else None
+    self._writer = None
+    if importlib.util.find_spec("tensorboard") is not None:
+      with checkpoints.tensorflow_writes(tensorboard):
+        self._writer = tf.summary.create_file_writer(str(tensorboard))
 
   def write(self, start: int, scalars: dict[str, np.ndarray]) -> None:
     """Writes the entries due among the steps from start on."""

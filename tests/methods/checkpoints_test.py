@@ -168,7 +168,7 @@ def test_without_another_checkpoint_damage_is_one_line(directory):
   save(1.0, directory, 5)
   mutate(directory / "step_000000005" / "checkpoint.data-00000-of-00001", "cut", 3)
   write_manifest(directory / "step_000000005")
-  with pytest.raises(errors.DatasetError, match="start the run anew with --overwrite") as caught:
+  with pytest.raises(errors.DatasetError, match="start the run anew with overwrite=True") as caught:
     restored(directory)
   assert "\n" not in str(caught.value)
 
