@@ -50,7 +50,7 @@ CASES = {
   "no steps": (
     [*TRAIN, "--model_dir={folder}/a", "--gin_bindings=model.training_steps = 0"],
     2,
-    r"model\.training_steps must be at least 1, got 0\.",
+    r"model\.training_steps must be in \[1, 2147483647\], got 0\.",
   ),
   "correlation of 1": (
     [
