@@ -68,7 +68,10 @@ def _is_done(folder: str, settings: Mapping[str, object]) -> bool:
   found = _read(os.path.join(folder, _DONE))
   if found.get("settings") != _comparable(settings):
     return False
-  return all(os.path.isfile(os.path.join(folder, name)) for name in found.get("records", ()))
+  records = found.get("records", [])
+  if not isinstance(records, list):
+    return False
+  return all(os.path.isfile(os.path.join(folder, str(name))) for name in records)
 
 
 def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
@@ -210,7 +213,8 @@ def give_up(folder: str | os.PathLike, exit_code: int, message: str, num_attempt
 def num_threads(folder: str | os.PathLike) -> int | None:
   """Returns the number of threads that a run was begun with, None if it was not begun."""
   found = _read(os.path.join(folder, "model", "run.json")).get(NUM_THREADS)
-  return int(found) if isinstance(found, str) and found.isdecimal() else None
+  is_number = isinstance(found, str) and found.isdecimal() and len(found) < 10
+  return int(found) if is_number else None
 
 
 def last_line(folder: str | os.PathLike) -> str:
