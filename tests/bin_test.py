@@ -50,7 +50,7 @@ CASES = {
   "no steps": (
     [*TRAIN, "--model_dir={folder}/a", "--gin_bindings=model.training_steps = 0"],
     2,
-    r"model\.training_steps must be at least 1, got 0\.",
+    r"model\.training_steps must be in \[1, 2147483647\], got 0\.",
   ),
   "correlation of 1": (
     [
@@ -85,6 +85,11 @@ CASES = {
     [*TRAIN, "--model_dir={folder}/damaged"],
     2,
     r"run\.json is damaged \(.*\); start the run anew with --overwrite",
+  ),
+  "nested run.json": (
+    ["dl_condind_report", "--study_dir={folder}/nested"],
+    3,
+    r"nested/1/model/run\.json is damaged \(nested too deeply\)",
   ),
   "damaged data": (
     [*TRAIN, "--model_dir={folder}/a", "--gin_bindings=dataset.name = 'dsprites_full'"],
@@ -140,6 +145,9 @@ def folder(trained_run, tmp_path_factory):
   shutil.copytree(trained_run, folder / "run")
   (folder / "damaged").mkdir()
   (folder / "damaged" / "run.json").write_text('{"model.batch_size": "4", ')
+  shutil.copytree(trained_run, folder / "nested" / "0")
+  (folder / "nested" / "1" / "model").mkdir(parents=True)
+  (folder / "nested" / "1" / "model" / "run.json").write_text('{"a": ' + "[" * 100_000)
   shutil.copytree(trained_run / "model", folder / "unsigned")
   (folder / "unsigned" / "saved_model" / "manifest.json").unlink()
   (folder / "data" / "dsprites").mkdir(parents=True)
@@ -171,6 +179,16 @@ def test_a_mistake_ends_with_its_code_and_one_line(case, outcomes, folder):
   assert re.search(message, last)
   assert [line for line in log if not LOG.fullmatch(line)] == []
   assert outcome.stdout == ""
+
+
+def test_a_report_without_matplotlib_is_one_line(folder, tmp_path):
+  (tmp_path / "matplotlib.py").write_text("raise ImportError('none')")
+  command = [sys.executable, ROOT / "bin" / "dl_condind_report", f"--study_dir={folder}"]
+  environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+  done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+  assert done.returncode == 2
+  (line,) = done.stderr.splitlines()
+  assert line.startswith("error: Figures need matplotlib, which is not installed: run `pip install")
 
 
 def test_mistakes_leave_no_results(outcomes, folder):

@@ -9,7 +9,6 @@ import contextlib
 import functools
 import gzip
 import hashlib
-import json
 import os
 import pathlib
 import zipfile
@@ -21,6 +20,7 @@ from dl_condind.data import checksums
 from dl_condind.data import sources
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
 
 DATA_FOLDER_VARIABLE = "DISENTANGLEMENT_LIB_DATA"
 
@@ -150,9 +150,7 @@ def is_official(path: pathlib.Path) -> bool:
 
 def _read_notes(path: pathlib.Path) -> dict[str, list]:
   with contextlib.suppress(OSError, ValueError):
-    notes = json.loads(path.read_text(encoding="utf-8"))
-    if isinstance(notes, dict):
-      return notes
+    return json_objects.read(path)
   return {}
 
 

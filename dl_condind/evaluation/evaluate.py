@@ -17,6 +17,7 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
+from dl_condind.evaluation import coded_generator
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import side_by_side
 from dl_condind.evaluation import stored_generators
@@ -52,6 +53,9 @@ from dl_condind.utils import results
 from dl_condind.utils import stages
 
 STEP = "evaluation"
+
+_Represented = Callable | coded_generator.CodedGenerator
+_EvaluationFn = Callable[[ground_truth_data.GroundTruthData, _Represented], dict[str, Any]]
 
 
 def evaluate_with_gin(
@@ -171,7 +175,7 @@ def evaluate(
   input_dir: str | os.PathLike,
   output_dir: str | os.PathLike,
   overwrite: bool = False,
-  evaluation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED,
+  evaluation_fn: _EvaluationFn = gin.REQUIRED,
   random_seed: int = gin.REQUIRED,
   name: str = "",
 ) -> None:

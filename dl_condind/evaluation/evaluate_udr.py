@@ -12,6 +12,7 @@ from absl import logging
 import gin
 import numpy as np
 
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation import udr  # noqa: F401 (registers `udr_sklearn`)
@@ -22,6 +23,8 @@ from dl_condind.utils import results
 from dl_condind.utils import stages
 
 STEP = "udr"
+
+_EvaluationFn = Callable[[ground_truth_data.GroundTruthData, Sequence[Callable]], dict[str, Any]]
 
 # What may differ between models that are compared.
 _OWN_SETTINGS = ("model.random_seed", "model.model_num", "model.name")
@@ -102,7 +105,7 @@ def evaluate_models(
   input_dirs: Sequence[pathlib.Path],
   output_dir: pathlib.Path,
   overwrite: bool = False,
-  evaluation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED,
+  evaluation_fn: _EvaluationFn = gin.REQUIRED,
   random_seed: int = gin.REQUIRED,
   input_sha256: Sequence[str] = (),
 ) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from dl_condind.evaluation import representation
+from dl_condind.methods import model_errors
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 
@@ -57,11 +58,12 @@ class _StoredModel:
   """The signatures of a SavedModel as functions of NumPy arrays, with noise from a seed."""
 
   def __init__(self, path: str | os.PathLike, signatures: Mapping[str, Any], random_seed: int):
-    inputs = signatures[_SIGNATURE].structured_input_signature[1]
     self._path = path
     self._signatures = signatures
     self._random_seed = random_seed
-    self._shape, self._num_latent = inputs["images"].shape, inputs["noise"].shape[-1]
+    with model_errors.clear_errors(f"The model at {path}"):
+      inputs = signatures[_SIGNATURE].structured_input_signature[1]
+      self._shape, self._num_latent = inputs["images"].shape, inputs["noise"].shape[-1]
     self._row_noise = _RowNoise(random_seed, self._num_latent)
 
   def call(self, name: str, images: np.ndarray, **others: np.ndarray) -> dict[str, np.ndarray]:
@@ -71,8 +73,7 @@ class _StoredModel:
         f"{list(images.shape)}: evaluate it on the data set it was trained on."
       )
     values = {"images": images.astype(np.float32, copy=False), **others}
-    found = self._signatures[name](**{key: tf.constant(value) for key, value in values.items()})
-    return {key: value.numpy() for key, value in found.items()}
+    return self._run(name, **values)
 
   def represent_drawn(self, images: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng([self._random_seed, _checksum(images)])
@@ -96,9 +97,13 @@ class _StoredModel:
     return self.call("elbo_terms", images, seed=words.view(np.int32))  # TensorFlow's are signed.
 
   def decoder_jacobian(self, latent_vectors: np.ndarray) -> np.ndarray:
-    latent_vectors = tf.constant(latent_vectors, tf.float32)
-    found = self._signatures["decoder_jacobian"](latent_vectors=latent_vectors)
-    return found["jacobian"].numpy()
+    latent_vectors = latent_vectors.astype(np.float32, copy=False)
+    return self._run("decoder_jacobian", latent_vectors=latent_vectors)["jacobian"]
+
+  def _run(self, name: str, **values: np.ndarray) -> dict[str, np.ndarray]:
+    with model_errors.clear_errors(f"The model at {self._path}"):
+      found = self._signatures[name](**{key: tf.constant(value) for key, value in values.items()})
+      return {key: value.numpy() for key, value in found.items()}
 
 
 def _remembered(

@@ -37,7 +37,7 @@ def compute_on_fixed_data(
   representation_function: Callable,
   random_state: np.random.RandomState,
   artifact_dir: str | None = None,
-  validation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED,
+  validation_fn: Callable[[np.ndarray, np.ndarray, Callable], dict[str, Any]] = gin.REQUIRED,
 ) -> dict[str, Any]:
   """Returns a score of all images of the user's own data, each once, for `dl_condind_evaluate`.
 

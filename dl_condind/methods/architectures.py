@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from dl_condind.methods import deconvolution
 from dl_condind.utils import errors
+from dl_condind.utils import limits
 
 Shape = tuple[int, ...]
 
@@ -204,16 +205,41 @@ def make_encoder(
   observation_shape: Shape,
   seed: int,
   num_latent: int = gin.REQUIRED,
-  encoder_fn: Callable[..., keras.Model] = gin.REQUIRED,
+  encoder_fn: Callable[[Shape, int, int], keras.Model] = gin.REQUIRED,
 ) -> keras.Model:
   """Builds the configured encoder.
 
   Raises:
-    ConfigError: If num_latent is less than 1.
+    ConfigError: If num_latent is out of range, or encoder_fn returns something else.
   """
-  if num_latent < 1:
-    raise errors.ConfigError(f"encoder.num_latent must be at least 1, got {num_latent}.")
-  return encoder_fn(observation_shape, num_latent, seed)
+  if not 1 <= num_latent <= limits.MAX_LATENT:
+    raise errors.ConfigError(
+      f"encoder.num_latent must be in [1, {limits.MAX_LATENT}], got {num_latent}."
+    )
+  encoder = encoder_fn(observation_shape, num_latent, seed)
+  _check_network("encoder", encoder, observation_shape, [(1, num_latent), (1, num_latent)])
+  return encoder
+
+
+def _check_network(name: str, network: keras.Model, inputs: Shape, outputs: list[Shape]) -> None:
+  """Checks what a configured network takes and returns for a single input."""
+  setting = f"{name}.{name}_fn"
+  if not isinstance(network, keras.Model):
+    raise errors.ConfigError(
+      f"{setting} must return a Keras model, got a {type(network).__name__}."
+    )
+  try:
+    found = [tuple(output.shape) for output in tf.nest.flatten(network(tf.zeros([1, *inputs])))]
+  except (ValueError, tf.errors.InvalidArgumentError) as error:
+    problem = str(error).splitlines()[0]
+    raise errors.ConfigError(
+      f"{setting} must return a model that takes [batch, {', '.join(map(str, inputs))}]: {problem}"
+    ) from error
+  if found != outputs:
+    raise errors.ConfigError(
+      f"{setting} must return a model whose outputs for a single input have the shapes {outputs}, "
+      f"got {found}."
+    )
 
 
 @gin.configurable("decoder", denylist=["num_latent", "observation_shape", "seed"])
@@ -221,18 +247,30 @@ def make_decoder(
   num_latent: int,
   observation_shape: Shape,
   seed: int,
-  decoder_fn: Callable[..., keras.Model] = gin.REQUIRED,
+  decoder_fn: Callable[[int, Shape, int], keras.Model] = gin.REQUIRED,
 ) -> keras.Model:
-  """Builds the configured decoder."""
-  return decoder_fn(num_latent, observation_shape, seed)
+  """Builds the configured decoder.
+
+  Raises:
+    ConfigError: If decoder_fn returns something else.
+  """
+  decoder = decoder_fn(num_latent, observation_shape, seed)
+  _check_network("decoder", decoder, (num_latent,), [(1, *observation_shape)])
+  return decoder
 
 
 @gin.configurable("discriminator", denylist=["num_latent", "seed"])
 def make_discriminator(
-  num_latent: int, seed: int, discriminator_fn: Callable[..., keras.Model] = gin.REQUIRED
+  num_latent: int, seed: int, discriminator_fn: Callable[[int, int], keras.Model] = gin.REQUIRED
 ) -> keras.Model:
-  """Builds the configured discriminator."""
-  return discriminator_fn(num_latent, seed)
+  """Builds the configured discriminator.
+
+  Raises:
+    ConfigError: If discriminator_fn returns something else.
+  """
+  discriminator = discriminator_fn(num_latent, seed)
+  _check_network("discriminator", discriminator, (num_latent,), [(1, 2)])
+  return discriminator
 
 
 def apply_in_slices(network: keras.Model, inputs: tf.Tensor, num_slices: int):

@@ -20,7 +20,9 @@ from dl_condind.methods import optimizers
 from dl_condind.methods import posteriors
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import limits
 
+_MAX_WEIGHT = 1e30  # What single precision can multiply a loss by.
 PRIORS = ("normal", "uniform")
 _NOT_READ = ("encoder", "decoder", "reconstruction_loss", "vae_optimizer", "discriminator")
 
@@ -73,12 +75,12 @@ class InfoGAN(base_model.Model):
     Raises:
       ConfigError: If a number is out of range, or there is no such prior.
     """
-    _check_in(1, num_continuous=num_continuous, num_noise=num_noise)
-    _check_in(0, info_weight=info_weight, categorical_weight=categorical_weight)
-    if num_categories < 0 or num_categories == 1:
+    _check_in(1, limits.MAX_LATENT, num_continuous=num_continuous, num_noise=num_noise)
+    _check_in(0, _MAX_WEIGHT, info_weight=info_weight, categorical_weight=categorical_weight)
+    if not 2 <= num_categories <= limits.MAX_LATENT and num_categories != 0:
       raise errors.ConfigError(
-        "infogan.num_categories must be 0 (no categorical code) or at least 2, got "
-        f"{num_categories}."
+        f"infogan.num_categories must be 0 (no categorical code) or in [2, {limits.MAX_LATENT}], "
+        f"got {num_categories}."
       )
     if continuous_prior not in PRIORS:
       raise errors.ConfigError(
@@ -235,10 +237,10 @@ class InfoGAN(base_model.Model):
     return exported, exported.signatures()
 
 
-def _check_in(lowest: int, **settings: float) -> None:
+def _check_in(lowest: int, highest: float, **settings: float) -> None:
   for name, value in settings.items():
-    if not lowest <= value < float("inf"):
-      raise errors.ConfigError(f"infogan.{name} must be at least {lowest}, got {value}.")
+    if not lowest <= value <= highest:
+      raise errors.ConfigError(f"infogan.{name} must be in [{lowest}, {highest:g}], got {value}.")
 
 
 def _check_no_vae_settings() -> None:

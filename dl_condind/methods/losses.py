@@ -91,7 +91,7 @@ def images_of(outputs: tf.Tensor, activation: str) -> tf.Tensor:
 def make_reconstruction_loss(
   true_images: tf.Tensor,
   reconstructed_images: tf.Tensor,
-  loss_fn: Callable[..., tf.Tensor] = gin.REQUIRED,
+  loss_fn: Callable[[tf.Tensor, tf.Tensor, str], tf.Tensor] = gin.REQUIRED,
   activation: str = "logits",
 ) -> tf.Tensor:
   """Returns the configured reconstruction loss per image, [batch].

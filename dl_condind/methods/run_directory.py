@@ -1,12 +1,12 @@
 """The identity of a run: what its directory was made with, and may be continued with."""
 
 from collections.abc import Mapping
-import json
 import pathlib
 
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
 from dl_condind.utils import results
 from dl_condind.utils import training_logs
 
@@ -80,10 +80,7 @@ def _clear(model_dir: pathlib.Path) -> None:
 
 def _read(path: pathlib.Path) -> dict[str, object]:
   try:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-      raise ValueError("no object")
-    return found
+    return json_objects.read(path)
   except ValueError as error:
     raise errors.ConfigError(
       f"{path} is damaged ({error}); start the run anew with --overwrite."

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import dl_condind
 from dl_condind.utils import errors
+from dl_condind.utils import limits
 
 
 def configure(num_threads: int) -> None:
@@ -17,14 +18,16 @@ def configure(num_threads: int) -> None:
   used, they stay as they are.
 
   Raises:
-    ConfigError: If Keras runs on another backend, or num_threads is less than 1.
+    ConfigError: If Keras runs on another backend, or num_threads is out of range.
   """
   if keras.backend.backend() != "tensorflow":
     raise errors.ConfigError(
       f"Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow or leave it unset."
     )
-  if num_threads < 1:
-    raise errors.ConfigError(f"model.num_threads must be at least 1, got {num_threads}.")
+  if not 1 <= num_threads <= limits.MAX_THREADS:
+    raise errors.ConfigError(
+      f"model.num_threads must be in [1, {limits.MAX_THREADS}], got {num_threads}."
+    )
   if "TF_ENABLE_ONEDNN_OPTS" not in os.environ:
     logging.warning(
       "TensorFlow was imported before dl_condind, so oneDNN may be off and a step take twice as "

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dl_condind.methods import model_errors
 from dl_condind.utils import errors
 
 SIGNATURES = ("generator", "recognition_network")
@@ -33,6 +34,7 @@ class StoredInfoGAN:
 
     Raises:
       ConfigError: If it is no InfoGAN.
+      DatasetError: If it is damaged.
     """
     if not is_infogan(model.signatures):
       raise errors.ConfigError(
@@ -40,11 +42,12 @@ class StoredInfoGAN:
         "trained InfoGAN. (A VAE is postprocessed before it is evaluated.)"
       )
     self._model = model
-    inputs = model.signatures["generator"].structured_input_signature[1]
-    sizes = {name: spec.shape[-1] for name, spec in inputs.items()}
-    self.num_continuous = sizes["continuous"]
-    self.num_noise = sizes["noise"]
-    self.num_categories = sizes.get("categorical", 0)
+    with model_errors.clear_errors("This InfoGAN"):
+      inputs = model.signatures["generator"].structured_input_signature[1]
+      sizes = {name: spec.shape[-1] for name, spec in inputs.items()}
+      self.num_continuous = sizes["continuous"]
+      self.num_noise = sizes["noise"]
+      self.num_categories = sizes.get("categorical", 0)
 
   def generate(
     self, continuous: np.ndarray, noise: np.ndarray, categories: np.ndarray | None
@@ -84,5 +87,6 @@ class StoredInfoGAN:
     for start in range(0, len(next(iter(inputs.values()))), _CHUNK):
       chunk = {key: values[start : start + _CHUNK] for key, values in inputs.items()}
       tensors = {key: tf.constant(values, tf.float32) for key, values in chunk.items()}
-      chunks.append(function(**tensors))
+      with model_errors.clear_errors("This InfoGAN"):
+        chunks.append(function(**tensors))
     return {key: np.concatenate([chunk[key].numpy() for chunk in chunks]) for key in chunks[0]}

@@ -30,6 +30,7 @@ from dl_condind.methods import vae  # noqa: F401
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import limits
 from dl_condind.utils import processes
 from dl_condind.utils import results
 
@@ -105,11 +106,14 @@ def train(
       command continues it.
   """
   del name, model_num
-  _check_at_least(1, training_steps=training_steps, batch_size=batch_size, eval_steps=eval_steps)
-  _check_at_least(1, log_steps=log_steps, checkpoint_steps=checkpoint_steps)
-  _check_at_least(0, random_seed=random_seed, checkpoint_seconds=checkpoint_seconds)
-  if random_seed >= 2**32:
-    raise errors.ConfigError(f"model.random_seed must be less than 2**32, got {random_seed}.")
+  _check_in(1, limits.MAX_STEPS, training_steps=training_steps, eval_steps=eval_steps)
+  _check_in(1, limits.MAX_STEPS, log_steps=log_steps, checkpoint_steps=checkpoint_steps)
+  _check_in(1, limits.MAX_BATCH_SIZE, batch_size=batch_size)
+  _check_in(0, 2**32 - 1, random_seed=random_seed)
+  if not checkpoint_seconds >= 0:
+    raise errors.ConfigError(
+      f"model.checkpoint_seconds must be at least 0, got {checkpoint_seconds}."
+    )
   start_time = time.monotonic()
   model_dir = pathlib.Path(model_dir)
   runtime.configure(num_threads)
@@ -140,10 +144,10 @@ def train(
   logging.info("Finished %s: %s", model_dir, {key: round(v, 4) for key, v in losses.items()})
 
 
-def _check_at_least(lowest: int, **settings: float | None) -> None:
+def _check_in(lowest: int, highest: int, **settings: int | None) -> None:
   for name, value in settings.items():
-    if value is not None and not value >= lowest:
-      raise errors.ConfigError(f"model.{name} must be at least {lowest}, got {value}.")
+    if value is not None and not lowest <= value <= highest:
+      raise errors.ConfigError(f"model.{name} must be in [{lowest}, {highest}], got {value}.")
 
 
 def _trace_losses(model: base_model.Model, batch_size: int) -> None:

@@ -147,11 +147,13 @@ class _Log(contextlib.AbstractContextManager):
     self._path = path
     self._log_steps = log_steps
     if path.is_file():
-      lines = path.read_text(encoding="utf-8").splitlines()
-      kept = [f"{line}\n" for line in lines if _before(line, step)]
+      steps = training_logs.whole_lines(path.parent)
+      kept = [f"{line}\n" for found, line in steps if found < step]
       files.write_text(path, "".join(kept))
-    has_tensorboard = importlib.util.find_spec("tensorboard") is not None
-    self._writer = tf.summary.create_file_writer(str(tensorboard)) if has_tensorboard else None
+    self._writer = None
+    if importlib.util.find_spec("tensorboard") is not None:
+      with checkpoints.tensorflow_writes(tensorboard):
+        self._writer = tf.summary.create_file_writer(str(tensorboard))
 
   def write(self, start: int, scalars: dict[str, np.ndarray]) -> None:
     """Writes the entries due among the steps from start on."""
@@ -171,14 +173,6 @@ class _Log(contextlib.AbstractContextManager):
   def __exit__(self, *exc_info) -> None:
     if self._writer:
       self._writer.close()
-
-
-def _before(line: str, step: int) -> bool:
-  """Returns whether a line of the log is whole and belongs to a step before step."""
-  try:
-    return json.loads(line)["step"] < step
-  except (ValueError, KeyError, TypeError):
-    return False
 
 
 class _Progress:

@@ -13,8 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from dl_condind.data.ground_truth import named_data
+from dl_condind.methods import model_errors
 from dl_condind.methods import posteriors
 from dl_condind.methods import saved_models
+from dl_condind.methods import stored_infogan
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import stages
@@ -95,7 +97,7 @@ def postprocess(
   model_dir: str | os.PathLike,
   output_dir: str | os.PathLike,
   overwrite: bool = False,
-  postprocess_fn: Callable[..., tf.Tensor] = gin.REQUIRED,
+  postprocess_fn: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor] = gin.REQUIRED,
   random_seed: int = gin.REQUIRED,
   name: str = "",
 ) -> None:
@@ -129,7 +131,12 @@ def postprocess(
       return
     dataset = named_data.get_named_ground_truth_data()
     model = saved_models.load(model_dir / "saved_model")
-    module = _Postprocessed(model, postprocess_fn, random_seed)
+    if stored_infogan.is_infogan(model.signatures):
+      raise errors.ConfigError(
+        f"{model_dir} holds an InfoGAN, which has no representation: evaluate it as it is."
+      )
+    with model_errors.clear_errors(f"The model at {model_dir}"):
+      module = _Postprocessed(model, postprocess_fn, random_seed)
     saved_models.save(module, module.signatures(), made)
     stage.finish(
       {"elapsed_time": time.monotonic() - start_time},

@@ -81,8 +81,8 @@ def import_ray() -> types.ModuleType:
     import ray
   except ImportError as error:
     raise errors.ConfigError(
-      "--engine=ray needs Ray: install it with `pip install 'dl_condind[ray]'`, or take "
-      "--engine=local."
+      "--engine=ray needs Ray: run `pip install '.[ray]'` in a clone of the repository, or "
+      "take --engine=local."
     ) from error
   return ray
 

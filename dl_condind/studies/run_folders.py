@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 import dataclasses
-import json
 import os
 import pathlib
 
 from dl_condind.studies import run_state
 from dl_condind.utils import errors
+from dl_condind.utils import json_objects
 from dl_condind.utils import results
 from dl_condind.utils import training_logs
 from dl_condind.visualize import study_runs
@@ -100,7 +100,7 @@ def _end(folder: pathlib.Path) -> tuple[str, str]:
   """Returns the state of a run that is not trained, and what is known of it."""
   if state := run_state.end_of(folder):
     return state, f"{state}: {run_state.why(folder)['message']}".rstrip(".")
-  step = _last_step(folder / "model")
+  step = training_logs.last_step(folder / "model")
   return study_runs.UNFINISHED, f"training not finished, its log ends at step {step}"
 
 
@@ -121,16 +121,6 @@ def without_repetitions(
 def _read_object(path: pathlib.Path) -> dict[str, object]:
   """Reads a JSON object, empty where there is no file."""
   try:
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if not isinstance(found, dict):
-      raise ValueError("no object")
-    return found
+    return json_objects.read(path) if path.is_file() else {}
   except ValueError as error:
     raise errors.DatasetError(f"{path} is damaged ({error}); start its run anew.") from error
-
-
-def _last_step(model_dir: pathlib.Path) -> int:
-  log = model_dir / training_logs.NAME
-  lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-  whole = [line for line in lines if line.endswith("}")]  # The last one may be torn.
-  return json.loads(whole[-1])["step"] if whole else 0

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
 import fcntl
-import json
 import os
 import pathlib
 import time
 
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
 
 DONE, RUNNING, DIVERGED, FAILED, MISSING = "done", "running", "diverged", "failed", "missing"
 STATES = (DONE, RUNNING, FAILED, DIVERGED, MISSING)
@@ -68,7 +68,10 @@ def _is_done(folder: str, settings: Mapping[str, object]) -> bool:
   found = _read(os.path.join(folder, _DONE))
   if found.get("settings") != _comparable(settings):
     return False
-  return all(os.path.isfile(os.path.join(folder, name)) for name in found.get("records", ()))
+  records = found.get("records", [])
+  if not isinstance(records, list):
+    return False
+  return all(os.path.isfile(os.path.join(folder, str(name))) for name in records)
 
 
 def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
@@ -80,13 +83,11 @@ def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
 def _read(path: str) -> dict[str, object]:
   """Reads a JSON object; one that is absent or damaged is empty, so that its run is made again."""
   try:
-    with open(path, encoding="utf-8") as file:
-      found = json.load(file)
+    return json_objects.read(path)
   except (FileNotFoundError, NotADirectoryError, ValueError):
     return {}
   except OSError as error:
     raise errors.ConfigError(f"Cannot read {path}: {error.strerror}.") from error
-  return found if isinstance(found, dict) else {}
 
 
 def is_locked(folder: str | os.PathLike) -> bool:
@@ -212,7 +213,8 @@ def give_up(folder: str | os.PathLike, exit_code: int, message: str, num_attempt
 def num_threads(folder: str | os.PathLike) -> int | None:
   """Returns the number of threads that a run was begun with, None if it was not begun."""
   found = _read(os.path.join(folder, "model", "run.json")).get(NUM_THREADS)
-  return int(found) if isinstance(found, str) and found.isdecimal() else None
+  is_number = isinstance(found, str) and found.isdecimal() and len(found) < 10
+  return int(found) if is_number else None
 
 
 def last_line(folder: str | os.PathLike) -> str:

@@ -57,7 +57,8 @@ def parse_model_nums(text: str | None, grid: study.Study) -> list[int]:
   for part in text.split(","):
     first, dash, last = part.strip().partition("-")
     last = last if dash else first
-    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+    are_numbers = all(end.isdecimal() and len(end) < 20 for end in (first, last))
+    if not are_numbers or int(first) > int(last):
       raise errors.ConfigError(
         f"--model_nums must be numbers and ranges, such as 0-9,40, got {text!r}."
       )

@@ -9,6 +9,7 @@ from absl import flags
 
 from dl_condind.studies import study
 from dl_condind.utils import errors
+from dl_condind.utils import limits
 
 flags.disclaim_key_flags()  # --help shows the flags below as those of the program.
 
@@ -34,7 +35,9 @@ def define() -> None:
   flags.DEFINE_string("model_nums", None, "Runs of --engine and --status, such as 0-9,40.")
   flags.DEFINE_bool("status", False, "Show which runs are done, and stop.")
   flags.DEFINE_integer("workers", None, "Number of runs at a time.", lower_bound=1)
-  flags.DEFINE_integer("threads", None, "Threads of a run.", lower_bound=1)
+  flags.DEFINE_integer(
+    "threads", None, "Threads of a run.", lower_bound=1, upper_bound=limits.MAX_THREADS
+  )
   flags.DEFINE_enum("devices", "cpu", ["cpu", "gpu"], "Where the runs of an engine compute.")
   flags.DEFINE_integer("runs_per_gpu", 1, "Number of runs that share a GPU.", lower_bound=1)
   flags.DEFINE_integer("retries", 5, "Attempts at a run after the first one.", lower_bound=0)

@@ -54,7 +54,7 @@ def define_overwrite_flag() -> None:
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-  """Holds back what imports print on stderr, and shows it only if one fails.
+  """Holds back what imports print on stderr, and shows it only if one fails by a bug.
 
   TensorFlow prints lines about the machine that no setting silences and that look like errors.
   """
@@ -63,6 +63,8 @@ def quiet_imports() -> Iterator[None]:
     os.dup2(held.fileno(), 2)
     try:
       yield
+    except _USER_ERRORS:  # Their one line says it all.
+      raise
     except BaseException:
       held.seek(0)
       shutil.copyfileobj(held, stderr)

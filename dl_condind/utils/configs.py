@@ -7,7 +7,6 @@ Files are read by gin's parser; the bindings reach gin only after all of them we
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
-import graphlib
 import importlib.util  # noqa: F401 (gin 0.5 uses it without importing it)
 import os
 import pathlib
@@ -20,6 +19,7 @@ from gin import config_parser
 
 import dl_condind
 from dl_condind.utils import errors
+from dl_condind.utils import gin_cycles
 from dl_condind.utils import gin_types
 
 # (scope, complete selector, parameter); of a macro (name, *_MACRO).
@@ -80,6 +80,8 @@ def parse(
   for binding in gin_bindings:
     reader.read_text(binding, None)
   _check_macros(reader.bindings)
+  gin_cycles.check(reader.bindings)
+  _check_macro_values(reader.bindings)
   for key, binding in reader.bindings.items():
     gin.bind_parameter(key, gin_types.resolve(binding.value))
   try:
@@ -266,11 +268,10 @@ def _key_text(statement: config_parser.BindingStatement) -> str:
 
 
 def _check_macros(bindings: dict[_Key, _Binding]) -> None:
-  """Checks that every macro is defined, not in terms of itself, and used if given by hand."""
+  """Checks that every macro is defined, and used if given by hand."""
   defined = {key[0] for key in bindings if key[1:] == _MACRO}
-  graph = {name: set() for name in defined}
   used = set()
-  for key, binding in bindings.items():
+  for binding in bindings.values():
     for leaf in binding.leaves:
       if not isinstance(leaf, gin_types.Reference) or leaf.prefix != "%" or leaf.is_constant:
         continue
@@ -278,16 +279,19 @@ def _check_macros(bindings: dict[_Key, _Binding]) -> None:
         hint = gin_types.did_you_mean(leaf.name, defined) or "."
         raise errors.ConfigError(f"{binding.where}: macro %{leaf.name} is not defined{hint}")
       used.add(leaf.name)
-      if key[1:] == _MACRO:
-        graph[key[0]].add(leaf.name)
-  try:
-    graphlib.TopologicalSorter(graph).prepare()
-  except graphlib.CycleError as error:
-    circle = ", ".join(f"%{name}" for name in error.args[1])
-    raise errors.ConfigError(f"Macros are defined by each other: {circle}.") from error
   for name in sorted(defined - used):
     binding = bindings[(name, *_MACRO)]
     if binding.from_command_line:
       raise errors.ConfigError(
         f"{binding.where}: no value uses macro %{name}; did you mean a parameter of something?"
       )
+
+
+def _check_macro_values(bindings: dict[_Key, _Binding]) -> None:
+  """Checks the type of each parameter whose value is a macro. None of them refers to itself."""
+  for (_, selector, parameter), binding in bindings.items():
+    value = binding.value
+    while isinstance(value, gin_types.Reference) and value.prefix == "%" and not value.is_constant:
+      value = bindings[(value.name, *_MACRO)].value
+    if value is not binding.value:
+      gin_types.check_macro_value(selector, parameter, value, repr(binding.value), binding.where)

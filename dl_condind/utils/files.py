@@ -9,9 +9,10 @@ import json
 import os
 import pathlib
 import shutil
-import tempfile
 
 from dl_condind.utils import errors
+from dl_condind.utils import json_objects
+from dl_condind.utils import temporary_folders
 
 MANIFEST = "manifest.json"
 
@@ -76,32 +77,24 @@ def no_space(path: str | os.PathLike) -> errors.TryAgainError:
   )
 
 
-def _temporary_prefix(path: pathlib.Path) -> str:
-  return f".{path.name[:50]}."  # A name has at most 255 bytes, a character up to 4.
-
-
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
   """Yields the name of a temporary file that becomes path when the block ends without an error.
 
-  Readers see the old file or the new one, also after a crash or loss of power.
+  Readers see the old file or the new one, also after a crash or loss of power. What a process that
+  was killed while it wrote has left in the same folder is removed.
   """
   path = pathlib.Path(path)
   with clear_write_errors(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(
-      prefix=_temporary_prefix(path), suffix=".tmp", dir=path.parent
-    )
-    os.close(descriptor)
-    os.chmod(name, 0o644)
-    temporary = pathlib.Path(name)
-    try:
+    with temporary_folders.beside(path) as folder:
+      temporary = folder / "new"
+      temporary.touch()
+      os.chmod(temporary, 0o644)
       yield temporary
       fsync(temporary)
       os.replace(temporary, path)
       fsync(path.parent)
-    finally:
-      temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -129,16 +122,17 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
   Every file in it gets its SHA-256 in `manifest.json`, so `verify_manifest` can tell a whole folder
   from a damaged one. An existing folder is replaced: there is the old one or the new one, or, for
-  the instant between two renames, none.
+  the instant between two renames, none. Leftovers of dead writers are removed as by `atomic_file`.
   """
   with clear_write_errors(path):
     path = pathlib.Path(os.path.realpath(path))  # A link is written through, not replaced.
     if path.exists() and not path.is_dir():
       raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_directory(path)
-    os.chmod(temporary, 0o755)
-    try:
+    with temporary_folders.beside(path) as folder:
+      temporary = folder / "new"
+      temporary.mkdir()
+      os.chmod(temporary, 0o755)
       yield temporary
       names = {str(p.relative_to(temporary)) for p in temporary.rglob("*") if p.is_file()}
       digests = {name: sha256(temporary / name) for name in names - {MANIFEST}}
@@ -146,32 +140,28 @@ def atomic_directory(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       for entry in temporary.rglob("*"):
         fsync(entry)
       fsync(temporary)
-      old = _set_aside(path) if path.exists() else None
-      os.replace(temporary, path)
+      _replace_directory(temporary, path, folder / "old")
       fsync(path.parent)
-      if old is not None:
-        shutil.rmtree(old)
-    finally:
-      shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _temporary_directory(path: pathlib.Path) -> pathlib.Path:
-  return pathlib.Path(
-    tempfile.mkdtemp(prefix=_temporary_prefix(path), suffix=".tmp", dir=path.parent)
-  )
-
-
-def _set_aside(path: pathlib.Path) -> pathlib.Path:
-  """Renames a folder to a temporary name, which is returned."""
-  aside = _temporary_directory(path)
-  os.replace(path, aside)  # A rename may replace an empty folder.
-  return aside
+def _replace_directory(new: pathlib.Path, path: pathlib.Path, old: pathlib.Path) -> None:
+  """Renames a folder to path; what is at path is renamed to old."""
+  if not path.exists():
+    os.replace(new, path)
+    return
+  os.replace(path, old)
+  try:
+    os.replace(new, path)
+  except OSError:
+    os.replace(old, path)
+    raise
 
 
 def remove_directory(path: str | os.PathLike) -> None:
   """Removes a folder so that a crash half-way leaves nothing under its name."""
-  with clear_write_errors(path):
-    shutil.rmtree(_set_aside(pathlib.Path(path)))
+  path = pathlib.Path(path)
+  with clear_write_errors(path), temporary_folders.beside(path) as folder:
+    os.replace(path, folder / "old")
 
 
 def manifest_digest(path: str | os.PathLike) -> str:
@@ -192,13 +182,11 @@ def verify_manifest(path: str | os.PathLike) -> None:
       f"{path} has no {MANIFEST}: it is incomplete or not from dl_condind; write it again."
     )
   try:
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    manifest = json_objects.read(manifest_path)
   except ValueError as error:
     raise errors.DatasetError(
       f"{manifest_path} is damaged ({error}); write the folder again."
     ) from error
-  if not isinstance(manifest, dict):
-    raise errors.DatasetError(f"{manifest_path} is damaged (no object); write the folder again.")
   found = {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()} - {MANIFEST}
   for name in sorted(found | set(manifest)):
     if name not in manifest:
@@ -216,7 +204,8 @@ def verify_manifest(path: str | os.PathLike) -> None:
 def locked(path: str | os.PathLike) -> Iterator[None]:
   """Holds the only writer's lock of a folder, which is created where absent.
 
-  The lock goes with the process, however it ends.
+  The lock goes with the process, however it ends. What dead writers left directly in the folder is
+  removed.
 
   Raises:
     TryAgainError: If another process holds it.
@@ -231,10 +220,17 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
     except BlockingIOError as error:
       lock.seek(0)
       raise errors.TryAgainError(
-        f"{path} is in use by process {lock.read().decode().strip() or '(unknown)'}: "
+        f"{path} is in use by process {_number(lock.read())}: "
         "wait for it to end or choose another folder."
       ) from error
     with clear_write_errors(path):
       lock.truncate(0)
       lock.write(f"{os.getpid()}\n".encode())
+    temporary_folders.remove_leftovers(path)
     yield
+
+
+def _number(content: bytes) -> str:
+  """Returns the number that a lock file holds."""
+  digits = content.strip()
+  return digits.decode() if digits.isdigit() and len(digits) < 20 else "(unknown)"

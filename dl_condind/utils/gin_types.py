@@ -11,17 +11,13 @@ import typing
 from gin import config as gin_config
 from gin import config_parser
 
+from dl_condind.utils import callable_types
 from dl_condind.utils import errors
 
 MAX_NESTING = 20
 
-_SEQUENCES = (
-  list,
-  tuple,
-  collections.abc.Collection,
-  collections.abc.Iterable,
-  collections.abc.Sequence,
-)
+MAX_INTEGER = 2**63 - 1
+
 _LITERALS = (bool, int, float, str, list, tuple, dict)
 
 
@@ -62,7 +58,7 @@ def leaves(value: object, where: str) -> list[object]:
   """Returns the literals and references in a nested value.
 
   Raises:
-    ConfigError: If it is nested too deeply, or a number overflows.
+    ConfigError: If it is nested too deeply, or a number is too large.
   """
   found, level = [], [value]
   for _ in range(MAX_NESTING):
@@ -81,6 +77,8 @@ def leaves(value: object, where: str) -> list[object]:
     raise errors.ConfigError(f"{where}: the value is nested more than {MAX_NESTING} deep.")
   if any(isinstance(leaf, float) and not math.isfinite(leaf) for leaf in found):
     raise errors.ConfigError(f"{where}: the value is too large for a float.")
+  if any(isinstance(leaf, int) and abs(leaf) > MAX_INTEGER for leaf in found):
+    raise errors.ConfigError(f"{where}: an integer must be in [-2**63 + 1, 2**63 - 1].")
   return found
 
 
@@ -113,7 +111,8 @@ def find_configurable(selector: str, where: str) -> gin_config.Configurable:
 def check_binding(statement: config_parser.BindingStatement, where: str) -> tuple[str, str, str]:
   """Checks a binding's configurable, parameter and type of value.
 
-  A type is that of the parameter's annotation, or else of its default. References have any type.
+  A type is that of the parameter's annotation, or else of its default. A reference has the type of
+  what it names: that of a function, or with parentheses of what it returns. A macro has any type.
 
   Returns:
     Scope, complete selector and parameter.
@@ -123,17 +122,45 @@ def check_binding(statement: config_parser.BindingStatement, where: str) -> tupl
   """
   configurable = find_configurable(statement.selector, where)
   parameter = _find_parameter(configurable, statement, where)
-  key = (statement.scope, configurable.selector, statement.arg_name)
-  if parameter is None:
-    return key
+  if parameter is not None:
+    _check_value(parameter, statement.value, f"{where}: {statement.selector}", "")
+  return statement.scope, configurable.selector, statement.arg_name
+
+
+def check_macro_value(selector: str, name: str, value: object, macro: str, where: str) -> None:
+  """Checks the value that a macro gives to a parameter.
+
+  Args:
+    selector: Complete selector of the configurable.
+    name: The parameter.
+    value: What the macro stands for.
+    macro: The macro, for the message.
+    where: Place of the binding, for the message.
+
+  Raises:
+    ConfigError: If it has the wrong type.
+  """
+  configurable = gin_config._REGISTRY[selector]
+  parameter = inspect.signature(configurable.wrapped).parameters.get(name)
+  if parameter is not None:
+    selector = gin_config._REGISTRY.minimal_selector(selector)
+    _check_value(parameter, value, f"{where}: {selector}", f" from {macro}")
+
+
+def _check_value(parameter: inspect.Parameter, value: object, owner: str, source: str) -> None:
   expected = _expected_type(parameter)
-  is_default_none = parameter.default is None and statement.value is None
-  if not is_default_none and not _accepts(expected, statement.value):
-    raise errors.ConfigError(
-      f"{where}: {statement.selector}.{statement.arg_name} must be "
-      f"{inspect.formatannotation(expected)}, got {repr(statement.value)[:80]}."
-    )
-  return key
+  if (parameter.default is None and value is None) or _accepts(expected, value):
+    return
+  if isinstance(value, Reference) and expected is not parameter.annotation:
+    return  # A default tells too little of what else may be returned in its place.
+  hint = ""
+  if isinstance(value, Reference):
+    other = dataclasses.replace(value, suffix="" if value.suffix else "()")
+    hint = f" Did you mean {other!r}?" if _accepts(expected, other) else ""
+  raise errors.ConfigError(
+    f"{owner}.{parameter.name} must be {inspect.formatannotation(expected)}, got "
+    f"{repr(value)[:80]}{source}.{hint}"
+  )
 
 
 def _find_parameter(
@@ -173,8 +200,10 @@ def _accepts(expected: object, value: object) -> bool:
   """Returns whether a literal may be the value of a parameter of some type."""
   origin, arguments = typing.get_origin(expected), typing.get_args(expected)
   kind = origin or expected
-  if isinstance(value, Reference) or expected is typing.Any:
+  if expected is typing.Any:
     return True
+  if isinstance(value, Reference):
+    return _accepts_reference(expected, value)
   if kind in (typing.Union, types.UnionType):
     return any(_accepts(argument, value) for argument in arguments)
   if kind is typing.Literal:
@@ -183,7 +212,9 @@ def _accepts(expected: object, value: object) -> bool:
     return kind in (bool, object)
   if kind is float:
     return isinstance(value, int | float)
-  if kind in _SEQUENCES:
+  if kind is collections.abc.Mapping and isinstance(value, dict) and arguments:
+    return all(_accepts(arguments[0], k) and _accepts(arguments[1], v) for k, v in value.items())
+  if kind in callable_types.SEQUENCES:
     items = value if isinstance(value, list | tuple) else ()
     item_types = [argument for argument in arguments if argument is not ...] or [typing.Any]
     accepted = all(any(_accepts(item_type, item) for item_type in item_types) for item in items)
@@ -191,3 +222,13 @@ def _accepts(expected: object, value: object) -> bool:
   # What is no class (a TypeVar, say) or a protocol allows anything.
   is_class = isinstance(kind, type) and not getattr(kind, "_is_protocol", False)
   return isinstance(value, kind) if is_class else True
+
+
+def _accepts_reference(expected: object, reference: Reference) -> bool:
+  """Returns whether what a reference stands for may be the value of a parameter of some type."""
+  if reference.prefix == "%":  # Its value is checked by `check_macro_value`.
+    return True
+  function = find_configurable(reference.selector, repr(reference)).wrapped
+  if reference.suffix:
+    return callable_types.is_compatible(expected, callable_types.result_type(function))
+  return callable_types.accepts_callable(expected, function)

@@ -30,6 +30,7 @@ import dl_condind
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
 
 _DISTRIBUTIONS = (
   "gin-config",
@@ -209,11 +210,8 @@ def _write(path: pathlib.Path, values: Mapping[str, object]) -> None:
 def _read(path: pathlib.Path) -> dict[str, object]:
   """Reads a JSON object, in which NaN and infinity (disentanglement_lib writes them) are None."""
   try:
-    values = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    return json_objects.read(path, nan_is_none=True)
   except FileNotFoundError as error:
     raise errors.DatasetError(f"{path} is missing; run its stage again.") from error
-  except (ValueError, RecursionError) as error:
+  except ValueError as error:
     raise errors.DatasetError(f"{path} is damaged ({error}); run its stage again.") from error
-  if not isinstance(values, dict):
-    raise errors.DatasetError(f"{path} is damaged (no object); run its stage again.")
-  return values

@@ -8,7 +8,7 @@ def literal(text: str) -> object:
   """Returns the value that gin wrote as text; references and macros as they are."""
   try:
     return ast.literal_eval(text)
-  except (ValueError, SyntaxError):
+  except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):  # Of a damaged record.
     return text
 
 
@@ -71,7 +71,7 @@ def correlation(config: Mapping[str, object]) -> float | None:
   if noise == "independent":
     return 0.0
   value = literal(str(config.get(f"{noise}.correlation", "")))
-  return float(value) if isinstance(value, int | float) else None
+  return float(value) if isinstance(value, int | float) and abs(value) <= 1 else None
 
 
 def columns(config: Mapping[str, object]) -> dict[str, object]:

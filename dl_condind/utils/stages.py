@@ -85,7 +85,8 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
   if found.get("input_sha256") != identity["input_sha256"]:
     difference = "was made from another model"
   elif found.get("bindings") != identity["bindings"]:
-    lines = set(found.get("bindings", "").splitlines()) ^ set(identity["bindings"].splitlines())
+    known = str(found.get("bindings", ""))
+    lines = set(known.splitlines()) ^ set(identity["bindings"].splitlines())
     difference = "was made with other settings: " + "; ".join(sorted(filter(None, lines)))
   else:
     return
@@ -145,11 +146,15 @@ def dataset_bindings(config_file: str | os.PathLike) -> dict[str, str]:
   path = pathlib.Path(config_file)
   record = results.read_aggregate(path.parents[1] / "aggregate" / f"{path.stem}.json")
   prefix = f"{path.stem}_config."
-  saved = {key.removeprefix(prefix): record[key] for key in record if key.startswith(prefix)}
+  saved = {key.removeprefix(prefix): str(record[key]) for key in record if key.startswith(prefix)}
   found = {}
   for key, value in saved.items():
     if key == "dataset.name" or key.partition(".")[0] in _DATA_SETS:
+      macros = []
       while value.startswith("%"):
+        macros.append(value[1:])
+        if macros[-1] not in saved or macros[-1] in macros[:-1]:
+          raise errors.DatasetError(f"The record of {path} is damaged: {value} has no value.")
         value = saved[value[1:]]
       found[key] = value
   return found

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import json
+import contextlib
 import os
 import pathlib
 
 import numpy as np
 
 from dl_condind.utils import errors
+from dl_condind.utils import json_objects
 
 NAME = "train_log.jsonl"
 END_SHARE = 0.2  # of the lines
@@ -30,15 +31,38 @@ def read(model_dir: str | os.PathLike) -> dict[str, np.ndarray]:
   path = pathlib.Path(model_dir) / NAME
   if not path.is_file():
     raise errors.DatasetError(f"No {path}: name the folder of a trained model.")
-  lines = path.read_text(encoding="utf-8").splitlines()
   try:
-    entries = [json.loads(line) for line in lines]
+    entries = [json_objects.parse(line) for line in path.read_bytes().splitlines()]
     names = ["step", *entries[0]]
-    return {name: np.array([entry[name] for entry in entries], np.float64) for name in names}
-  except (ValueError, KeyError, IndexError, TypeError) as error:
+    return {name: _scalars(name, [entry[name] for entry in entries]) for name in names}
+  except (ValueError, KeyError, IndexError) as error:
     raise errors.DatasetError(
       f"{path} is empty or damaged ({error}): restore it, or train the model again."
     ) from error
+
+
+def _scalars(name: str, values: Sequence[object]) -> np.ndarray:
+  if not all(isinstance(value, int | float) for value in values):
+    raise ValueError(f"{name} is not a number in each line")
+  return np.array(values, np.float64)
+
+
+def whole_lines(model_dir: str | os.PathLike) -> list[tuple[int, str]]:
+  """Returns (step, line) of each line of the log that is whole and undamaged."""
+  path = pathlib.Path(model_dir) / NAME
+  found = []
+  for line in path.read_bytes().splitlines() if path.is_file() else ():
+    with contextlib.suppress(ValueError):
+      step = json_objects.parse(line).get("step")
+      if isinstance(step, int):
+        found.append((step, line.decode("utf-8")))
+  return found
+
+
+def last_step(model_dir: str | os.PathLike) -> int:
+  """Returns the step of the last line of the log that is whole, 0 if there is none."""
+  lines = whole_lines(model_dir)
+  return lines[-1][0] if lines else 0
 
 
 def end_means(log: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, float]:

@@ -18,8 +18,12 @@ try:
   from matplotlib.backends import backend_svg
 except ImportError as error:
   raise errors.ConfigError(
-    "Figures need matplotlib, which is not installed: pip install 'dl_condind[report]'."
+    "Figures need matplotlib, which is not installed: run `pip install matplotlib`, or `pip "
+    "install '.[report]'` in a clone of the repository."
   ) from error
+
+Axes = mpl_axes.Axes
+Figure = mpl_figure.Figure
 
 MIN_VIOLIN_RUNS = 5  # Fewer points do not show the shape of a distribution.
 
@@ -44,7 +48,7 @@ _MAX_INNER_LEGEND = 3  # A longer legend hides points and goes beside the panels
 _LINES = ("solid", "dashed", "dashdot")
 
 
-def to_png(figure: mpl_figure.Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
   """Returns a figure as a PNG file."""
   buffer = io.BytesIO()
   canvas = backend_agg.FigureCanvasAgg(figure)
@@ -52,7 +56,7 @@ def to_png(figure: mpl_figure.Figure) -> bytes:
   return buffer.getvalue()
 
 
-def to_svg(figure: mpl_figure.Figure) -> bytes:
+def to_svg(figure: Figure) -> bytes:
   """Returns a figure as an SVG file, the same for the same figure."""
   buffer = io.BytesIO()
   canvas = backend_svg.FigureCanvasSVG(figure)
@@ -66,10 +70,13 @@ def to_svg(figure: mpl_figure.Figure) -> bytes:
 def values_by_correlation(
   rows: Sequence[tuple[str, Mapping[str, Mapping[str, Sequence[float]]]]],
   correlations: Sequence[str],
-) -> mpl_figure.Figure:
+) -> Figure:
   """Draws each run's value as a point over its correlation, with the median of each correlation.
 
-  A violin is drawn behind `MIN_VIOLIN_RUNS` or more points. Axes begin at 0; panels of a row share
+  A violin is drawn behind `Axes = Axes
+  Figure = Figure
+
+  MIN_VIOLIN_RUNS` or more points. Axes begin at 0; panels of a row share
   them. The medians of three or more correlations are joined by a line.
 
   Args:
@@ -99,7 +106,7 @@ def scatter(
   rows: Sequence[tuple[str, Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]]],
   correlations: Sequence[str],
   x_label: str,
-) -> mpl_figure.Figure:
+) -> Figure:
   """Draws each run as a point of two measures.
 
   Args:
@@ -132,7 +139,7 @@ def curves(
   panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
   x_label: str,
   y_label: str,
-) -> mpl_figure.Figure:
+) -> Figure:
   """Draws curves in panels side by side that share both axes; those of few points with the points.
 
   Args:
@@ -141,9 +148,7 @@ def curves(
     x_label: Name of x.
     y_label: Name and unit of y.
   """
-  figure = mpl_figure.Figure(
-    (4.8 * len(panels), _PANEL_HEIGHT), dpi=DOTS_PER_INCH, layout="constrained"
-  )
+  figure = Figure((4.8 * len(panels), _PANEL_HEIGHT), dpi=DOTS_PER_INCH, layout="constrained")
   grid = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True).flat
   names, drawn = list(dict.fromkeys(name for panel in panels.values() for name in panel)), {}
   for axes, (title, panel) in zip(grid, panels.items(), strict=True):
@@ -163,7 +168,7 @@ def shares(
   rows: Sequence[tuple[str, Mapping[str, np.ndarray]]],
   row_labels: Sequence[str],
   column_labels: Sequence[str],
-) -> mpl_figure.Figure:
+) -> Figure:
   """Draws tables of shares, each cell with its number and the darker the larger it is.
 
   Args:
@@ -174,7 +179,7 @@ def shares(
   """
   width, height = 1.0 + 0.55 * len(column_labels), 0.9 + 0.35 * len(row_labels)
   num_columns = max(len(tables) for _, tables in rows)
-  figure = mpl_figure.Figure(
+  figure = Figure(
     (max(0.8 + width * num_columns, 4.6), height * len(rows)),
     dpi=DOTS_PER_INCH,
     layout="constrained",
@@ -203,12 +208,10 @@ def _style(correlations: Sequence[str], correlation: str) -> tuple[str, str]:
   return _STYLES[0 if correlation == "0" else 1 + others.index(correlation) % (len(_STYLES) - 1)]
 
 
-def _panels(
-  row_sizes: Sequence[int], width: float
-) -> tuple[mpl_figure.Figure, list[list[mpl_axes.Axes]]]:
+def _panels(row_sizes: Sequence[int], width: float) -> tuple[Figure, list[list[Axes]]]:
   """Returns a figure with rows of panels, as many in each as are asked for."""
   num_rows, num_columns = len(row_sizes), max(row_sizes)
-  figure = mpl_figure.Figure(
+  figure = Figure(
     (max(width * num_columns, 4.6), _PANEL_HEIGHT * num_rows),
     dpi=DOTS_PER_INCH,
     layout="constrained",
@@ -220,7 +223,7 @@ def _panels(
   return figure, [list(row[:size]) for row, size in zip(grid, row_sizes, strict=True)]
 
 
-def _finish(axes: mpl_axes.Axes, title: str, x_label: str, y_label: str) -> None:
+def _finish(axes: Axes, title: str, x_label: str, y_label: str) -> None:
   axes.set_title("\n".join(textwrap.fill(line, 42) for line in title.split("\n")), fontsize=11)
   axes.set_xlabel(x_label)
   axes.set_ylabel(y_label)
@@ -229,9 +232,7 @@ def _finish(axes: mpl_axes.Axes, title: str, x_label: str, y_label: str) -> None
   axes.set_axisbelow(True)
 
 
-def _draw_runs(
-  axes: mpl_axes.Axes, position: int, values: Sequence[float], style: tuple[str, str]
-) -> None:
+def _draw_runs(axes: Axes, position: int, values: Sequence[float], style: tuple[str, str]) -> None:
   """Draws the runs of one correlation around an x position."""
   if not len(values):
     return
@@ -246,7 +247,7 @@ def _draw_runs(
     axes.hlines(np.median(values), position - 0.25, position + 0.25, color=color, linewidth=2)
 
 
-def _join_medians(axes: mpl_axes.Axes, values: Sequence[Sequence[float]]) -> None:
+def _join_medians(axes: Axes, values: Sequence[Sequence[float]]) -> None:
   """Joins the medians of three or more correlations."""
   medians = [(x, np.median(runs)) for x, runs in enumerate(values) if len(runs)]
   if len(medians) > 2:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from matplotlib import axes as mpl_axes
-from matplotlib import figure as mpl_figure
 import numpy as np
 
 from dl_condind.visualize import figures
@@ -12,7 +10,7 @@ from dl_condind.visualize import figures
 _GAP = 3  # pixels between images
 
 
-def traversals(panels: Mapping[str, np.ndarray], values: np.ndarray) -> mpl_figure.Figure:
+def traversals(panels: Mapping[str, np.ndarray], values: np.ndarray) -> figures.Figure:
   """Draws latent traversals side by side.
 
   Args:
@@ -31,7 +29,7 @@ def image_grids(
   column_labels: Sequence[str],
   x_label: str,
   y_label: str = "",
-) -> mpl_figure.Figure:
+) -> figures.Figure:
   """Draws grids of images side by side.
 
   Args:
@@ -44,7 +42,7 @@ def image_grids(
   mosaics = {title: mosaic(images) for title, images in panels.items()}
   height, width = next(iter(mosaics.values())).shape[:2]
   panel_width = 5.0
-  figure = mpl_figure.Figure(
+  figure = figures.Figure(
     (panel_width * len(panels), panel_width * height / width + 0.9),
     dpi=figures.DOTS_PER_INCH,
     layout="constrained",
@@ -65,7 +63,7 @@ def image_grids(
   return figure
 
 
-def image_rows(rows: Mapping[str, np.ndarray]) -> mpl_figure.Figure:
+def image_rows(rows: Mapping[str, np.ndarray]) -> figures.Figure:
   """Draws rows of images, such as observations above their reconstructions.
 
   Args:
@@ -73,7 +71,7 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> mpl_figure.Figure:
   """
   image = mosaic(np.stack(list(rows.values())))
   width = 9.0
-  figure = mpl_figure.Figure(
+  figure = figures.Figure(
     (width, (width - 1.5) * image.shape[0] / image.shape[1] + 0.1),
     dpi=figures.DOTS_PER_INCH,
     layout="constrained",
@@ -94,7 +92,7 @@ def mosaic(images: np.ndarray) -> np.ndarray:
   return joined[:-_GAP, :-_GAP]
 
 
-def _show(axes: mpl_axes.Axes, image: np.ndarray) -> None:
+def _show(axes: figures.Axes, image: np.ndarray) -> None:
   """Shows a mosaic, each pixel in coordinates [0, width] x [0, height]."""
   height, width, num_channels = image.shape
   axes.imshow(

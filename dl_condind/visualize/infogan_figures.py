@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import itertools
 
-from matplotlib import figure as mpl_figure
 import numpy as np
 
 from dl_condind.utils import aggregate_results
@@ -44,7 +43,7 @@ def draw(settings: study_figures.Settings) -> list[study_figures.Drawn]:
   return [found for found in drawn if found]
 
 
-def losses(logs: Mapping[str, Mapping[str, np.ndarray]]) -> mpl_figure.Figure | None:
+def losses(logs: Mapping[str, Mapping[str, np.ndarray]]) -> figures.Figure | None:
   """Draws the losses of trainings side by side; None if no log has two lines.
 
   Args:

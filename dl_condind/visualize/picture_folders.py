@@ -9,6 +9,8 @@ import pathlib
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
+from dl_condind.utils import temporary_folders
 
 SETTINGS = "visualization.json"
 
@@ -31,6 +33,7 @@ def is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwr
     ConfigError: If something else is, that may not be replaced.
     DatasetError: If the pictures are damaged.
   """
+  temporary_folders.remove_leftovers(output_dir.parent)
   path = output_dir / SETTINGS
   if not path.is_file():
     if output_dir.is_dir() and any(output_dir.iterdir()):
@@ -42,7 +45,12 @@ def is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwr
   if overwrite:
     return False
   files.verify_manifest(output_dir)
-  found = json.loads(path.read_text(encoding="utf-8"))
+  try:
+    found = json_objects.read(path)
+  except ValueError as error:
+    raise errors.DatasetError(
+      f"{path} is damaged ({error}): make the pictures again with overwrite=True."
+    ) from error
   changed = [key for key in settings if found.get(key) != settings[key]]
   if changed:
     raise errors.ConfigError(

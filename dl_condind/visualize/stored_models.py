@@ -10,6 +10,7 @@ import tensorflow as tf
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import losses
+from dl_condind.methods import model_errors
 from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
 from dl_condind.utils import configs
@@ -52,25 +53,31 @@ class StoredModel:
         f"{self._activation!r}."
       )
     self.dataset = _dataset_of(config)
-    inputs = self._signatures["decoder"].structured_input_signature[1]
-    self.num_latent = inputs["latent_vectors"].shape[-1]
+    self._name = f"The model of {model_dir}"
+    with model_errors.clear_errors(self._name):
+      inputs = self._signatures["decoder"].structured_input_signature[1]
+      self.num_latent = inputs["latent_vectors"].shape[-1]
 
   def encode(self, observations: np.ndarray) -> np.ndarray:
     """Returns the means of q(z|x), [batch, num_latent]."""
-    return self._signatures["gaussian_encoder"](images=_tensor(observations))["mean"].numpy()
+    with model_errors.clear_errors(self._name):
+      return self._signatures["gaussian_encoder"](images=_tensor(observations))["mean"].numpy()
 
   def decode(self, z: np.ndarray) -> np.ndarray:
     """Returns the images of latents of any shape [..., num_latent], flat: [num, ...]."""
-    outputs = self._signatures["decoder"](latent_vectors=_tensor(z.reshape(-1, self.num_latent)))
-    return losses.images_of(outputs["images"], self._activation).numpy()
+    z = _tensor(z.reshape(-1, self.num_latent))
+    with model_errors.clear_errors(self._name):
+      outputs = self._signatures["decoder"](latent_vectors=z)
+      return losses.images_of(outputs["images"], self._activation).numpy()
 
   def reconstruct(self, observations: np.ndarray) -> np.ndarray:
     """Returns the images of one sample of q(z|x) for each observation.
 
     The noise of the n-th call after loading is always the same.
     """
-    outputs = self._signatures["reconstructions"](images=_tensor(observations))
-    return losses.images_of(outputs["images"], self._activation).numpy()
+    with model_errors.clear_errors(self._name):
+      outputs = self._signatures["reconstructions"](images=_tensor(observations))
+      return losses.images_of(outputs["images"], self._activation).numpy()
 
 
 def _tensor(values: np.ndarray) -> tf.Tensor:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 
-from matplotlib import figure as mpl_figure
-
 from dl_condind.visualize import figures
 from dl_condind.visualize import study_runs
 
@@ -24,7 +22,7 @@ class Drawn:
   """A figure with the name of its files and its caption."""
 
   name: str
-  figure: mpl_figure.Figure
+  figure: figures.Figure
   caption: str
 
 

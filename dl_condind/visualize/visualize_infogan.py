@@ -109,7 +109,7 @@ def _title(folder: pathlib.Path) -> str:
 
 def _caption(folder: pathlib.Path) -> str:
   provenance = results.read_provenance(folder, "train")
-  return f"Trained on {provenance['dataset']} ({provenance['dataset_source']})"
+  return f"Trained on {provenance.get('dataset')} ({provenance.get('dataset_source')})"
 
 
 def _save_pictures(

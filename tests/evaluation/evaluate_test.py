@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from dl_condind.evaluation import evaluate
+from dl_condind.evaluation import evaluate_udr  # noqa: F401 (registers `udr`)
 from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
@@ -190,8 +192,11 @@ def test_an_interrupted_evaluation_is_completed(trained_run, tmp_path):
   input_dir = trained_run / "postprocessed" / "mean"
   values = evaluate_metric(input_dir, tmp_path, MIG)
   files.remove_directory(tmp_path / "results")
-  (tmp_path / ".results.x1y2z3.tmp").mkdir()  # What a killed process leaves.
+  leftover = tmp_path / ".results.x1y2z3ab.tmp"  # What a killed process leaves.
+  leftover.mkdir()
+  (leftover / "writer.lock").touch()
   assert evaluate_metric(input_dir, tmp_path, MIG) == values
+  assert not leftover.exists()
 
 
 def test_a_failing_overwrite_leaves_no_record(trained_run, tmp_path):
@@ -212,6 +217,39 @@ def test_a_seed_out_of_range_is_refused(trained_run, tmp_path, seed):
       bindings=[f"evaluation.random_seed = {seed}"],
     )
   assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+  "binding",
+  [
+    "evaluation.evaluation_fn = @mig_validation",
+    "evaluation.evaluation_fn = @udr_sklearn",
+    "evaluation.evaluation_fn = @histogram_discretizer",
+    "evaluation.evaluation_fn = @mig()",
+    "udr.evaluation_fn = @mig",
+    "fixed_data.validation_fn = @mig",
+    "predictor.predictor_fn = @logistic_regression_cv()",
+    "discretizer.discretizer_fn = @mig",
+  ],
+)
+def test_a_function_of_another_kind_is_refused(binding):
+  with pytest.raises(errors.ConfigError, match=r"_fn must be .*, got @\w+(\(\))?\."):
+    configs.parse([], [binding])
+
+
+@pytest.mark.parametrize(
+  "binding",
+  [
+    "evaluation.evaluation_fn = @fixed_data",
+    "evaluation.evaluation_fn = @infogan_disentanglement",
+    "evaluation.evaluation_fn = @unified_scores",
+    "udr.evaluation_fn = @udr_sklearn",
+    "fixed_data.validation_fn = @unified_score_validation",
+    "dci.predictor_fn = @gradient_boosting_classifier",
+  ],
+)
+def test_a_function_of_the_right_kind_is_taken(binding):
+  configs.parse([], [binding])
 
 
 def test_the_largest_seed_is_a_seed(trained_run, tmp_path):

@@ -334,6 +334,6 @@ def test_unknown_network(binding):
 @pytest.mark.parametrize("num_latent", [0, -1])
 def test_number_of_latents_out_of_range(num_latent):
   configs.parse([], [f"encoder.num_latent = {num_latent}", "encoder.encoder_fn = @fc_encoder"])
-  message = rf"encoder\.num_latent must be at least 1, got {num_latent}"
+  message = rf"encoder\.num_latent must be in \[1, 1000\], got {num_latent}"
   with pytest.raises(errors.ConfigError, match=message):
     architectures.make_encoder((4, 4, 1), seed=0)

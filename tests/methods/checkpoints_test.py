@@ -1,6 +1,7 @@
 import contextlib
 import pathlib
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,11 +102,19 @@ def test_what_is_no_checkpoint_is_left_alone(directory):
   assert names(directory) == ["notes.txt", "step_000000006", "step_000000007", "step_best"]
 
 
+IS_KILLED = """
+import os, pathlib, signal, sys
+from dl_condind.utils import files
+with files.atomic_directory(pathlib.Path(sys.argv[1])) as temporary:
+  (temporary / "checkpoint.data-00000-of-00001").write_bytes(b"half")
+  os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_leftovers_of_a_killed_process_are_removed(directory):
   save(1.0, directory, 5)
-  leftover = directory / ".step_000000006.x1y2z3.tmp"
-  leftover.mkdir()
-  (leftover / "checkpoint.data-00000-of-00001").write_bytes(b"half")
+  subprocess.run([sys.executable, "-c", IS_KILLED, directory / "step_000000006"], check=False)
+  assert len(names(directory)) == 2
   assert restored(directory) == (5, 1.0)
   assert names(directory) == ["step_000000005"]
 
@@ -113,8 +122,79 @@ def test_leftovers_of_a_killed_process_are_removed(directory):
 def test_weights_of_another_model_are_not_half_restored(directory):
   save(1.0, directory, 5)
   other = tf.train.Checkpoint(weights=tf.Variable(0.0), bias=tf.Variable(0.0))
-  with pytest.raises((AssertionError, ValueError)):
+  message = r"step_000000005 fits its manifest but not the model .*: restore it, or start the run"
+  with pytest.raises(errors.DatasetError, match=message) as caught:
     checkpoints.restore_newest(other, directory)
+  assert "\n" not in str(caught.value)
+
+
+def write_manifest(folder):
+  """Makes a damaged folder fit its manifest."""
+  digests = {path.name: files.sha256(path) for path in folder.iterdir()}
+  del digests[files.MANIFEST]
+  files.write_json(folder / files.MANIFEST, digests)
+
+
+MUTATIONS = [
+  *(("checkpoint.index", "flip", position) for position in range(0, 180, 12)),
+  *(("checkpoint.index", "cut", size) for size in (0, 1, 60, 150)),
+  *(("checkpoint.data-00000-of-00001", "cut", size) for size in (0, 1, 10)),
+  *(("checkpoint.data-00000-of-00001", "flip", position) for position in (0, 11, 40)),
+]
+
+
+def mutate(path, how, number):
+  content = bytearray(path.read_bytes())
+  if how == "cut":
+    content = content[:number]
+  else:
+    content[number] ^= 4
+  path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("name", "how", "number"), MUTATIONS)
+def test_damage_that_fits_the_manifest_is_passed_over(directory, name, how, number):
+  save(1.0, directory, 5)
+  save(2.0, directory, 6)
+  newest = directory / "step_000000006"
+  mutate(newest / name, how, number)
+  write_manifest(newest)
+  assert restored(directory) in ((5, 1.0), (6, 2.0))  # A flipped bit may mean nothing.
+  if how == "cut" or name.startswith("checkpoint.data"):
+    assert restored(directory) == (5, 1.0)
+
+
+def test_without_another_checkpoint_damage_is_one_line(directory):
+  save(1.0, directory, 5)
+  mutate(directory / "step_000000005" / "checkpoint.data-00000-of-00001", "cut", 3)
+  write_manifest(directory / "step_000000005")
+  with pytest.raises(errors.DatasetError, match="start the run anew with overwrite=True") as caught:
+    restored(directory)
+  assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_under_another_name_is_passed_over(directory):
+  save(1.0, directory, 5)
+  (directory / "step_000000005").rename(directory / "step_000000009")
+  save(2.0, directory, 6)
+  assert restored(directory) == (6, 2.0)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"5", b"05\n", b"9" * 5000])
+def test_a_damaged_step_is_passed_over(directory, content):
+  save(1.0, directory, 5)
+  save(2.0, directory, 6)
+  (directory / "step_000000006" / "step").write_bytes(content)
+  write_manifest(directory / "step_000000006")
+  assert restored(directory) == (5, 1.0)
+
+
+def test_a_checkpoint_without_its_step_is_refused(directory):
+  save(1.0, directory, 5)
+  (directory / "step_000000005" / "step").unlink()
+  write_manifest(directory / "step_000000005")
+  with pytest.raises(errors.ConfigError, match="of an earlier version, which did not note the ste"):
+    restored(directory)
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+import gin
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -159,12 +161,40 @@ def test_damaged_checkpoint_is_passed_over(tmp_path):
 @pytest.mark.parametrize(
   ("binding", "message"),
   [
-    ("model.training_steps = 0", r"model\.training_steps must be at least 1, got 0"),
-    ("model.batch_size = 0", r"model\.batch_size must be at least 1"),
-    ("model.random_seed = -1", r"model\.random_seed must be at least 0"),
-    ("model.random_seed = 4294967296", r"model\.random_seed must be less than 2\*\*32"),
-    ("model.num_threads = 0", r"model\.num_threads must be at least 1"),
-    ("encoder.num_latent = 0", r"encoder\.num_latent must be at least 1"),
+    ("model.training_steps = 0", r"model\.training_steps must be in \[1, 2147483647\], got 0"),
+    ("model.batch_size = 0", r"model\.batch_size must be in \[1, 1048576\]"),
+    ("model.random_seed = -1", r"model\.random_seed must be in \[0, 4294967295\]"),
+    ("model.random_seed = 4294967296", r"model\.random_seed must be in \[0, 4294967295\]"),
+    ("model.num_threads = 0", r"model\.num_threads must be in \[1, 1024\]"),
+    ("encoder.num_latent = 0", r"encoder\.num_latent must be in \[1, 1000\]"),
+    ("encoder.num_latent = 100000", r"encoder\.num_latent must be in \[1, 1000\], got 100000"),
+    ("model.batch_size = 10000000000", r"model\.batch_size must be in \[1, 1048576\], got 100000"),
+    ("model.num_threads = 2147483648", r"model\.num_threads must be in \[1, 1024\], got 21474"),
+    ("model.training_steps = 2147483648", r"model\.training_steps must be in \[1, 2147483647\]"),
+    ("model.eval_steps = 9223372036854775807", r"model\.eval_steps must be in \[1, 2147483647\]"),
+    ("model.batch_size = 1" + "0" * 400, r"an integer must be in \[-2\*\*63 \+ 1, 2\*\*63 - 1\]"),
+    ("vae.beta = 1" + "0" * 400, r"an integer must be in"),
+    ("vae.beta = 1" + "0" * 5000, r"cannot read the value"),
+    ("model.model = @l2_loss()", r"model\.model must be .*Model, got @l2_loss\(\)\."),
+    ("model.model = @mig()", r"'model\.model = @mig\(\)': "),  # May not be known here.
+    ("model.model = @vae", r"got @vae\. Did you mean @vae\(\)\?"),
+    ("model.model = @AdamOptimizer", r"model\.model must be .*Model, got @AdamOptimizer\.$"),
+    ("model.model = @AdamOptimizer()", r"must be .*Model, got @AdamOptimizer\(\)\.$"),
+    ("vae_optimizer.optimizer_fn = @vae", r"optimizer_fn must be .*Optimizer\], got @vae\."),
+    ("posterior.noise_correlation = @vae", r"noise_correlation must be .*got @vae\."),
+    ("posterior.noise_correlation = @posterior", r"noise_correlation must be .*got @posterior\."),
+    (
+      "posterior.noise_correlation = @equicorrelated()",
+      r"got @equicorrelated\(\)\. Did you mean @equicorrelated\?",
+    ),
+    ("encoder.encoder_fn = @deconv_decoder", r"encoder_fn must be .*got @deconv_decoder\."),
+    ("decoder.decoder_fn = @conv_encoder", r"decoder_fn must be .*got @conv_encoder\."),
+    ("discriminator.discriminator_fn = @fc_encoder", r"got @fc_encoder\."),
+    ("reconstruction_loss.loss_fn = @conv_encoder", r"loss_fn must be .*got @conv_encoder\."),
+    ("dataset.factor_distribution = @vae()", r"must be .*FactorDistribution.*got @vae\(\)\."),
+    ("vae.beta = @vae()", r"vae\.beta must be float, got @vae\(\)\."),
+    ("encoder.encoder_fn = @encoder", r"refer to themselves: @encoder -> @encoder\."),
+    ("AdamOptimizer.learning_rate = @AdamOptimizer", r"learning_rate must be .*@AdamOptimizer\."),
     ("model.training_stepz = 3", r"training_steps"),
     ("vae.beta = 'much'", r"vae\.beta"),
     ("dataset.name = 'dsprites'", r"Did you mean 'dsprites_full'"),
@@ -174,6 +204,96 @@ def test_bad_settings_are_refused_and_nothing_is_written(tmp_path, binding, mess
   with pytest.raises(errors.ConfigError, match=message):
     train.train_with_gin(tmp_path / "run", False, VAE, [*TINY, binding])
   assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+  "settings",
+  [
+    "strength = 1e-300",
+    "strength = 1e300",
+    "strength = 1" + "0" * 400,
+    "strength = '0.2'",
+    "strength = [0.2]",
+    "correlated_pairs = 'ab'",
+    "correlated_pairs = 3",
+    "correlated_pairs = [1, 2]",
+    "correlated_pairs = [('a', 1)]",
+    "correlated_pairs = [(['a'], 'b')]",
+    "held_out = {'a': 1}",
+    "held_out = [{1: 2}]",
+    "held_out = [{'shape': 'x'}]",
+    "held_out = [{'shape': None}]",
+    "held_out = [{'shape': [[1]]}]",
+    "held_out = [{'shape': {}}]",
+    "held_out = [{'shape': 0.5}]",
+  ],
+)
+def test_bad_factor_distributions_are_one_line(tmp_path, settings):
+  bindings = [*TINY, "dataset.factor_distribution = @FactorDistribution()"]
+  if not settings.startswith("correlated_pairs"):
+    bindings.append("FactorDistribution.correlated_pairs = [('factor_0', 'factor_1')]")
+  with pytest.raises(errors.ConfigError, match=r"FactorDistribution|an integer must") as caught:
+    train.train_with_gin(
+      tmp_path / "run", False, VAE, [*bindings, f"FactorDistribution.{settings}"]
+    )
+  # gin adds lines of its own to what a constructor raises.
+  assert len(str(caught.value).splitlines()[0]) < 300
+
+
+@pytest.mark.parametrize(
+  ("network", "message"),
+  [
+    ("no_model", r"encoder\.encoder_fn must return a Keras model, got a str\."),
+    (
+      "one_output",
+      r"must return a model whose outputs for a single input have the shapes \[\(1, ",
+    ),
+    ("other_input", r"encoder\.encoder_fn must return a model that takes \[batch, 64, 64, 1\]: "),
+  ],
+)
+def test_own_networks_are_checked(tmp_path, network, message):
+  with pytest.raises(errors.ConfigError, match=message):
+    train.train_with_gin(tmp_path / "run", False, VAE, [*TINY, f"encoder.encoder_fn = @{network}"])
+
+
+@gin.register
+def no_model(observation_shape, num_latent, seed):
+  del observation_shape, num_latent, seed
+  return "a model"
+
+
+@gin.register
+def one_output(observation_shape, num_latent, seed):
+  del seed
+  layers = [keras.Input(observation_shape), keras.layers.Flatten(), keras.layers.Dense(num_latent)]
+  return keras.Sequential(layers)
+
+
+@gin.register
+def other_input(observation_shape, num_latent, seed):
+  del observation_shape
+  return one_output((3, 3, 1), num_latent, seed)
+
+
+@pytest.mark.parametrize(
+  "name", ["tensorboard", "tf_checkpoint", "saved_model", "results", "train_log.jsonl", "run.json"]
+)
+def test_a_file_in_place_of_a_folder_is_one_line(tmp_path, trained_run, tiny_training, name):
+  run = tmp_path / "run"
+  shutil.copytree(trained_run / "model", run)
+  for folder in ("results", "tf_checkpoint"):
+    shutil.rmtree(run / folder)
+  path = run / name
+  if path.is_file():
+    path.unlink()
+    path.mkdir()
+  else:
+    shutil.rmtree(path, ignore_errors=True)
+    path.write_text("mine")
+  gin_files = [*VAE, "posteriors/equicorrelated.gin"]
+  with pytest.raises(errors.ConfigError, match=name.replace(".", r"\.")):
+    train.train_with_gin(run, False, gin_files, tiny_training)
+  assert path.is_dir() or path.read_text() == "mine"
 
 
 def test_correlation_out_of_range_is_refused(tmp_path):
@@ -267,6 +387,7 @@ def test_kills_do_not_change_the_result(tmp_path, request):
   train.train_with_gin(tmp_path / "whole", False, VAE, LONG)
   kill_until_done(tmp_path / "killed", num_kills, seed=0)
   train.train_with_gin(tmp_path / "killed", False, VAE, LONG)
+  assert not list(tmp_path.rglob("*.tmp"))
   assert weights_digest(tmp_path / "killed") == weights_digest(tmp_path / "whole")
   logs = [(tmp_path / name / "train_log.jsonl").read_text() for name in ("whole", "killed")]
   assert logs[0] == logs[1]

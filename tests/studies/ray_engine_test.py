@@ -58,7 +58,7 @@ def parent_of(pid):
 
 def test_without_ray_the_extra_is_named(monkeypatch):
   monkeypatch.setitem(sys.modules, "ray", None)
-  with pytest.raises(errors.ConfigError, match=r"pip install 'dl_condind\[ray\]'"):
+  with pytest.raises(errors.ConfigError, match=r"pip install '\.\[ray\]'` in a clone"):
     ray_engine.run([], None, attempts.Limits(), progress.Progress({}))
 
 

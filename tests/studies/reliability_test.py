@@ -15,10 +15,13 @@ import time
 
 import pytest
 
+from dl_condind.evaluation import evaluate
+from dl_condind.studies import report
 from dl_condind.studies import reproduce
 from dl_condind.studies import run_state
 from dl_condind.studies import study
 from dl_condind.studies import sweep
+from dl_condind.utils import aggregate_results
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
@@ -195,6 +198,8 @@ def test_killed_evaluations_leave_a_whole_record_or_none(finished, tmp_path, kil
       assert not (tmp_path / "mig" / "results").exists()
 
   kill_at_random(code, arguments, kills(2, 30), check)
+  evaluate.evaluate_with_gin(*arguments[:2], True, [few])
+  assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_killed_aggregations_leave_the_old_table_or_the_new_one(finished, tmp_path, kills):
@@ -218,6 +223,8 @@ def test_killed_aggregations_leave_the_old_table_or_the_new_one(finished, tmp_pa
     assert [row["path"] for row in rows] == list(table["path"].values())
 
   kill_at_random(code, (pattern, tmp_path / "results.json"), kills(3, 30), check)
+  aggregate_results.aggregate(pattern, tmp_path / "results.json")
+  assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_killed_reports_leave_the_old_page_or_the_new_one(finished, tmp_path, kills):
@@ -233,6 +240,8 @@ def test_killed_reports_leave_the_old_page_or_the_new_one(finished, tmp_path, ki
     assert page.startswith("<!") and page.rstrip().endswith("</html>")
 
   kill_at_random(code, (tmp_path / "study",), kills(3, 30), check)
+  report.write_report(tmp_path / "study", show_models=False)
+  assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_a_full_disk_is_one_line_and_the_checkpoint_is_whole(write_study, tmp_path, mount_tmpfs):

@@ -62,10 +62,18 @@ def test_a_run_whose_record_was_deleted_is_not_done(tmp_path, deleted):
   assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"settings": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"settings": 3}', '{"settings": ' + "[" * 10**5])
 def test_a_damaged_record_means_that_the_run_is_made_again(tmp_path, text):
   make(tmp_path)
   (tmp_path / "done.json").write_text(text)
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
+
+
+@pytest.mark.parametrize("records", [3, None, {}, [3], [None], [["a"]], ["absent"]])
+def test_a_damaged_list_of_records_means_that_the_run_is_made_again(tmp_path, records):
+  make(tmp_path)
+  record = json.loads((tmp_path / "done.json").read_text())
+  files.write_json(tmp_path / "done.json", {**record, "records": records})
   assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
 
 
@@ -138,6 +146,8 @@ def test_a_run_goes_on_with_the_threads_it_was_begun_with(tmp_path):
   assert run_state.num_threads(tmp_path) is None
   files.write_json(tmp_path / "model" / "run.json", {"model.num_threads": "2"})
   assert run_state.num_threads(tmp_path) == 2
+  files.write_json(tmp_path / "model" / "run.json", {"model.num_threads": "2" * 5000})
+  assert run_state.num_threads(tmp_path) is None
 
 
 def test_the_last_line_of_a_log_is_found_without_reading_it(tmp_path):

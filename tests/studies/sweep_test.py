@@ -66,6 +66,7 @@ def test_model_nums_of_a_part_of_a_study():
     ("3-1", "must be numbers and ranges"),
     ("a", "must be numbers and ranges"),
     ("-1", "must be numbers and ranges"),
+    ("1" * 5000, "must be numbers and ranges"),
     ("0-6", r"must be in \[0, 6\) for the study mine, got 6"),
     ("0-99999999999", r"must be in \[0, 6\)"),
   ],

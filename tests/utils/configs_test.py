@@ -76,7 +76,7 @@ def test_scopes_and_module_qualified_selectors():
   assert (optimizer.learning_rate, optimizer.fused) == (1e-4, True)
 
 
-def test_references_and_macros_pass_for_any_type():
+def test_references_and_macros():
   configs.parse(
     [],
     [
@@ -84,12 +84,14 @@ def test_references_and_macros_pass_for_any_type():
       "probe_net.units = %units",
       "probe_net.sizes = [%units, 3]",
       "probe_model.net = @probe_net()",
-      "probe_net.rate = @probe_model",
+      "a/probe_model.net = 0.25",
+      "probe_net.rate = @a/probe_model()",
+      "probe_net.steps = @a/probe_model",  # Its default, 3, does not forbid that.
     ],
   )
-  units, rate, _, sizes, *_ = model()
-  assert (units, sizes) == (4, [4, 3])
-  assert callable(rate)
+  units, rate, _, sizes, *_, steps = model()
+  assert (units, sizes, rate) == (4, [4, 3], 0.25)
+  assert callable(steps)
 
 
 def test_block_syntax(tmp_path):
@@ -183,9 +185,57 @@ def test_overridden_binding_may_use_undefined_macro():
   assert probe_net()[0] == 2
 
 
-def test_macros_in_a_circle():
-  with pytest.raises(errors.ConfigError, match="defined by each other: %"):
-    configs.parse([], ["a = %b", "b = [%a]", "probe_net.units = %a"])
+@pytest.mark.parametrize(
+  ("bindings", "ring"),
+  [
+    (["a = %a", "probe_net.units = %a"], "%a -> %a"),
+    (["a = [%b]", "b = (1, {2: %a})", "probe_net.units = %a"], "%a -> %b -> %a"),
+    (["probe_model.net = @probe_model()"], "@probe_model -> @probe_model"),
+    (["probe_model.net = @probe_model"], "@probe_model -> @probe_model"),
+    (["probe_net.rate = @probe_model()", "probe_model.net = [@probe_net()]"], "@probe_net -> "),
+    (["probe_net.rate = %r", "r = @probe_net()"], "@r/probe_net"),
+    (["a/probe_model.net = @b/probe_model()", "b/probe_model.net = @a/probe_model()"], "@a/"),
+    (["b/probe_model.net = @c/probe_model()", "c/probe_model.net = @b/probe_model"], "@b/"),
+  ],
+)
+def test_values_that_refer_to_themselves(bindings, ring):
+  with pytest.raises(errors.ConfigError, match="the values refer to themselves: ") as caught:
+    configs.parse([], bindings)
+  assert ring in str(caught.value)
+  assert "\n" not in str(caught.value)
+
+
+def test_scopes_tell_references_apart():
+  configs.parse([], ["probe_model.net = @a/probe_model()", "a/probe_model.net = 3"])
+  assert model() == 3
+
+
+@pytest.mark.parametrize("length", [60, 3000])
+def test_long_chain_of_macros(length):
+  chain = [f"m{i} = %m{i + 1}" for i in range(length)]
+  with pytest.raises(errors.ConfigError, match="more than 50 deep"):
+    configs.parse([], ["\n".join([*chain, f"m{length} = 1", "probe_net.units = %m0"])])
+
+
+def test_macros_that_multiply():
+  doubling = [f"m{i} = [%m{i + 1}, %m{i + 1}]" for i in range(40)]
+  with pytest.raises(errors.ConfigError, match="to more than 1000000 in all"):
+    configs.parse([], ["\n".join([*doubling, "m40 = 1", "probe_net.steps = %m0"])])
+
+
+@pytest.mark.parametrize(
+  ("bindings", "message"),
+  [
+    (["m = 'x'", "probe_net.units = %m"], "probe_net.units must be int, got 'x' from %m."),
+    (["m = %n", "n = 1.5", "probe_net.units = %m"], "probe_net.units must be int, got 1.5 from %m"),
+    (["m = 3", "probe_net.sizes = %m"], "must be collections.abc.Sequence[int], got 3 from %m."),
+    (["m = 1" + "0" * 400, "probe_net.units = %m"], "an integer must be in [-2**63 + 1, 2**63"),
+  ],
+)
+def test_macro_of_the_wrong_type(bindings, message):
+  with pytest.raises(errors.ConfigError) as caught:
+    configs.parse([], bindings)
+  assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -25,7 +26,7 @@ def start(code: str, *arguments: object) -> subprocess.Popen:
   """Starts a Python process and waits for its first line of output."""
   code = f"import pathlib, sys, time\nfrom dl_condind.utils import files\n{code}"
   command = [sys.executable, "-c", code, *map(str, arguments)]
-  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+  process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
   assert process.stdout.readline() == "ready\n"
   return process
 
@@ -160,8 +161,9 @@ def test_killed_writer_of_a_file(tmp_path, exists):
     assert process.wait() == -signal.SIGKILL
   assert path.exists() == exists
   assert not exists or path.read_text() == "old"
+  assert len(os.listdir(tmp_path)) == 1 + exists
   files.write_text(path, "new")
-  assert path.read_text() == "new"
+  assert tree(tmp_path) == {"a.txt": "new"} and os.listdir(tmp_path) == ["a.txt"]
 
 
 @pytest.mark.parametrize("exists", [False, True])
@@ -177,9 +179,11 @@ def test_killed_writer_of_a_directory(tmp_path, exists):
   if exists:
     files.verify_manifest(path)
     assert (path / "a").read_text() == "old"
+  assert len(os.listdir(tmp_path)) == 1 + exists
   with files.atomic_directory(path) as temporary:
     (temporary / "a").write_text("new")
   assert (path / "a").read_text() == "new"
+  assert os.listdir(tmp_path) == ["results"]
 
 
 def test_killed_at_any_instant(tmp_path):
@@ -194,6 +198,80 @@ def test_killed_at_any_instant(tmp_path):
       files.verify_manifest(path)
       assert len({(path / name).read_text() for name in "abcd"}) == 1
   assert num_found >= 3  # It may be away only between two renames.
+  write_directory(path)
+  assert os.listdir(tmp_path) == ["results"]
+
+
+@pytest.mark.parametrize("command", ["write", "remove", "lock"])
+def test_leftovers_of_others_in_the_same_folder_are_removed(tmp_path, command):
+  with (
+    killed_afterwards(start(KILLED_IN_FILE, tmp_path / "gone")),
+    killed_afterwards(start(KILLED_IN_DIRECTORY, tmp_path / "gone")),
+  ):
+    assert len(os.listdir(tmp_path)) == 2
+  assert len(os.listdir(tmp_path)) == 2
+  if command == "write":
+    files.write_text(tmp_path / "a", "1")
+    assert os.listdir(tmp_path) == ["a"]
+  elif command == "remove":
+    (tmp_path / "a").mkdir()
+    files.remove_directory(tmp_path / "a")
+    assert not os.listdir(tmp_path)
+  else:
+    with files.locked(tmp_path):
+      assert os.listdir(tmp_path) == [".lock"]
+
+
+@pytest.mark.parametrize("code", [KILLED_IN_FILE, KILLED_IN_DIRECTORY])
+def test_a_living_writer_is_left_alone(tmp_path, code):
+  path = tmp_path / "results"
+  finishes = code.replace("time.sleep(60)", "sys.stdin.readline()")
+  with killed_afterwards(start(finishes, path)) as process:
+    (temporary,) = tmp_path.iterdir()
+    content = {name: text for name, text in tree(temporary).items() if name != "writer.lock"}
+    for _ in range(3):
+      files.write_text(tmp_path / "other", "1")
+    assert {name: tree(temporary)[name] for name in content} == content
+    process.communicate("\n")
+    assert process.returncode == 0
+  assert sorted(os.listdir(tmp_path)) == ["other", "results"]
+
+
+def test_two_writers_at_once(tmp_path):
+  path = tmp_path / "results"
+  with killed_afterwards(start(WRITES_FOR_EVER, tmp_path / "other")) as process:
+    for _ in range(100):
+      write_directory(path)
+    assert process.poll() is None
+  files.verify_manifest(path)
+
+
+def test_what_is_not_a_leftover_stays(tmp_path):
+  for name in (".mine.abcdefgh.tmp", ".mine.tmp", "a.abcdefgh.tmp"):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "a").write_text("1")
+  (tmp_path / ".file.abcdefgh.tmp").write_text("1")
+  (tmp_path / ".link.abcdefgh.tmp").symlink_to(tmp_path / ".mine.tmp")
+  before = tree(tmp_path)
+  files.write_text(tmp_path / "new", "1")
+  assert tree(tmp_path) == {**before, "new": "1"}
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+  path = tmp_path / "results"
+  write_directory(path)
+  before = tree(path)
+  replace = os.replace
+
+  def refuse_new(source, target):
+    if pathlib.Path(source).name == "new":
+      raise OSError(errno.EIO, "")
+    replace(source, target)
+
+  monkeypatch.setattr(os, "replace", refuse_new)
+  with pytest.raises(errors.ConfigError, match="Input/output error"):
+    write_directory(path)
+  assert tree(tmp_path) == {f"results/{name}": text for name, text in before.items()}
 
 
 def damage(path: pathlib.Path, how: str) -> None:
@@ -222,6 +300,7 @@ def damage(path: pathlib.Path, how: str) -> None:
     ("[]", r"manifest\.json is damaged \(no object\)"),
     ("3", r"manifest\.json is damaged \(no object\)"),
     ('{"sub/a": 3}', r"results/sub/a has changed"),
+    ('{"sub/a": ' + "[" * 100_000, r"manifest\.json is damaged \(nested too deeply\)"),
   ],
 )
 def test_verify_manifest(tmp_path, how, message):
@@ -266,6 +345,15 @@ def test_lock_between_processes(tmp_path):
       assert (path / ".lock").read_text() == f"{os.getpid()}\n"
   with files.locked(path):
     pass
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"x\ny", b"9" * 5000])
+def test_lock_whose_file_is_damaged(tmp_path, content):
+  with killed_afterwards(start(LOCKS, tmp_path)):
+    (tmp_path / ".lock").write_bytes(content)
+    message = r"is in use by process \(unknown\): wait"
+    with pytest.raises(errors.TryAgainError, match=message), files.locked(tmp_path):
+      pass
 
 
 def test_lock_is_released_after_an_exception(tmp_path):

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
 import enum
 import pathlib
 from typing import Any
@@ -37,11 +39,12 @@ def probe_types(
   nullable: int = None,  # noqa: RUF013
   table: dict[str, int] = None,  # noqa: RUF013
   path: pathlib.Path = pathlib.Path(),
+  mapping: Mapping[str, int | Sequence[int]] | None = None,
   plain_list=(),
   plain_function=len,
 ):
   del text, fn, number, pair, color, anything, variable, convention, quoted, required, nullable
-  del table, path, plain_list, plain_function
+  del table, path, mapping, plain_list, plain_function
 
 
 @gin.register(module="probe.types", allowlist=["first"])
@@ -52,6 +55,34 @@ def probe_allowlist(first=1, second=2):
 @gin.register(module="probe.types")
 def probe_keywords(first=1, **others):
   del first, others
+
+
+@gin.register(module="probe.types")
+def probe_increment(number: int, step: int = 1) -> int:
+  return number + step
+
+
+@gin.register(module="probe.types")
+def probe_length(text: str) -> int:
+  return len(text)
+
+
+@gin.register(module="probe.types")
+def probe_name() -> str:
+  return "name"
+
+
+@gin.register(module="probe.types")
+class ProbeCallable:
+  def __init__(self, number: int = 0):
+    self.number = number
+
+  def __call__(self, number):
+    return number
+
+
+def reference(text):
+  return gin_types.Reference("@", text.removesuffix("()"), "()" if text.endswith("()") else "")
 
 
 def check(name, value, configurable="probe_types"):
@@ -78,6 +109,15 @@ def check(name, value, configurable="probe_types"):
     ("table", {"a": 1}),
     ("plain_list", [1, "x"]),
     ("plain_function", gin_types.Reference("@", "probe_keywords", "")),
+    ("fn", reference("probe_increment")),
+    ("fn", reference("ProbeCallable()")),
+    ("anything", reference("ProbeCallable")),
+    ("required", reference("probe_length()")),
+    ("required", reference("probe_keywords()")),
+    ("number", reference("probe_length()")),
+    ("text", reference("probe_name()")),
+    ("quoted", reference("probe_name")),
+    ("table", {}),
   ],
 )
 def test_value_of_right_type(name, value):
@@ -98,6 +138,18 @@ def test_value_of_right_type(name, value):
     ("required", 1.0, "int"),
     ("nullable", "3", "int"),
     ("table", [1], "dict[str, int]"),
+    ("fn", reference("probe_length"), "Callable[[int], int]"),
+    ("fn", reference("probe_name"), "Callable[[int], int]"),
+    ("fn", reference("ProbeCallable"), "Callable[[int], int]"),
+    ("fn", reference("probe_increment()"), "Callable"),
+    ("required", reference("probe_name()"), "int"),
+    ("required", reference("ProbeCallable()"), "int"),
+    ("required", reference("probe_name"), "int"),
+    ("nullable", reference("probe_name()"), "int"),
+    ("pair", [1, reference("ProbeCallable()")], "tuple[int, str]"),
+    ("mapping", {"a": "b"}, "Mapping[str, int | collections.abc.Sequence[int]]"),
+    ("mapping", {1: 2}, "Mapping"),
+    ("mapping", {"a": [[1]]}, "Mapping"),
     ("path", "x", "Path"),
     ("plain_list", 3, "tuple"),
   ],
@@ -107,7 +159,7 @@ def test_value_of_wrong_type(name, value, expected):
     check(name, value)
   assert f"probe_types.{name} must be " in str(caught.value)
   assert expected in str(caught.value)
-  assert str(caught.value).endswith(f"got {value!r}.")
+  assert f"got {value!r}." in str(caught.value)
 
 
 def test_allowlist():

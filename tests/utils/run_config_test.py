@@ -65,3 +65,14 @@ def test_settings_are_plain_text():
   assert run_config.setting(CONFIG, "dataset.name") == "cars3d"
   assert run_config.setting({"a.b": "%macro"}, "a.b") == "%macro"
   assert run_config.setting(CONFIG, "no.such") == "-"
+
+
+DAMAGED = ["-" * 100_000 + "1", "(" * 1000, "{[]: 1}", "1" * 5000, "1e999", "1" + "0" * 400, "\x00"]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_damaged_values_are_told_as_they_are(text):
+  config = {**CONFIG, "encoder.num_latent": text, "model.random_seed": text}
+  config |= {"posterior.noise_correlation": "@equicorrelated", "equicorrelated.correlation": text}
+  assert run_config.columns(config)["correlation"] == "equicorrelated"
+  assert run_config.columns(config)["method"] == "beta_tc_vae"

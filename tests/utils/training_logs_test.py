@@ -17,12 +17,38 @@ def test_scalars_are_those_of_the_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
-  "content", ["", '{"step": 0\n', "[]\n", '{"step": 0, "loss": 1}\n{"step": 1}\n', '{"a": "b"}\n']
+  "content",
+  [
+    b"",
+    b'{"step": 0\n',
+    b"[]\n",
+    b'{"step": 0, "loss": 1}\n{"step": 1}\n',
+    b'{"a": "b"}\n',
+    b'{"step": 0, "los\xf3": 1}\n',
+    b'{"step": 0, "loss": ' + b"[" * 100_000 + b"\n",
+    b'{"step": 0, "loss": NaN}\n',
+    b'{"step": 0, "loss": 1e999}\n',
+    b'{"step": 0, "loss": 1' + b"0" * 400 + b"}\n",
+    b'{"step": 0, "loss": 1' + b"0" * 5000 + b"}\n",
+  ],
 )
 def test_damaged_log_is_refused(tmp_path, content):
-  (tmp_path / "train_log.jsonl").write_text(content)
-  with pytest.raises(errors.DatasetError, match=r"train_log\.jsonl is empty or damaged"):
+  (tmp_path / "train_log.jsonl").write_bytes(content)
+  with pytest.raises(errors.DatasetError, match=r"train_log\.jsonl is empty or damaged") as caught:
     training_logs.read(tmp_path)
+  assert "\n" not in str(caught.value)
+  assert training_logs.last_step(tmp_path) in (0, 1)
+
+
+def test_lines_that_are_not_whole_are_passed_over(tmp_path):
+  (tmp_path / "train_log.jsonl").write_bytes(
+    b'{"step": 0, "loss": 3.0}\n{"step": 10, "lo\xf3s": 2.5}\n{"step": 20, "loss": 2}\n'
+    b'{"step": "30", "loss": 1}\n[40]\n{"step": 5'
+  )
+  lines = [(0, '{"step": 0, "loss": 3.0}'), (20, '{"step": 20, "loss": 2}')]
+  assert training_logs.whole_lines(tmp_path) == lines
+  assert training_logs.last_step(tmp_path) == 20
+  assert training_logs.last_step(tmp_path / "nowhere") == 0
 
 
 def test_missing_log_is_named(tmp_path):

@@ -148,10 +148,13 @@ def run_python(code):
   return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-def test_missing_matplotlib_is_one_clear_error():
-  code = "import sys; sys.modules['matplotlib'] = None; from dl_condind.visualize import figures"
+@pytest.mark.parametrize(
+  "module", ["figures", "study_figures", "image_figures", "infogan_figures", "model_pairs"]
+)
+def test_missing_matplotlib_is_one_clear_error(module):
+  code = f"import sys; sys.modules['matplotlib'] = None; from dl_condind.visualize import {module}"
   last_line = run_python(code).stderr.splitlines()[-1]
-  assert "ConfigError" in last_line and "pip install 'dl_condind[report]'" in last_line
+  assert "ConfigError" in last_line and "run `pip install matplotlib`, or `pip inst" in last_line
 
 
 def test_pyplot_is_not_used():

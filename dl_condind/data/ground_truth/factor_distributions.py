@@ -11,6 +11,7 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 
 _MAX_COMBINATIONS = 10_000_000
+_STRENGTHS = (1e-6, 1e6)  # Within these the square of s is neither 0 nor infinite.
 
 
 @gin.register
@@ -38,15 +39,18 @@ class FactorDistribution:
 
     Args:
       correlated_pairs: Names of the factors of each pair, such as `[("scale", "posX")]`.
-      strength: s, positive. Traeuble et al. use 0.2, 0.4, 0.7 and 1.
+      strength: s, in [1e-6, 1e6]. Traeuble et al. use 0.2, 0.4, 0.7 and 1.
       held_out: Combinations that are never drawn, such as `[{"shape": 2, "posX": [0, 1, 2]}]`:
         hearts at the three leftmost positions.
 
     Raises:
       ConfigError: If a setting is not of this form, or nothing is correlated or held out.
     """
-    if not strength > 0:
-      raise errors.ConfigError(f"FactorDistribution.strength must be positive, got {strength}.")
+    lowest, highest = _STRENGTHS
+    if not lowest <= strength <= highest:
+      raise errors.ConfigError(
+        f"FactorDistribution.strength must be in [{lowest:g}, {highest:g}], got {strength}."
+      )
     if not correlated_pairs and not held_out:
       raise errors.ConfigError(
         "FactorDistribution needs correlated_pairs or held_out; leave dataset.factor_distribution "

@@ -1,0 +1,84 @@
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dl_condind.evaluation import stored_representations
+from dl_condind.methods import model_errors
+from dl_condind.methods import saved_models
+from dl_condind.methods import stored_infogan
+from dl_condind.postprocessing import postprocess
+from dl_condind.utils import errors
+from dl_condind.visualize import stored_models
+
+
+class Foreign(tf.Module):
+  """A model whose functions have the names of ours, and that is all."""
+
+  def __init__(self, names):
+    super().__init__()
+    x = tf.TensorSpec([None], tf.float32, "x")
+    self.functions = {name: tf.function(lambda x: {"y": x + 1}, [x]) for name in names}
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory, trained_run):
+  """Returns a function that makes the folder of a run whose model has functions of some names."""
+  folder = tmp_path_factory.mktemp("foreign")
+
+  def make(*names):
+    run = folder / "-".join(names)
+    if not run.is_dir():
+      shutil.copytree(trained_run / "model" / "results", run / "results")
+      module = Foreign(names)
+      saved_models.save(module, module.functions, run / "saved_model")
+    return run
+
+  return make
+
+
+MESSAGE = r" is damaged or not one of dl_condind \(\w+Error: .*\): write it again\.$"
+
+
+def test_a_representation_that_takes_something_else(foreign):
+  path = foreign("representation_from_noise") / "saved_model"
+  with pytest.raises(errors.DatasetError, match=f"The model at {path}{MESSAGE}"):
+    stored_representations.load_representation(path)
+
+
+def test_an_infogan_that_takes_something_else(foreign):
+  model = saved_models.load(foreign("generator", "recognition_network") / "saved_model")
+  with pytest.raises(errors.DatasetError, match=f"This InfoGAN{MESSAGE}"):
+    stored_infogan.StoredInfoGAN(model)
+
+
+@pytest.mark.parametrize("names", [("decoder",), ("gaussian_encoder",)])
+def test_a_model_of_pictures_that_takes_something_else(foreign, names):
+  run = foreign(*names)
+  with pytest.raises(errors.DatasetError, match=f"The model of {run}{MESSAGE}"):
+    stored_models.StoredModel(run)
+
+
+@pytest.mark.parametrize("names", [("decoder",), ("gaussian_encoder",)])
+def test_a_model_to_postprocess_that_takes_something_else(foreign, tmp_path, names):
+  run = foreign(*names)
+  with pytest.raises(errors.DatasetError, match=rf"The model at {run}.*write it again\."):
+    postprocess.postprocess_with_gin(run, tmp_path, False, ["postprocess/mean.gin"])
+
+
+def test_an_infogan_is_not_postprocessed(foreign, tmp_path):
+  run = foreign("generator", "recognition_network")
+  with pytest.raises(errors.ConfigError, match="holds an InfoGAN, which has no representation"):
+    postprocess.postprocess_with_gin(run, tmp_path, False, ["postprocess/mean.gin"])
+
+
+def test_a_function_that_fails_when_it_runs():
+  function = tf.function(lambda x: tf.debugging.assert_less(x, 1.0))
+  with pytest.raises(errors.DatasetError, match=f"It{MESSAGE}"), model_errors.clear_errors("It"):
+    function(tf.constant(np.float32(2)))
+
+
+def test_errors_of_the_package_pass():
+  with pytest.raises(errors.ConfigError, match=r"^mine$"), model_errors.clear_errors("It"):
+    raise errors.ConfigError("mine")
