@@ -65,3 +65,16 @@ def test_settings_are_plain_text():
   assert run_config.setting(CONFIG, "dataset.name") == "cars3d"
   assert run_config.setting({"a.b": "%macro"}, "a.b") == "%macro"
   assert run_config.setting(CONFIG, "no.such") == "-"
+
+
+def test_description_of_a_training():
+  config = {**CONFIG, "model.training_steps": "4000", "model.batch_size": "64"}
+  start = "beta-TCVAE on cars3d (official), 4,000 steps of 64 images, "
+  assert run_config.describe_training(config, "official") == f"{start}c = 0, seed 3"
+  noise = {"posterior.noise_correlation": "@equicorrelated", "equicorrelated.correlation": "0.9"}
+  assert run_config.describe_training(config | noise, "official") == f"{start}c = 0.9, seed 3"
+  noise = {"posterior.noise_correlation": "@given_correlation"}
+  described = run_config.describe_training(config | noise, "official")
+  assert described == f"{start}noise of given_correlation, seed 3"
+  mine = run_config.describe_training({"model.model": "@mine()"}, "rendered")
+  assert mine == "mine on - (rendered), - steps of - images, c = 0, seed -"
