@@ -73,6 +73,7 @@ def evaluate_with_gin(
     gin_bindings,
     trust_gin_imports,
     input_dir / "results" / "gin" / f"{_made_by(input_dir)}.gin",
+    named_data.DATA_SETS,
   )
   try:
     evaluate(input_dir, output_dir, overwrite)

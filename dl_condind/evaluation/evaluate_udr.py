@@ -69,6 +69,7 @@ def evaluate_with_gin(
     [*gin_bindings, f"udr.input_sha256 = {digests}"],
     trust_gin_imports,
     folders[0] / "results" / "gin" / "postprocess.gin",
+    named_data.DATA_SETS,
   )
   try:
     evaluate_models(folders, pathlib.Path(output_dir), overwrite)
