@@ -1,6 +1,7 @@
 """The files in examples/: README shows them, and they do what they say."""
 
 import ast
+import importlib
 import os
 import pathlib
 import re
@@ -8,12 +9,14 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import evaluate
 from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.studies import report
 from dl_condind.studies import reproduce
 from dl_condind.studies import study
 from dl_condind.utils import errors
@@ -81,14 +84,16 @@ def small(config, *bindings):
 
 
 def test_network_is_trained(tmp_path):
-  config = ["examples/own_network.gin"], [*FEW, "dataset.name = 'dummy_data'"], True
-  losses = []
-  for name in ("one", "two"):
-    train.train_with_gin(tmp_path / name, False, *config)
-    losses.append(results.read_results(tmp_path / name, "train")["loss"])
-  assert losses[0] == losses[1]  # Its weights depend on the seed alone.
+  bindings = [*FEW, "dataset.name = 'dummy_data'", "decoder.decoder_fn = @test_decoder"]
+  config = ["examples/own_network.gin"], bindings
   with pytest.raises(errors.ConfigError, match=r"own_network` would run code .*--trust_gin_import"):
-    train.train_with_gin(tmp_path / "three", False, *config[:2])
+    train.train_with_gin(tmp_path, False, *config)
+  train.train_with_gin(tmp_path, False, *config, True)
+  assert results.read_results(tmp_path, "train")["global_step"] == 2
+  build = importlib.import_module("own_network").pooling_encoder
+  weights = [build((64, 64, 3), num_latent=4, seed=seed).get_weights() for seed in (3, 3, 4)]
+  assert all(map(np.array_equal, weights[0], weights[1]))  # They depend on the seed alone.
+  assert not np.array_equal(weights[0][0], weights[2][0])
 
 
 def test_objective_and_metric_make_a_study(tmp_path):
@@ -136,6 +141,21 @@ def test_data_set_is_known_to_later_stages_if_they_trust_its_import(
   assert results.read_provenance(tmp_path / "mig", "evaluation")["dataset"] == "stripes"
   assert "import stripes\n" in (tmp_path / "mig/results/gin/evaluation.gin").read_text()
   assert (tmp_path / "pictures" / "reconstructions" / "reconstructions.png").is_file()
+
+
+@pytest.mark.slow
+def test_report_shows_models_of_own_data_if_their_import_is_trusted(tmp_path, monkeypatch):
+  (config,), bindings, trust = small("examples/stripes.gin", "encoder.num_latent = 3")
+  for number, correlation in enumerate((0.0, 0.9)):
+    noise = [f"equicorrelated.correlation = {correlation}"]
+    files = [config, "posteriors/equicorrelated.gin"]
+    train.train_with_gin(tmp_path / f"{number}/model", False, files, [*bindings, *noise], trust)
+  with monkeypatch.context() as context:
+    context.delitem(named_data.DATA_SETS, "stripes")
+    with pytest.raises(errors.ConfigError, match=r"`import stripes`\); allow it .*--trust_gin_imp"):
+      report.write_report(tmp_path)
+  page = report.write_report(tmp_path, trust_gin_imports=True)
+  assert (page.parent / "figures" / "reconstructions.png").is_file()
 
 
 OWN_DATA = """

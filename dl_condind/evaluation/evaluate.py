@@ -203,7 +203,8 @@ def evaluate(
   with stages.stage(output_dir, STEP, model_dir, overwrite) as stage:
     if stage.is_complete:
       return
-    metric = getattr(evaluation_fn, "__name__", output_dir.name)
+    bound = configs.bound("evaluation.evaluation_fn")  # Such as @mig; None if a caller passed it.
+    metric = str(bound or output_dir.name).removeprefix("@")
     logging.info("Computing %s of %s.", metric, input_dir)
     dataset = _shared(named_data.get_named_ground_truth_data())
     if _made_by(input_dir) == "train":
