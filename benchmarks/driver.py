@@ -37,7 +37,7 @@ _SLEEPER = """
 import time
 for step in range(int({seconds})):
   time.sleep(1)
-  print(f"12:00:00 INFO step {{step}} of {seconds}, 1.0 steps/s, 0:10 min left", flush=True)
+  print(f"12:00:00 INFO step {{step}} of {seconds}, 1.0 steps/s, 10 s left", flush=True)
 """
 
 

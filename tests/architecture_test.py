@@ -187,7 +187,12 @@ def test_help_is_fast_and_shows_the_flags(program):
   loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
   assert "dl_condind.utils.cli" in loaded
   assert not third_party(loaded) & {*TENSORFLOW, "sklearn", "matplotlib"}
-  assert ast.get_docstring(ast.parse(source)).splitlines()[0] in done.stdout
+  summary, *others = ast.get_docstring(ast.parse(source)).splitlines()
+  assert summary in done.stdout
+  examples = [line for line in others if line.startswith(" ")]
+  shown = done.stdout.splitlines()
+  assert examples and [line for line in examples if line not in shown] == []
+  assert all(line in source for line in examples)  # Not glued by a backslash that is an escape.
   for node in ast.walk(ast.parse(source)):
     if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
       assert f"--{'[no]' if 'bool' in ast.unparse(node.func) else ''}{node.args[0].value}:" in (

@@ -7,6 +7,7 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.utils import errors
+from dl_condind.utils import progress_lines
 
 ENCODE_CHUNK = 1000  # observations; large enough to be fast, small enough for any memory
 ROW_CHUNK = 250  # rows; whole batches of a stored model, and faster than 1000 for a large network
@@ -68,7 +69,9 @@ class RowCodes:
     is_wanted = np.zeros_like(self._is_known)
     is_wanted[rows] = True
     missing = np.flatnonzero(is_wanted & ~self._is_known)
-    for start in range(0, len(missing), ROW_CHUNK):
+    starts = range(0, len(missing), ROW_CHUNK)
+    what = f"Encoding {len(missing):,} images, part"
+    for start in progress_lines.each(starts, what, len(starts)):
       chunk = missing[start : start + ROW_CHUNK]
       codes = self._encode(chunk)
       if self._codes is None:

@@ -49,6 +49,7 @@ from dl_condind.evaluation.metrics import vae_terms  # noqa: F401
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import progress_lines
 from dl_condind.utils import results
 from dl_condind.utils import stages
 
@@ -76,6 +77,7 @@ def evaluate_with_gin(
     gin_bindings,
     trust_gin_imports,
     input_dir / "results" / "gin" / f"{_made_by(input_dir)}.gin",
+    named_data.DATA_SETS,
   )
   try:
     evaluate(input_dir, output_dir, overwrite)
@@ -205,18 +207,23 @@ def evaluate(
   with stages.stage(output_dir, STEP, model_dir, overwrite) as stage:
     if stage.is_complete:
       return
+    bound = configs.bound("evaluation.evaluation_fn")  # Such as @mig; None if a caller passed it.
+    metric = str(bound or output_dir.name).removeprefix("@")
+    logging.info("Computing %s of %s.", metric, input_dir)
     dataset = _shared(named_data.get_named_ground_truth_data())
     if _made_by(input_dir) == "train":
       represent = stored_generators.load_generator(input_dir)
     else:
       represent = _load(str(model_dir.resolve()), files.manifest_digest(model_dir), random_seed)
-    values = evaluation_fn(dataset, represent, random_state=np.random.RandomState(random_seed))
+    with progress_lines.heartbeat(f"Computing {metric}"):
+      values = evaluation_fn(dataset, represent, random_state=np.random.RandomState(random_seed))
     stage.finish(
       {**values, "elapsed_time": time.monotonic() - start_time},
       results.provenance(dataset.provenance(), {"random_seed": random_seed}),
       previous=input_dir,
     )
-  logging.info("Evaluated %s: %s", output_dir, _scalars(values))
+  numbers = {key: round(value, 4) for key, value in side_by_side.main_numbers(values).items()}
+  logging.info("Evaluated %s: %s", output_dir, numbers)
 
 
 def _made_by(input_dir: pathlib.Path) -> str:
@@ -224,14 +231,6 @@ def _made_by(input_dir: pathlib.Path) -> str:
   folder = input_dir / "results" / "gin"
   is_model = (folder / "train.gin").is_file() and not (folder / "postprocess.gin").is_file()
   return "train" if is_model else "postprocess"
-
-
-def _scalars(values: dict[str, Any]) -> dict[str, float]:
-  return {
-    key: round(value, 4)
-    for key, value in values.items()
-    if isinstance(value, int | float) and "." not in key
-  }
 
 
 _data_sets: dict[str, ground_truth_data.GroundTruthData] = {}

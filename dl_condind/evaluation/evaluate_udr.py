@@ -19,6 +19,7 @@ from dl_condind.evaluation import udr  # noqa: F401 (registers `udr_sklearn`)
 from dl_condind.evaluation.metrics import vae_terms
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import progress_lines
 from dl_condind.utils import results
 from dl_condind.utils import stages
 
@@ -71,6 +72,7 @@ def evaluate_with_gin(
     [*gin_bindings, f"udr.input_sha256 = {digests}"],
     trust_gin_imports,
     folders[0] / "results" / "gin" / "postprocess.gin",
+    named_data.DATA_SETS,
   )
   try:
     evaluate_models(folders, pathlib.Path(output_dir), overwrite)
@@ -131,7 +133,9 @@ def evaluate_models(
       return
     dataset = named_data.get_named_ground_truth_data()
     functions = [gaussian_function(folder / "saved_model") for folder in input_dirs]
-    values = evaluation_fn(dataset, functions, random_state=np.random.RandomState(random_seed))
+    logging.info("Comparing %d models.", len(functions))
+    with progress_lines.heartbeat(f"Comparing {len(functions)} models"):
+      values = evaluation_fn(dataset, functions, random_state=np.random.RandomState(random_seed))
     stage.finish(
       {
         **values,

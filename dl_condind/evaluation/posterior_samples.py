@@ -9,6 +9,7 @@ from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import encoding
 from dl_condind.evaluation.metrics import gaussian_posteriors
+from dl_condind.utils import progress_lines
 
 CHUNK = encoding.ENCODE_CHUNK  # observations
 
@@ -19,7 +20,9 @@ def sample_observation_chunks(
   random_state: np.random.RandomState,
 ) -> Iterator[np.ndarray]:
   """Yields num_points sampled observations in chunks of at most `CHUNK`."""
-  for start in range(0, num_points, CHUNK):
+  starts = range(0, num_points, CHUNK)
+  what = f"Sampling and encoding {num_points:,} images, part"
+  for start in progress_lines.each(starts, what, len(starts)):
     size = min(CHUNK, num_points - start)
     yield ground_truth_data.sample_observations(size, random_state)
 
@@ -58,9 +61,11 @@ def row_posteriors(
     ConfigError: If shapes disagree, a number is not finite or a standard deviation is 0.
   """
   num_rows = ground_truth_data.num_rows
+  starts = range(0, num_rows, CHUNK)
+  what = f"Encoding {num_rows:,} images, part"
   chunks = (
     ground_truth_data.observations_from_rows(np.arange(first, min(first + CHUNK, num_rows)))
-    for first in range(0, num_rows, CHUNK)
+    for first in progress_lines.each(starts, what, len(starts))
   )
   return _encode_posteriors(chunks, gaussian_encoder, num_rows)
 

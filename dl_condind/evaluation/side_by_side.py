@@ -1,12 +1,15 @@
 """The numbers of several records in one table, a column for each representation."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import pathlib
+import re
 from typing import NamedTuple
 
 from dl_condind.utils import results
 
 _NO_SCORE = ("elapsed_time",)
+_OF_ONE = re.compile(r"_[0-9]+$")  # factor_2, code_0, merge_1_3
 
 
 class Record(NamedTuple):
@@ -23,19 +26,30 @@ class Record(NamedTuple):
   directory: pathlib.Path
 
 
-def format_table(records: Sequence[Record]) -> str:
-  """Returns the main numbers, a row for each and a column for each representation.
+def main_numbers(values: Mapping[str, object]) -> dict[str, int | float]:
+  """Returns the numbers of a record that are worth a row, in its order.
 
-  Numbers of single factors or latents, whose keys have a dot, are left to the records.
+  Those of single factors, latents or parts, whose keys have a dot, are left to the record. Where
+  all have one, as those of `unified_scores`, it separates the name of a matrix from that of a
+  score: then only those of single factors and latents are left out.
   """
+  numbers = {
+    key: value
+    for key, value in values.items()
+    if isinstance(value, int | float) and not isinstance(value, bool) and key not in _NO_SCORE
+  }
+  without_dot = {key: value for key, value in numbers.items() if "." not in key}
+  return without_dot or {key: v for key, v in numbers.items() if not _OF_ONE.search(key)}
+
+
+def format_table(records: Sequence[Record]) -> str:
+  """Returns the main numbers, a row for each and a column for each representation."""
   columns, rows = [], {}
   for column, metric, directory in records:
     if column not in columns:
       columns.append(column)
-    for key, value in results.read_results(directory, "evaluation").items():
-      is_number = isinstance(value, int | float) and not isinstance(value, bool)
-      if is_number and "." not in key and key not in _NO_SCORE:
-        rows.setdefault((metric, key), {})[column] = f"{value:.4g}"
+    for key, value in main_numbers(results.read_results(directory, "evaluation")).items():
+      rows.setdefault((metric, key), {})[column] = f"{value:.4g}"
   table = [("metric", "result", *columns)]
   for (metric, key), values in rows.items():
     table.append((metric, key, *(values.get(column, "-") for column in columns)))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
+from absl import logging
 import gin
 import numpy as np
 
@@ -110,7 +111,8 @@ def unified_scores(
   y_train, y_test = y_train[:, varies], y_test[:, varies]
   entropy = utils.discrete_entropy(mig.discretize_factors(y_train))
   results = {}
-  for matrix_fn in matrix_fns:
+  for number, matrix_fn in enumerate(matrix_fns, start=1):
+    logging.info("Matrix %d of %d: %s", number, len(matrix_fns), matrix_fn.__name__)
     matrix = matrix_fn(x_train, y_train, x_test, y_test, seed=seed)
     scores = matrix_scores.matrix_scores(matrix, entropy, varies)
     results |= {f"{matrix_fn.__name__}.{key}": value for key, value in scores.items()}

@@ -32,7 +32,9 @@ from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import limits
 from dl_condind.utils import processes
+from dl_condind.utils import progress_lines
 from dl_condind.utils import results
+from dl_condind.utils import run_config
 
 STEP = "train"
 
@@ -131,6 +133,8 @@ def train(
       if run_directory.claim(model_dir, identity, overwrite) == run_directory.COMPLETE:
         logging.info("%s is complete.", model_dir)
         return
+      described = run_config.describe_training(configs.operative_config(), provenance["source"])
+      logging.info("Training %s.", described)
       batch_fn = input_pipeline.make_batch_fn(dataset, batch_size, seeds.data)
       loop = training_loop.TrainingLoop(model, batch_fn, seeds.noise, model_dir, jit_compile)
       loop.run(training_steps, log_steps, checkpoint_steps, checkpoint_seconds, interruption)
@@ -195,8 +199,9 @@ def evaluate_losses(
     seed = tf.stack([tf.constant(noise_seed), tf.cast(step, tf.int32)])
     return model.compute_losses(batch_fn(step), seed)
 
+  logging.info("Evaluating the losses on %s batches.", f"{eval_steps:,}")
   totals = {}
-  for step in range(eval_steps):
+  for step in progress_lines.each(range(eval_steps), "Evaluating the losses, batch", eval_steps):
     interruption.check("training is done and saved, its evaluation is not")
     for key, value in losses_of(tf.constant(step, tf.int64)).items():
       totals[key] = totals.get(key, 0.0) + float(value)

@@ -17,6 +17,7 @@ from dl_condind.methods import checkpoints
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import processes
+from dl_condind.utils import progress_lines
 from dl_condind.utils import training_logs
 
 _STEPS_PER_CALL = 20
@@ -192,7 +193,7 @@ class _Progress:
     self._message_step, self._message_time = step, time.monotonic()
     left = (self._training_steps - step) / rate
     logging.info(
-      "step %d of %d, %.1f steps/s, %d:%02d min left, %s",
-      step, self._training_steps, rate, left // 60, left % 60,
+      "step %d of %d, %.1f steps/s, %s left, %s",
+      step, self._training_steps, rate, progress_lines.format_seconds(left),
       ", ".join(f"{name} {scalars[name][-1]:.2f}" for name in self._losses),
     )  # fmt: skip

@@ -84,7 +84,11 @@ def postprocess_with_gin(
   """
   model_dir = pathlib.Path(model_dir)
   stages.parse_with_dataset(
-    gin_config_files, gin_bindings, trust_gin_imports, model_dir / "results" / "gin" / "train.gin"
+    gin_config_files,
+    gin_bindings,
+    trust_gin_imports,
+    model_dir / "results" / "gin" / "train.gin",
+    named_data.DATA_SETS,
   )
   try:
     postprocess(model_dir, output_dir, overwrite)

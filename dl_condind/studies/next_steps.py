@@ -11,6 +11,7 @@ from dl_condind.visualize import page
 from dl_condind.visualize import study_runs
 
 _PROGRAM = "dl_condind_reproduce"
+_TRUST = "--trust_gin_imports"
 _OTHER_RUNS = {
   study_runs.VAE: (
     "Other methods: copy gin_configs/studies/quickstart.gin, put another file of "
@@ -54,10 +55,11 @@ def how_to_go_on(
     more, what = _more_seeds(study_dir, runs, left_out), "add a seed to the study"
   last = [str(pathlib.Path(words[0]).with_name("dl_condind_report")), f"--study_dir={study_dir}"]
   last += words[1:2] if grid else []
+  last += [word for word in words if word == _TRUST]
   last.append(f"--output_path={output_path}")
   seeds = (
-    "In the project's folder, with its environment active and DISENTANGLEMENT_LIB_DATA set as "
-    f"before, these commands {what}, and write this page again:"
+    "In the project's folder, with its environment active and DISENTANGLEMENT_LIB_DATA and "
+    f"PYTHONPATH set as before, these commands {what}, and write this page again:"
     if more
     else "Train with another model.random_seed into a new folder of the study, evaluate as "
     "before, then write the report again:"
@@ -78,7 +80,8 @@ def _program_and_study(run: study_runs.Run, grid: study.Study | None) -> list[st
     studies = [grid.name]
   bindings = [word for word in words if word.lstrip("-").startswith("gin_bindings=")]
   bindings = [word for word in bindings if run_state.NUM_THREADS not in word]
-  return [words[0], *(f"--study={name}" for name in studies), *bindings]
+  trust = [_TRUST] if _TRUST in words else []
+  return [words[0], *(f"--study={name}" for name in studies), *bindings, *trust]
 
 
 def _more_seeds(

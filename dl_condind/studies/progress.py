@@ -14,6 +14,7 @@ from absl import logging
 
 from dl_condind.studies import attempts
 from dl_condind.studies import run_state
+from dl_condind.utils import progress_lines
 
 _SECONDS_PER_TABLE = 1.0
 _STEP = re.compile(r"step (\d+) of (\d+)")
@@ -137,13 +138,13 @@ class Progress:
     open_states = (run_state.MISSING, run_state.RUNNING)
     left = sum(state in open_states for state in self._states.values()) * duration
     left -= sum(min(now - running.start, duration) for running in self._running.values())
-    return f", about {format_seconds(left / self._num_workers)} left"
+    return f", about {progress_lines.format_seconds(left / self._num_workers)} left"
 
 
 def _describe(running: _Running) -> str:
   """Returns the line of a run in the table."""
   line = _LOG_PREFIX.sub("", run_state.last_line(running.job.folder))
-  elapsed = format_seconds(time.monotonic() - running.start)
+  elapsed = progress_lines.format_seconds(time.monotonic() - running.start)
   return f"  run {running.job.model_num:<6} attempt {running.attempt}  {elapsed:>8}  {line}"
 
 
@@ -159,15 +160,6 @@ def _expected_seconds(running: _Running) -> float | None:
     return None
   rate = (step - running.first_step) / (time.monotonic() - running.first_time)
   return training_steps / rate
-
-
-def format_seconds(seconds: float) -> str:
-  """Returns a duration such as `45 s`, `12 min`, `3.5 h` or `2.1 days`."""
-  for limit, unit, name in ((100, 1, "s"), (6000, 60, "min"), (72 * 3600, 3600, "h")):
-    if seconds < limit:
-      digits = 1 if name == "h" else 0
-      return f"{max(seconds, 0) / unit:.{digits}f} {name}"
-  return f"{seconds / 86400:.1f} days"
 
 
 def describe_study(

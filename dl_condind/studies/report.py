@@ -53,6 +53,7 @@ def write_report(
   show_models: bool = True,
   grid: study.Study | None = None,
   runs_csv: str | os.PathLike | None = None,
+  trust_gin_imports: bool = False,
 ) -> pathlib.Path:
   """Writes the report of a study, with its figures in the folder `figures` beside it.
 
@@ -63,6 +64,7 @@ def write_report(
     grid: The study whose runs these are, named by their numbers, to tell which are missing.
     runs_csv: A table of the runs to read instead of their folders, such as a published `runs.csv`.
       Then no models are shown.
+    trust_gin_imports: Whether to run the modules that the trainings of the models imported.
 
   Returns:
     The name of the page.
@@ -86,7 +88,8 @@ def write_report(
   found = comparisons.compare_all(settings)
   by_family = study_runs.by_family(settings)
   models = {
-    family: _draw_models(cells) if show_models else [] for family, cells in by_family.items()
+    family: _draw_models(cells, trust_gin_imports) if show_models else []
+    for family, cells in by_family.items()
   }
   told = [text for family in by_family for text in _FINDINGS[family].describe(by_family[family])]
   title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
@@ -117,7 +120,9 @@ def _check_replaceable(figure_dir: pathlib.Path) -> None:
     )
 
 
-def _draw_models(settings: comparisons.Settings) -> list[study_figures.Drawn]:
+def _draw_models(
+  settings: comparisons.Settings, trust_gin_imports: bool
+) -> list[study_figures.Drawn]:
   """Returns the pictures of two models, none if no setting has stored models to compare."""
   from dl_condind.visualize import model_pairs  # It alone needs TensorFlow.
 
@@ -125,7 +130,7 @@ def _draw_models(settings: comparisons.Settings) -> list[study_figures.Drawn]:
   if not pair:
     return []
   try:
-    return model_pairs.draw(pair)
+    return model_pairs.draw(pair, trust_gin_imports)
   except errors.DatasetError as error:
     message = f"{error} The option --noshow_models leaves the models out of the report."
     raise errors.DatasetError(message) from error

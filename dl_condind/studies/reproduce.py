@@ -1,6 +1,7 @@
 """One run of a study, from training to the records of its metrics."""
 
 from collections.abc import Sequence
+import itertools
 import os
 import pathlib
 
@@ -17,27 +18,34 @@ from dl_condind.visualize import visualize_infogan
 from dl_condind.visualize import visualize_model
 
 
-def resolved_config(grid: study.Study, model_num: int, gin_bindings: Sequence[str] = ()) -> str:
+def resolved_config(
+  grid: study.Study,
+  model_num: int,
+  gin_bindings: Sequence[str] = (),
+  trust_gin_imports: bool = False,
+) -> str:
   """Returns the configuration of a run's training, defaults included, as the text of a gin file.
 
   Raises:
     ConfigError: If there is no such run, or its configuration is not valid.
   """
   gin_files, bindings = grid.run(model_num)
-  return train.resolved_config(gin_files, [*bindings, *gin_bindings])
+  return train.resolved_config(gin_files, [*bindings, *gin_bindings], trust_gin_imports)
 
 
-def check(grid: study.Study, gin_bindings: Sequence[str] = ()) -> None:
+def check(
+  grid: study.Study, gin_bindings: Sequence[str] = (), trust_gin_imports: bool = False
+) -> None:
   """Checks every setting that occurs in a study, and the whole of its first run.
 
   Raises:
     ConfigError: If one is not valid.
   """
-  _check_stages(grid)
+  _check_stages(grid, trust_gin_imports)
   for model_num in grid.covering_runs():
     gin_files, bindings = grid.run(model_num)
-    configs.parse(gin_files, [*bindings, *gin_bindings])
-  resolved_config(grid, grid.model_nums[0], gin_bindings)
+    configs.parse(gin_files, [*bindings, *gin_bindings], trust_gin_imports)
+  resolved_config(grid, grid.model_nums[0], gin_bindings, trust_gin_imports)
 
 
 def reproduce(
@@ -47,6 +55,7 @@ def reproduce(
   gin_bindings: Sequence[str] = (),
   overwrite: bool = False,
   model_dir: str | os.PathLike | None = None,
+  trust_gin_imports: bool = False,
 ) -> None:
   """Trains, postprocesses, evaluates and pictures one run; what is there already is left as it is.
 
@@ -57,6 +66,7 @@ def reproduce(
     gin_bindings: Bindings of the training, read last.
     overwrite: Whether to start the run anew.
     model_dir: Folder of a trained model to take instead of training one.
+    trust_gin_imports: Whether gin files may import any module.
 
   Raises:
     ConfigError: If the configuration is not valid, the folder holds another run, or a result of a
@@ -67,45 +77,56 @@ def reproduce(
   """
   output = pathlib.Path(output_directory)
   gin_files, bindings = grid.run(model_num)
-  _check_stages(grid)  # A mistake in one of them shows before the training, not after it.
-  configs.parse(gin_files, [*bindings, *gin_bindings])
+  # A mistake in one of them shows before the training, not after it.
+  _check_stages(grid, trust_gin_imports)
+  config = (gin_files, [*bindings, *gin_bindings], trust_gin_imports)
+  configs.parse(*config)
   with run_state.making(output, grid.settings(model_num, gin_bindings), overwrite):
     logging.info("Study %s, run %d of %d: %s", grid.name, model_num, grid.num_runs, output)
     if model_dir is None:
       model_dir = output / "model"
-      train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
-    _evaluate(grid, pathlib.Path(model_dir), output, overwrite)
+      train.train_with_gin(model_dir, overwrite, *config)
+    _evaluate(grid, pathlib.Path(model_dir), output, overwrite, trust_gin_imports)
 
 
 def _evaluate(
-  grid: study.Study, model_dir: pathlib.Path, output: pathlib.Path, overwrite: bool
+  grid: study.Study,
+  model_dir: pathlib.Path,
+  output: pathlib.Path,
+  overwrite: bool,
+  trust_gin_imports: bool,
 ) -> None:
   for name in grid.representations:
     folder = output / "postprocessed" / name
-    postprocess.postprocess_with_gin(model_dir, folder, overwrite, [_postprocess_file(name)])
-  for name in grid.evaluated:
+    config = ([_postprocess_file(name)], (), trust_gin_imports)
+    postprocess.postprocess_with_gin(model_dir, folder, overwrite, *config)
+  evaluations = list(itertools.product(grid.evaluated, grid.metrics))
+  for number, (name, metric) in enumerate(evaluations, start=1):
     folder = output / "postprocessed" / name if grid.representations else model_dir
-    for metric in grid.metrics:
-      directory = output / "metrics" / name / study.metric_name(metric)
-      try:
-        evaluate.evaluate_with_gin(folder, directory, overwrite, [_metric_file(metric)])
-      except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
-        raise errors.ConfigError(
-          f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of "
-          "study.metrics, or change its settings."
-        ) from error
+    directory = output / "metrics" / name / study.metric_name(metric)
+    logging.info("[%d/%d] %s", number, len(evaluations), directory)
+    config = ([_metric_file(metric)], (), trust_gin_imports)
+    try:
+      evaluate.evaluate_with_gin(folder, directory, overwrite, *config)
+    except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
+      raise errors.ConfigError(
+        f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of "
+        "study.metrics, or change its settings."
+      ) from error
   pictures = output / "visualizations"
   if grid.representations:
-    visualize_model.visualize_model(model_dir, pictures, overwrite)
+    visualize_model.visualize_model(
+      model_dir, pictures, overwrite, trust_gin_imports=trust_gin_imports
+    )
   else:
     visualize_infogan.visualize_infogan([model_dir], pictures, overwrite)
 
 
-def _check_stages(grid: study.Study) -> None:
+def _check_stages(grid: study.Study, trust_gin_imports: bool) -> None:
   for name in grid.representations:
     configs.parse([_postprocess_file(name)])
   for name in grid.metrics:
-    configs.parse([_metric_file(name)])
+    configs.parse([_metric_file(name)], trust_gin_imports=trust_gin_imports)
 
 
 def _postprocess_file(name: str) -> str:

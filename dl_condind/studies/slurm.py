@@ -65,8 +65,6 @@ def write_script(
   local += [
     f"--{name}={getattr(options, name)}" for name in ("devices", "retries", "timeout_hours")
   ]
-  data = os.environ.get("DISENTANGLEMENT_LIB_DATA")
-  export = f"export DISENTANGLEMENT_LIB_DATA={shlex.quote(os.path.abspath(data))}\n" if data else ""
   text = _SCRIPT.format(
     num_runs=len(model_nums),
     name=name,
@@ -78,8 +76,17 @@ def write_script(
     folder=path.parent,
     grace=_GRACE,
     directory=shlex.quote(os.getcwd()),
-    export=export,
+    export="".join(map(_export, ("DISENTANGLEMENT_LIB_DATA", "PYTHONPATH"))),
     runs=" ".join(runs),
     command=shlex.join(local),
   )
   files.write_text(path, text)
+
+
+def _export(name: str) -> str:
+  """Returns the line that sets a variable of folders as it is here, none if it is not set."""
+  folders = os.environ.get(name)
+  if not folders:
+    return ""
+  absolute = os.pathsep.join(map(os.path.abspath, folders.split(os.pathsep)))
+  return f"export {name}={shlex.quote(absolute)}\n"

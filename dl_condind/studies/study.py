@@ -143,11 +143,12 @@ def metric_name(metric: str) -> str:
   return pathlib.Path(metric).stem
 
 
-def load_study(name: str) -> Study:
+def load_study(name: str, trust_gin_imports: bool = False) -> Study:
   """Reads a study.
 
   Args:
     name: Name of a file in `gin_configs/studies/`, without its ending, or a path.
+    trust_gin_imports: Whether the file may import any module.
 
   Raises:
     ConfigError: If there is no such study, or its file is not valid.
@@ -157,7 +158,8 @@ def load_study(name: str) -> Study:
     raise errors.ConfigError(
       f"--study must be one of {', '.join(names)}, or the path of a gin file, got {name!r}."
     )
-  configs.parse([name if is_path else f"studies/{name}.gin"])
+  file = name if is_path else f"studies/{name}.gin"
+  configs.parse([file], trust_gin_imports=trust_gin_imports)
   try:
     for key in configs.bound_keys():
       if not key.startswith("study."):

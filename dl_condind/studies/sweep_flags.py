@@ -72,6 +72,7 @@ def run(grid: study.Study) -> None:
   )
   command = [sys.executable, os.path.abspath(sys.argv[0]), f"--study={values.study}"]
   command += [f"--gin_bindings={binding}" for binding in values.gin_bindings]
+  command += ["--trust_gin_imports"] if values.trust_gin_imports else []
   model_nums = sweep.parse_model_nums(values.model_nums, grid)
   jobs = sweep.make_jobs(grid, model_nums, values.output_directory, command, values.gin_bindings)
   if values.status:

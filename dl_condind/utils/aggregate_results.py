@@ -14,7 +14,7 @@ from dl_condind.utils import results
 from dl_condind.utils import run_config
 from dl_condind.utils import training_logs
 
-DEFAULT_PATTERN = "output/*/*/metrics/*/*/results/aggregate/evaluation.json"
+DEFAULT_PATTERN = "output/**/metrics/*/*/results/aggregate/evaluation.json"
 
 _FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed", "steps")
 
@@ -50,7 +50,10 @@ def aggregate(pattern: str, output_path: str | os.PathLike) -> list[_Row]:
     )
   paths = sorted(glob.glob(pattern, recursive=True))
   if not paths:
-    raise errors.ConfigError(f"No file matches {pattern!r}: has the evaluation run, and where?")
+    raise errors.ConfigError(
+      f"No file matches {pattern!r}: evaluate a metric first, or name the files of another folder "
+      "by --result_file_pattern."
+    )
   rows = [{**results.read_aggregate(path), "path": path} for path in paths]
   columns = {
     column: {str(index): row.get(column) for index, row in enumerate(rows)}

@@ -36,14 +36,21 @@ _MISSING_BINDING = ("Required bindings for", "No values supplied by Gin or calle
 
 def define_gin_flags() -> None:
   """Defines --gin_config, --gin_bindings and --trust_gin_imports."""
+  define_trust_gin_imports_flag()
   flags.DEFINE_multi_string(
     "gin_config", [], "gin file to read: a path, or a file in gin_configs. May be repeated."
   )
   flags.DEFINE_multi_string(
     "gin_bindings", [], "gin binding, such as 'vae.beta = 4.', read last. May be repeated."
   )
+
+
+def define_trust_gin_imports_flag() -> None:
+  """Defines --trust_gin_imports."""
   flags.DEFINE_bool(
-    "trust_gin_imports", False, "Let gin files import (which is to run) any module."
+    "trust_gin_imports",
+    False,
+    "Let gin files, also those saved with a model, import (which is to run) any module.",
   )
 
 

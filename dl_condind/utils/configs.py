@@ -25,6 +25,7 @@ from dl_condind.utils import gin_types
 # (scope, complete selector, parameter); of a macro (name, *_MACRO).
 _Key = tuple[str, str, str]
 _MACRO = ("gin.macro", "value")
+_PACKAGE = "dl_condind"
 
 
 class _Binding(NamedTuple):
@@ -58,6 +59,7 @@ def parse(
   gin_files: Sequence[str | os.PathLike],
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
+  previous_config: str | os.PathLike | None = None,
 ) -> None:
   """Replaces gin's configuration by that of files and bindings, checks it and locks it.
 
@@ -69,12 +71,16 @@ def parse(
     gin_files: Names of gin files, read in this order.
     gin_bindings: gin statements, such as `"vae.beta = 4."`, read after the files.
     trust_gin_imports: Whether `import` lines may run modules that are not part of this package.
+    previous_config: The configuration saved by an earlier stage, whose `import` lines are read
+      before the files if they are trusted.
 
   Raises:
     ConfigError: If a file cannot be read, or a statement in it is not valid.
   """
   gin.clear_config()
   reader = _Reader(trust_gin_imports)
+  if previous_config is not None and trust_gin_imports:
+    reader.read_text("\n".join(foreign_imports(previous_config)), pathlib.Path(previous_config))
   for name in gin_files:
     reader.read_file(os.fspath(name))
   for binding in gin_bindings:
@@ -123,6 +129,24 @@ def query(config_file: str | os.PathLike, key: str) -> object:
       is_reference = isinstance(statement.value, gin_types.Reference)
       return repr(statement.value) if is_reference else statement.value
   raise errors.ConfigError(f"{config_file} does not bind {key}: is it the right file?")
+
+
+def foreign_imports(config_file: str | os.PathLike) -> list[str]:
+  """Returns the `import` lines of a saved configuration that name modules of other packages.
+
+  Raises:
+    ConfigError: If the file cannot be read.
+  """
+  statements = _statements(_read(config_file), lambda line: f"{config_file}:{line}")
+  return [
+    statement.format()
+    for statement in statements
+    if isinstance(statement, config_parser.ImportStatement) and _is_foreign(statement)
+  ]
+
+
+def _is_foreign(statement: config_parser.ImportStatement) -> bool:
+  return statement.module.partition(".")[0] != _PACKAGE
 
 
 def bound_keys() -> list[str]:
@@ -200,7 +224,7 @@ class _Reader:
     package = statement.module.partition(".")[0]
     if package == "__gin__":
       raise errors.ConfigError(f"{where}: gin's dynamic registration is not supported.")
-    if package != "dl_condind" and not self._trust_gin_imports:
+    if _is_foreign(statement) and not self._trust_gin_imports:
       raise errors.ConfigError(
         f"{where}: `{line}` would run code that is not dl_condind's; allow it by "
         "--trust_gin_imports."
@@ -209,7 +233,10 @@ class _Reader:
       gin.parse_config(line)  # So that gin's operative configuration repeats the line.
     except ImportError as error:
       problem = str(error).splitlines()[0]
-      raise errors.ConfigError(f"{where}: `{line}` failed: {problem}.") from error
+      hint = ""
+      if isinstance(error, ModuleNotFoundError) and _is_foreign(statement):
+        hint = " PYTHONPATH must name the folder of the module."
+      raise errors.ConfigError(f"{where}: `{line}` failed: {problem}.{hint}") from error
 
 
 def _find(name: str, including: Sequence[pathlib.Path], where: str) -> pathlib.Path:

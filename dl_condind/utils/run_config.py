@@ -3,6 +3,15 @@
 import ast
 from collections.abc import Mapping
 
+_METHOD_NAMES = {
+  "annealed_vae": "AnnealedVAE",
+  "beta_tc_vae": "beta-TCVAE",
+  "dip_vae": "DIP-VAE",
+  "factor_vae": "FactorVAE",
+  "infogan": "InfoGAN",
+  "vae": "VAE",
+}
+
 
 def literal(text: str) -> object:
   """Returns the value that gin wrote as text; references and macros as they are."""
@@ -14,10 +23,8 @@ def literal(text: str) -> object:
 
 def canonical(text: str) -> str:
   """Returns gin's text of a value in one form: `6` for `6.0` and `6`, references as they are."""
-  try:
-    return repr(_canonical_value(ast.literal_eval(text)))
-  except (ValueError, SyntaxError):
-    return text
+  value = literal(text)
+  return text if isinstance(value, str) else repr(_canonical_value(value))
 
 
 def _canonical_value(value: object) -> object:
@@ -35,6 +42,12 @@ def setting(config: Mapping[str, object], key: str) -> str:
 def method(config: Mapping[str, object]) -> str:
   """Returns the name of the method's gin configurable, such as `beta_tc_vae`."""
   return _reference(str(config.get("model.model", "-"))).split("/")[-1]
+
+
+def method_name(config: Mapping[str, object]) -> str:
+  """Returns the method's name for readers, such as `beta-TCVAE`."""
+  found = method(config)
+  return _METHOD_NAMES.get(found, found)
 
 
 def is_infogan(config: Mapping[str, object]) -> bool:
@@ -92,6 +105,30 @@ def columns(config: Mapping[str, object]) -> dict[str, object]:
   if values["correlation"] is None:
     values["correlation"] = noise_correlation(config)
   return {key: None if value == "-" else value for key, value in values.items()}
+
+
+def describe_training(config: Mapping[str, object], source: str) -> str:
+  """Returns in words what is trained on what, for how long.
+
+  Args:
+    config: The configuration of a training.
+    source: Where the data are from, as in their provenance.
+
+  Returns:
+    For example `beta-TCVAE on dsprites_full (rendered), 4,000 steps of 64 images, c = 0.9, seed 0`.
+  """
+  found = correlation(config)
+  noise = f"noise of {noise_correlation(config)}" if found is None else f"c = {found:g}"
+  return (
+    f"{method_name(config)} on {setting(config, 'dataset.name')} ({source}), "
+    f"{_count(config, 'model.training_steps')} steps of {_count(config, 'model.batch_size')} "
+    f"images, {noise}, seed {setting(config, 'model.random_seed')}"
+  )
+
+
+def _count(config: Mapping[str, object], key: str) -> str:
+  found = literal(setting(config, key))
+  return f"{found:,}" if isinstance(found, int) else str(found)
 
 
 def _reference(text: str) -> str:

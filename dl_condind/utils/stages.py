@@ -1,5 +1,6 @@
 """What the stages after training share: made once from one input with one configuration."""
 
+from collections.abc import Container
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
+from dl_condind.utils import run_config
 
-# What can be configured of the data set that a name stands for.
-_DATA_SETS = ("arrays", "image_folder", "mnist")
+_IMPORTS = ("import ", "from ")
 
 
 class Stage:
@@ -84,10 +85,10 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
   found = results.read_provenance(directory, step)
   if found.get("input_sha256") != identity["input_sha256"]:
     difference = "was made from another model"
-  elif found.get("bindings") != identity["bindings"]:
-    known = str(found.get("bindings", ""))
-    lines = set(known.splitlines()) ^ set(identity["bindings"].splitlines())
-    difference = "was made with other settings: " + "; ".join(sorted(filter(None, lines)))
+  elif (there := _settings(str(found.get("bindings", "")))) != (
+    here := _settings(identity["bindings"])
+  ):
+    difference = "was made with other settings: " + "; ".join(sorted({*there} ^ {*here}))
   else:
     return
   raise errors.ConfigError(
@@ -95,43 +96,65 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
   )
 
 
+def _settings(bindings: str) -> list[str]:
+  """Returns the lines of gin's bindings without imports, which only say where names come from.
+
+  Those of an earlier stage are among them or not, as they are trusted or not.
+  """
+  return [line for line in bindings.splitlines() if line and not line.startswith(_IMPORTS)]
+
+
 def parse_with_dataset(
   gin_files: Sequence[str],
   gin_bindings: Sequence[str],
   trust_gin_imports: bool,
   previous_config: str | os.PathLike,
+  known_data_sets: Container[str],
 ) -> None:
   """Parses a configuration in which `dataset.name = "auto"` is the data set of an earlier stage.
 
   With the name come the parameters of the data set itself, such as `arrays.path`, where the
-  configuration does not bind them. How factors are drawn does not come with it.
+  configuration does not bind them. How factors are drawn does not come with it. The modules that
+  the earlier stage imported are imported again if they are trusted.
 
   Args:
     gin_files: As `configs.parse`.
     gin_bindings: As `configs.parse`.
     trust_gin_imports: As `configs.parse`.
     previous_config: The gin file saved by that stage.
+    known_data_sets: Names of data sets, to which an import may add.
 
   Raises:
-    ConfigError: If the configuration is not valid.
+    ConfigError: If the configuration is not valid, or the data set needs an import that is not
+      trusted.
     DatasetError: If the earlier stage is not complete.
   """
-  configs.parse(gin_files, gin_bindings, trust_gin_imports)
+  is_complete = pathlib.Path(previous_config).is_file()
+  imported = previous_config if is_complete else None
+  configs.parse(gin_files, gin_bindings, trust_gin_imports, imported)
   if configs.bound("dataset.name") != "auto":
     return
-  if not pathlib.Path(previous_config).is_file():
+  if not is_complete:
     raise errors.DatasetError(f"No {previous_config}: finish the stage before first.")
   found = dataset_bindings(previous_config)
+  name = run_config.setting(found, "dataset.name")
+  untrusted = [] if trust_gin_imports else configs.foreign_imports(previous_config)
+  if name not in known_data_sets and untrusted:
+    raise errors.ConfigError(
+      f"{previous_config} has the data set {name!r} from code that is not dl_condind's "
+      f"(`{'`, `'.join(untrusted)}`); allow it to run by --trust_gin_imports."
+    )
   # What is bound here goes before what was.
   kept = set(configs.bound_keys()) - {"dataset.name"}
   taken_over = [f"{key} = {value}" for key, value in found.items() if key not in kept]
-  configs.parse(gin_files, [*gin_bindings, *taken_over], trust_gin_imports)
+  configs.parse(gin_files, [*gin_bindings, *taken_over], trust_gin_imports, imported)
 
 
 def dataset_bindings(config_file: str | os.PathLike) -> dict[str, str]:
   """Returns what makes the data set of a stage: its name and its own parameters.
 
-  How factors are drawn is left out, for every stage chooses that itself.
+  Its parameters are those of the gin configurable that has the name of the data set. How factors
+  are drawn is left out, for every stage chooses that itself.
 
   Args:
     config_file: The gin file saved by that stage, such as `model/results/gin/train.gin`.
@@ -147,14 +170,17 @@ def dataset_bindings(config_file: str | os.PathLike) -> dict[str, str]:
   record = results.read_aggregate(path.parents[1] / "aggregate" / f"{path.stem}.json")
   prefix = f"{path.stem}_config."
   saved = {key.removeprefix(prefix): str(record[key]) for key in record if key.startswith(prefix)}
-  found = {}
   for key, value in saved.items():
-    if key == "dataset.name" or key.partition(".")[0] in _DATA_SETS:
-      macros = []
-      while value.startswith("%"):
-        macros.append(value[1:])
-        if macros[-1] not in saved or macros[-1] in macros[:-1]:
-          raise errors.DatasetError(f"The record of {path} is damaged: {value} has no value.")
-        value = saved[value[1:]]
-      found[key] = value
-  return found
+    macros = []
+    while value.startswith("%"):
+      macros.append(value[1:])
+      if macros[-1] not in saved or macros[-1] in macros[:-1]:
+        raise errors.DatasetError(f"The record of {path} is damaged: {value} has no value.")
+      value = saved[value[1:]]
+    saved[key] = value
+  name = run_config.setting(saved, "dataset.name")
+  return {
+    key: value
+    for key, value in saved.items()
+    if key == "dataset.name" or key.partition(".")[0] == name
+  }

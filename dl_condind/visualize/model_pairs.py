@@ -51,19 +51,24 @@ def _has_collapsed(run: study_runs.Run) -> bool:
   return any(run.measure(name) for name in ("collapsed", "discriminator_collapsed"))
 
 
-def draw(pair: Pair) -> list[study_figures.Drawn]:
+def draw(pair: Pair, trust_gin_imports: bool = False) -> list[study_figures.Drawn]:
   """Returns pictures of two models of one setting.
 
   Of VAEs, reconstructions of the same images and traversals from the first of them. Of InfoGANs,
   the losses, each code in each category, and the first two codes together.
 
+  Args:
+    pair: The runs.
+    trust_gin_imports: Whether to run the modules that the trainings imported.
+
   Raises:
     DatasetError: If a model or its log is damaged or the data set cannot be read.
+    ConfigError: If the data set needs an import that is not trusted.
   """
   described = " and ".join(map(_describe, pair))
   if pair[0].family == study_runs.INFOGAN:
     return _draw_infogans(pair, described)
-  return _draw_vaes(pair, described)
+  return _draw_vaes(pair, described, trust_gin_imports)
 
 
 def _describe(run: study_runs.Run) -> str:
@@ -71,8 +76,8 @@ def _describe(run: study_runs.Run) -> str:
   return f"run {run.name} ({correlation}, seed {run.seed}{', collapsed' * _has_collapsed(run)})"
 
 
-def _draw_vaes(pair: Pair, described: str) -> list[study_figures.Drawn]:
-  models = [stored_models.StoredModel(run.folder / "model") for run in pair]
+def _draw_vaes(pair: Pair, described: str, trust_gin_imports: bool) -> list[study_figures.Drawn]:
+  models = [stored_models.StoredModel(run.folder / "model", trust_gin_imports) for run in pair]
   observations = models[0].dataset.sample_observations(_NUM_IMAGES, np.random.RandomState(0))
   labels = [study_runs.name_correlation(run.correlation_label) for run in pair]
   rows = {"image": observations}

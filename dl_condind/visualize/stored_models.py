@@ -26,15 +26,17 @@ class StoredModel:
     num_latent: Number of latents.
   """
 
-  def __init__(self, model_dir: str | os.PathLike):
+  def __init__(self, model_dir: str | os.PathLike, trust_gin_imports: bool = False):
     """Loads the model of a run.
 
     Args:
       model_dir: Folder of the trained model.
+      trust_gin_imports: Whether to run the modules that its training imported.
 
     Raises:
       DatasetError: If the model is missing or damaged.
-      ConfigError: If its configuration is, or it is an InfoGAN.
+      ConfigError: If its configuration is, it is an InfoGAN, or its data set needs an import that
+        is not trusted.
     """
     model_dir = pathlib.Path(model_dir)
     self._model = saved_models.load(model_dir / "saved_model")  # It owns the weights.
@@ -52,7 +54,7 @@ class StoredModel:
         f'{config}: reconstruction_loss.activation must be "logits" or "tanh", got '
         f"{self._activation!r}."
       )
-    self.dataset = _dataset_of(config)
+    self.dataset = _dataset_of(config, trust_gin_imports)
     self._name = f"The model of {model_dir}"
     with model_errors.clear_errors(self._name):
       inputs = self._signatures["decoder"].structured_input_signature[1]
@@ -84,10 +86,10 @@ def _tensor(values: np.ndarray) -> tf.Tensor:
   return tf.constant(values, tf.float32)
 
 
-def _dataset_of(config: pathlib.Path) -> ground_truth_data.GroundTruthData:
+def _dataset_of(config: pathlib.Path, trust_gin_imports: bool) -> ground_truth_data.GroundTruthData:
   """Returns the data set of a training, its factors drawn independently."""
-  bindings = [f"{key} = {value}" for key, value in stages.dataset_bindings(config).items()]
-  configs.parse([], bindings)
+  same = ['dataset.name = "auto"']
+  stages.parse_with_dataset([], same, trust_gin_imports, config, named_data.DATA_SETS)
   try:
     return named_data.get_named_ground_truth_data()
   finally:

@@ -73,15 +73,6 @@ _OBSERVATION = (
 )
 _NOISE = ("posterior.", "equicorrelated.", "given_correlation.")
 
-_METHOD_NAMES = {
-  "annealed_vae": "AnnealedVAE",
-  "beta_tc_vae": "beta-TCVAE",
-  "dip_vae": "DIP-VAE",
-  "factor_vae": "FactorVAE",
-  "infogan": "InfoGAN",
-  "vae": "VAE",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -134,7 +125,7 @@ class Run:
   @property
   def method_name(self) -> str:
     """Name of the method as its paper writes it."""
-    return _METHOD_NAMES.get(self.method, self.method)
+    return run_config.method_name(self.config)
 
   @property
   def family(self) -> str:

@@ -35,6 +35,7 @@ def visualize_model(
   num_animations: int = 5,
   num_frames: int = 20,
   fps: int = 10,
+  trust_gin_imports: bool = False,
 ) -> None:
   """Writes pictures of a trained model into output_dir, unless they are there already.
 
@@ -51,16 +52,18 @@ def visualize_model(
     num_animations: Number of observations that are traversed.
     num_frames: Frames of an animation.
     fps: Frames per second.
+    trust_gin_imports: Whether to run the modules that the training imported.
 
   Raises:
     DatasetError: If the model is missing or damaged, or its data set cannot be read.
-    ConfigError: If a setting is out of range, or output_dir holds something else.
+    ConfigError: If a setting is out of range, output_dir holds something else, or the data set
+      needs an import that is not trusted.
   """
   picture_folders.check_in(0, _NUM_PICTURES, num_animations=num_animations)
   picture_folders.check_in(2, 1000, num_frames=num_frames)
   picture_folders.check_in(1, 50, fps=fps)
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
-  model = stored_models.StoredModel(model_dir)
+  model = stored_models.StoredModel(model_dir, trust_gin_imports)
   settings = {
     "input_sha256": files.manifest_digest(model_dir / "saved_model"),
     "num_animations": num_animations,

@@ -1,3 +1,4 @@
+import re
 import shutil
 import sys
 
@@ -11,6 +12,7 @@ from dl_condind.postprocessing import postprocess
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import progress_lines
 from dl_condind.utils import results
 
 MIG = (["metrics/mig.gin"], ["mig.num_train = 100"])
@@ -87,6 +89,18 @@ def test_values_repeat_after_loading_anew_and_in_any_order(trained_run, tmp_path
   assert (
     other["gaussian_total_correlation"] != (values[0]["unsupervised"]["gaussian_total_correlation"])
   )
+
+
+def test_a_metric_says_what_it_computes(trained_run, tmp_path, monkeypatch, caplog):
+  monkeypatch.setattr(progress_lines, "SECONDS_PER_HEARTBEAT", 0.02)
+  caplog.set_level("INFO", logger="absl")
+  input_dir = trained_run / "postprocessed" / "mean"
+  evaluate_metric(input_dir, tmp_path / "mine", UNSUPERVISED)
+  first, *beats, last = [record.getMessage() for record in caplog.records]
+  assert first == f"Computing unsupervised_metrics of {input_dir}."
+  beat = re.compile(r"Computing unsupervised_metrics: \d+ s so far")
+  assert [line for line in beats if not beat.fullmatch(line)] == []
+  assert last.startswith(f"Evaluated {tmp_path}/mine: {{'gaussian_total_correlation': ")
 
 
 def test_values_are_those_of_the_model(trained_run, tmp_path):

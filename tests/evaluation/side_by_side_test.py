@@ -1,6 +1,9 @@
+import gin
+import numpy as np
 import pytest
 
 from dl_condind.evaluation import side_by_side
+from dl_condind.evaluation import unified_scores
 from dl_condind.utils import results
 
 
@@ -35,3 +38,22 @@ def test_one_representation_needs_no_name(record):
     ["metric", "result"],
     ["mig", "discrete_mig", "0.25"],
   ]
+
+
+def test_scores_of_a_matrix_have_rows_and_those_of_its_parts_have_none(record):
+  factors = np.stack(np.divmod(np.arange(90) % 9, 3), axis=1)  # independent
+  gin.parse_config("discretizer.discretizer_fn = @histogram_discretizer")
+  gin.parse_config("discretizer.num_bins = 3")
+  values = unified_scores.unified_scores(
+    factors.astype(float), factors, factors, factors, [unified_scores.mutual_information_matrix]
+  )
+  assert {"mutual_information_matrix.mig.factor_1", "mutual_information_matrix.merge_0_1"} < {
+    *values
+  }
+  _, *lines = side_by_side.format_table([record("", "unified", **values)]).splitlines()
+  matrix = "mutual_information_matrix"
+  scores = ("dci", "dci_completeness", "dci_disentanglement", "mig", "modularity", "sap")
+  scores = sorted((*scores, "area_precision", "max_precision"))
+  assert [line.split()[:2] for line in lines] == [["unified", f"{matrix}.{x}"] for x in scores]
+  (mig,) = [line.split()[2] for line in lines if f"{matrix}.mig" in line]
+  assert mig == "1"  # Of the factors themselves.

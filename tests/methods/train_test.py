@@ -3,12 +3,15 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 
+from absl import flags
+from absl import logging
 import gin
 import keras
 import numpy as np
@@ -17,9 +20,11 @@ import tensorflow as tf
 
 from dl_condind.methods import run_directory
 from dl_condind.methods import train
+from dl_condind.methods import training_loop
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import progress_lines
 from dl_condind.utils import results
 
 TINY = [
@@ -312,6 +317,23 @@ def test_loss_that_is_not_finite_stops_with_its_step(tmp_path):
 def test_a_locked_run_is_left_alone(tmp_path):
   with files.locked(tmp_path), pytest.raises(errors.TryAgainError, match="in use by process"):
     train.train_with_gin(tmp_path, False, VAE, TINY)
+
+
+def test_a_training_says_what_it_does_from_its_start_to_its_end(tmp_path, caplog, monkeypatch):
+  monkeypatch.setattr(progress_lines, "SECONDS_PER_LINE", 0.0)
+  monkeypatch.setattr(training_loop, "_STEPS_PER_CALL", 2)
+  monkeypatch.setattr(training_loop, "_SECONDS_PER_MESSAGE", 0.0)
+  monkeypatch.setattr(flags.FLAGS["verbosity"], "value", logging.INFO)  # As in a program.
+  bindings = [*TINY, "model.eval_steps = 3", "model.random_seed = 7"]
+  files_of = [*VAE, "posteriors/equicorrelated.gin"]
+  train.train_with_gin(tmp_path, False, files_of, [*bindings, "equicorrelated.correlation = 0.5"])
+  lines = [record.getMessage() for record in caplog.records]
+  assert lines[0] == "Training VAE on dummy_data (synthetic), 6 steps of 4 images, c = 0.5, seed 7."
+  steps = [re.fullmatch(r"step (\d) of 6, \S+ steps/s, \d+ s left, loss .*", x) for x in lines[1:4]]
+  assert [match[1] for match in steps] == ["2", "4", "6"]
+  assert lines[4] == "Evaluating the losses on 3 batches."
+  assert [line.split(", ")[1] for line in lines[5:-1]] == ["batch 1 of 3", "batch 2 of 3"]
+  assert lines[-1].startswith(f"Finished {tmp_path}")
 
 
 def test_resolved_config_has_defaults_and_parses_again():

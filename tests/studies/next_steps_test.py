@@ -77,6 +77,15 @@ def test_command_of_a_known_study_makes_all_that_is_missing(generated):
   ]
 
 
+def test_imports_stay_trusted(generated):
+  line = "dl_condind_reproduce --study=my.gin --trust_gin_imports --model_num=1"
+  grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
+  runs = [make_run(generated, "1", 0.0, line)]
+  for known in (grid, None):
+    commands = commands_of(next_steps.how_to_go_on("out", "r.html", runs, (), known))
+    assert ["--trust_gin_imports" in words for words in commands] == [True, True]
+
+
 def test_runs_of_another_study_go_on_as_the_known_one(generated):
   grid = study.make_study("part", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
   runs = [make_run(generated, "1", 0.0, "bin/dl_condind_reproduce --study=whole --model_num=1")]

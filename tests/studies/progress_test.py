@@ -113,11 +113,3 @@ def test_the_status_of_a_study(tmp_path):
 )
 def test_numbers(numbers, text):
   assert progress.format_numbers(numbers) == text
-
-
-@pytest.mark.parametrize(
-  ("seconds", "text"),
-  [(-1, "0 s"), (45, "45 s"), (720, "12 min"), (12600, "3.5 h"), (864000, "10.0 days")],
-)
-def test_seconds(seconds, text):
-  assert progress.format_seconds(seconds) == text

@@ -29,6 +29,7 @@ sys.exit(int("--model_nums=5" in sys.argv) * 3)
 def script(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", "my data")
+  monkeypatch.setenv("PYTHONPATH", f"my code{os.pathsep}/elsewhere")
   engine = tmp_path / "engine.py"
   engine.write_text(ENGINE)
   scontrol = tmp_path / "scontrol"
@@ -63,6 +64,7 @@ def test_what_the_script_asks_for(script):
   assert directives["signal"] == "B:TERM@120"
   assert "requeue" in directives and "gpus-per-task" not in directives
   assert f"export DISENTANGLEMENT_LIB_DATA='{script.parent}/my data'\n" in text
+  assert f"export PYTHONPATH='{script.parent}/my code:/elsewhere'\n" in text
 
 
 @pytest.mark.parametrize(("task", "model_num", "exit_code"), [(0, 3, 0), (1, 5, 3)])

@@ -234,6 +234,26 @@ def test_a_study_with_an_unknown_parameter_starts_no_run(tmp_path):
   assert not (tmp_path / "output").exists()
 
 
+def test_a_trusted_study_says_so_to_its_runs(tmp_path):
+  path = tmp_path / "mine.gin"
+  path.write_text(
+    "import colorsys  # Any module that is not this package's.\n"
+    'study.gin_files = ["shared.gin", "methods/vae.gin"]\n'
+    'study.axes = [("vae.beta", [1.0, 2.0])]\n'
+  )
+  arguments = (f"--study={path}", "--engine=slurm")
+  refused = start(*arguments, cwd=tmp_path)
+  assert refused.returncode == 2
+  assert re.search(r"`import colorsys` would .* by --trust_gin_imports", refused.stderr)
+  done = start(*arguments, "--trust_gin_imports", cwd=tmp_path)
+  assert done.returncode == 0, done.stderr
+  script = (tmp_path / "output" / "mine" / "mine.sbatch").read_text()
+  (command,) = [line for line in script.splitlines() if "--engine=local" in line]
+  assert f"--study={path} --trust_gin_imports " in command
+  status = start(f"--study={path}", "--status", "--trust_gin_imports", cwd=tmp_path)
+  assert status.stdout.splitlines()[0] == "mine:"
+
+
 def test_json_of_a_job_is_what_done_says(tmp_path):
   (job,) = jobs_in(tmp_path, [5])
   mark_done(job)

@@ -63,6 +63,17 @@ def test_json_is_what_pandas_would_have_written(tmp_path, monkeypatch):
   pd.testing.assert_frame_equal(table, reference)
 
 
+def test_default_pattern_finds_studies_and_single_runs(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  runs = ["output/by_hand", "output/quickstart/1", "output/studies/of/mine/0"]
+  for run in runs:
+    write(tmp_path / run / "metrics/mean/mig/results/aggregate/evaluation.json", RECORDS[0])
+    write(tmp_path / run / "model/results/aggregate/train.json", RECORDS[1])
+  found = aggregate_results.aggregate(aggregate_results.DEFAULT_PATTERN, "output/results.json")
+  assert [row["path"].partition("/metrics/")[0] for row in found] == runs
+  assert [row["run"] for row in read_csv(tmp_path / "output/results_runs.csv")] == runs
+
+
 def test_csv_beside_the_json(tmp_path):
   for i, record in enumerate(RECORDS):
     write(tmp_path / str(i) / "evaluation.json", record)
@@ -117,7 +128,8 @@ def test_records_of_other_stages_make_no_table_of_runs(tmp_path):
 
 
 def test_no_match(tmp_path):
-  with pytest.raises(errors.ConfigError, match=r"No file matches '\S*/\*\.json'"):
+  message = r"No file matches '\S*/\*\.json': .* --result_file_pattern"
+  with pytest.raises(errors.ConfigError, match=message):
     aggregate_results.aggregate(f"{tmp_path}/*.json", tmp_path / "out.json")
   assert not list(tmp_path.iterdir())
 

@@ -76,3 +76,34 @@ def test_damaged_values_are_told_as_they_are(text):
   config |= {"posterior.noise_correlation": "@equicorrelated", "equicorrelated.correlation": text}
   assert run_config.columns(config)["correlation"] == "equicorrelated"
   assert run_config.columns(config)["method"] == "beta_tc_vae"
+
+
+def test_description_of_a_training():
+  config = {**CONFIG, "model.training_steps": "4000", "model.batch_size": "64"}
+  start = "beta-TCVAE on cars3d (official), 4,000 steps of 64 images, "
+  assert run_config.describe_training(config, "official") == f"{start}c = 0, seed 3"
+  noise = {"posterior.noise_correlation": "@equicorrelated", "equicorrelated.correlation": "0.9"}
+  assert run_config.describe_training(config | noise, "official") == f"{start}c = 0.9, seed 3"
+  noise = {"posterior.noise_correlation": "@given_correlation"}
+  described = run_config.describe_training(config | noise, "official")
+  assert described == f"{start}noise of given_correlation, seed 3"
+  mine = run_config.describe_training({"model.model": "@mine()"}, "rendered")
+  assert mine == "mine on - (rendered), - steps of - images, c = 0, seed -"
+
+
+@pytest.mark.parametrize(
+  ("text", "canonical"),
+  [
+    ("6", "6"),
+    ("6.0", "6"),
+    ("1e-4", "0.0001"),
+    ("[1.0, (2.0, 'a')]", "[1, (2, 'a')]"),
+    ("'6.0'", "'6.0'"),
+    ("@vae()", "@vae()"),
+    ("True", "True"),
+    ("None", "None"),
+    *((text, text) for text in DAMAGED if text != "1e999"),
+  ],
+)
+def test_numbers_have_one_form(text, canonical):
+  assert run_config.canonical(text) == canonical

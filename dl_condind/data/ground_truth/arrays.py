@@ -40,7 +40,7 @@ class Arrays(labelled_images.LabelledImages):
     """Describes the data set and reads its factors. The images are read on first use.
 
     Args:
-      path: The file, absolute or relative to the data folder.
+      path: The file, as named from the current folder, or else in the data folder.
 
     Raises:
       ConfigError: If there is no path, or it does not end in .npz, .h5 or .hdf5.

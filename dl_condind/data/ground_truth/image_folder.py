@@ -51,7 +51,7 @@ class ImageFolder(labelled_images.LabelledImages):
     """Describes the data set and reads its factors. The images are read on first use.
 
     Args:
-      path: The folder, absolute or relative to the data folder.
+      path: The folder, as named from the current folder, or else in the data folder.
       factors_file: Name of the table in the folder. The default one may be absent.
 
     Raises:

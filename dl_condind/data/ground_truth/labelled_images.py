@@ -183,12 +183,15 @@ def _keys(factors: np.ndarray) -> np.ndarray:
 
 
 def own_path(setting: str, path: str | None, what: str) -> pathlib.Path:
-  """Returns where the user's own data lie: absolute, or relative to the data folder.
+  """Returns where the user's own data lie: as named, or else in the data folder.
 
   Args:
     setting: The gin key that names the place.
-    path: Its value.
+    path: Its value, absolute, or relative to the current folder or the data folder.
     what: What it has to name.
+
+  Returns:
+    The absolute path.
 
   Raises:
     ConfigError: If it is not set.
@@ -196,11 +199,14 @@ def own_path(setting: str, path: str | None, what: str) -> pathlib.Path:
   """
   if not path or not isinstance(path, str):
     raise errors.ConfigError(f"{setting} must be the name of {what}, got {path!r}.")
-  found = (reading.data_folder() / path).absolute()
-  with checksums.clear_read_errors(found):
-    if not found.exists():
-      raise errors.DatasetError(
-        f"{found} is missing: {setting} must be the name of {what}, either absolute or relative to "
-        f"the folder of your data sets, {reading.DATA_FOLDER_VARIABLE}."
-      )
-  return found
+  folders = (pathlib.Path(), reading.data_folder())
+  places = list(dict.fromkeys((folder / path).absolute() for folder in folders))
+  for place in places:
+    with checksums.clear_read_errors(place):
+      if place.exists():
+        return place
+  searched = " and ".join(map(str, places))
+  raise errors.DatasetError(
+    f"{path} is missing: {setting} must be the name of {what}; looked for {searched} "
+    f"(in the data folder, {reading.DATA_FOLDER_VARIABLE})."
+  )

@@ -59,7 +59,10 @@ def get_named_ground_truth_data(
   if name not in names:
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise errors.ConfigError(f"dataset.name must be one of {', '.join(names)}, got {name!r}.{hint}")
+    raise errors.ConfigError(
+      f"dataset.name must be one of {', '.join(names)}, got {name!r}.{hint} A data set of your own "
+      "needs the `import` of its module in the gin file of the training, and --trust_gin_imports."
+    )
   data = DATA_SETS[name]()
   if factor_distribution is None:
     return data

@@ -25,6 +25,7 @@ from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import boosted_trees
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
+from dl_condind.utils import progress_lines
 
 MIN_POINTS = 5  # One for each fold of `logistic_regression_cv`.
 PARALLEL_POINTS = 1000  # With fewer points, starting processes takes longer than fitting.
@@ -252,9 +253,10 @@ def _in_parallel(function: Callable, calls: Sequence[tuple]) -> list[Any]:
   num_points = len(calls[0][1])
   num_jobs = min(len(calls), joblib.cpu_count()) if num_points >= PARALLEL_POINTS else 1
   longest_first = np.argsort([-len(np.unique(call[2])) for call in calls], kind="stable")
-  found = joblib.Parallel(n_jobs=num_jobs)(
+  fitted = joblib.Parallel(n_jobs=num_jobs, return_as="generator")(
     joblib.delayed(function)(*calls[i]) for i in longest_first
   )
+  found = list(progress_lines.each(fitted, "Fitting classifiers, factor", len(calls)))
   return [found[i] for i in np.argsort(longest_first)]
 
 

@@ -17,6 +17,7 @@ from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
+from dl_condind.utils import progress_lines
 
 _LARGEST_MATRIX = 10_000  # scores that a record lists
 _SMALLEST_VARIANCE = 1e-12  # disentanglement_lib's, below which a latent counts as constant
@@ -187,7 +188,9 @@ def classifier_accuracies(
   with warnings.catch_warnings():
     # Stopping early is part of the metric.
     warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
-    for i, j in np.ndindex(*accuracy.shape):
+    pairs = np.ndindex(*accuracy.shape)
+    what = "Fitting classifiers, pair of latent and factor"
+    for i, j in progress_lines.each(pairs, what, accuracy.size):
       classifier = svm.LinearSVC(C=0.01, class_weight="balanced", random_state=seed)
       classifier.fit(x_train[:, i : i + 1], y_train[:, j])
       accuracy[i, j] = np.mean(classifier.predict(x_test[:, i : i + 1]) == y_test[:, j])

@@ -1,3 +1,4 @@
+import pathlib
 import re
 
 import numpy as np
@@ -216,22 +217,30 @@ def test_own_path_has_to_be_set(path):
     labelled_images.own_path("a.path", path, "a cat")
 
 
-def test_own_path_is_absolute_or_relative_to_the_data_folder(tmp_path, monkeypatch):
-  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
-  (tmp_path / "cat").touch()
-  assert labelled_images.own_path("a.path", "cat", "a cat") == tmp_path / "cat"
-  assert labelled_images.own_path("a.path", str(tmp_path / "cat"), "a cat") == tmp_path / "cat"
+def test_own_path_is_looked_for_as_named_then_in_the_data_folder(tmp_path, monkeypatch):
+  here, data = tmp_path / "here", tmp_path / "data"
+  here.mkdir()
+  data.mkdir()
+  monkeypatch.chdir(here)
+  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", "../data")
+  (data / "cat").touch()
+  assert labelled_images.own_path("a.path", "cat", "a cat").samefile(data / "cat")
+  (here / "cat").touch()
+  found = labelled_images.own_path("a.path", "cat", "a cat")
+  assert found == here / "cat"
+  assert labelled_images.own_path("a.path", str(data / "cat"), "a cat") == data / "cat"
   monkeypatch.delenv("DISENTANGLEMENT_LIB_DATA")
-  monkeypatch.chdir(tmp_path)
-  assert labelled_images.own_path("a.path", "cat", "a cat") == tmp_path / "cat"
+  assert labelled_images.own_path("a.path", "cat", "a cat") == here / "cat"
 
 
 @pytest.mark.parametrize("path", ["dog", "cat/dog", "/no/where", "nul\0"])
 def test_own_path_that_is_missing_is_named(tmp_path, monkeypatch, path):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
   (tmp_path / "cat").touch()
-  expected = f"{tmp_path / path} is missing: a.path must be the name of a cat, either absolute or"
-  with pytest.raises(errors.DatasetError, match=f"^{re.escape(expected)}"):
+  expected = f"{path} is missing: a.path must be the name of a cat; looked for "
+  places = dict.fromkeys([str(pathlib.Path(path).absolute()), str(tmp_path / path)])
+  expected += f"{' and '.join(places)} (in the data folder, DISENTANGLEMENT_LIB_DATA)."
+  with pytest.raises(errors.DatasetError, match=f"^{re.escape(expected)}$"):
     labelled_images.own_path("a.path", path, "a cat")
 
 
