@@ -48,6 +48,7 @@ from dl_condind.evaluation.metrics import vae_terms  # noqa: F401
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import gin_texts
 from dl_condind.utils import results
 from dl_condind.utils import stages
 
@@ -145,7 +146,7 @@ def evaluate_each(
 
 def _matching_files(pattern: str) -> dict[str, list[str]]:
   """Returns the gin files that match, each in a list of its own under the name of its metric."""
-  for folder in (pathlib.Path(), configs.gin_config_folder()):
+  for folder in (pathlib.Path(), gin_texts.gin_config_folder()):
     paths = sorted(glob.glob(str(folder / pattern), recursive=True))
     found = {pathlib.Path(path).stem: [path] for path in paths}
     if len(found) < len(paths):
@@ -156,7 +157,7 @@ def _matching_files(pattern: str) -> dict[str, list[str]]:
     if found:
       return found
   raise errors.ConfigError(
-    f"No gin file matches {pattern!r}, here or in {configs.gin_config_folder()}."
+    f"No gin file matches {pattern!r}, here or in {gin_texts.gin_config_folder()}."
   )
 
 

@@ -15,6 +15,7 @@ import gin
 
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import gin_texts
 
 GIN_FILE = "gin_file"
 BINDINGS = "bindings"
@@ -171,14 +172,14 @@ def load_study(name: str) -> Study:
 
 def study_names() -> list[str]:
   """Returns the names of the studies that come with the package."""
-  return sorted(path.stem for path in (configs.gin_config_folder() / "studies").glob("*.gin"))
+  return sorted(path.stem for path in (gin_texts.gin_config_folder() / "studies").glob("*.gin"))
 
 
 def describe_studies() -> str:
   """Returns a line for each study of the package: its name, number of runs and what it is."""
   lines = []
   for name in study_names():
-    text = (configs.gin_config_folder() / "studies" / f"{name}.gin").read_text(encoding="utf-8")
+    text = (gin_texts.gin_config_folder() / "studies" / f"{name}.gin").read_text(encoding="utf-8")
     comment = " ".join(_opening_comment(text))
     lines.append(f"{name:24} {len(load_study(name).model_nums):6} runs  {comment}")
   return "\n".join(lines)
