@@ -39,8 +39,8 @@ def load_representation(
   signatures = saved_models.load(path).signatures
   if _SIGNATURE not in signatures:
     raise errors.ConfigError(
-      f"{path} holds no representation of this version: postprocess the model, with --overwrite if "
-      "that was done before."
+      f"{path} holds no representation of this version: postprocess the model, with overwrite=True "
+      "if that was done before."
     )
   model = _StoredModel(path, signatures, random_seed)
   return representation.Representation(

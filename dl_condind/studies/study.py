@@ -16,6 +16,7 @@ import gin
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
+from dl_condind.utils import gin_types
 
 GIN_FILE = "gin_file"
 BINDINGS = "bindings"
@@ -87,7 +88,7 @@ class Study:
     """
     if not 0 <= model_num < self.num_runs:
       raise errors.ConfigError(
-        f"--model_num must be in [0, {self.num_runs}) for the study {self.name}, got {model_num}."
+        f"model_num must be in [0, {self.num_runs}) for the study {self.name}, got {model_num}."
       )
     if self.only and model_num not in self.model_nums:
       only = ", ".join(f"{key} in {list(values)}" for key, values in self.only)
@@ -155,8 +156,9 @@ def load_study(name: str) -> Study:
   """
   is_path = name.endswith(".gin")
   if not is_path and name not in (names := study_names()):
+    hint = gin_types.did_you_mean(name, names) or "."
     raise errors.ConfigError(
-      f"--study must be one of {', '.join(names)}, or the path of a gin file, got {name!r}."
+      f"study must be one of {', '.join(names)}, or the path of a gin file, got {name!r}{hint}"
     )
   configs.parse([name if is_path else f"studies/{name}.gin"])
   try:

@@ -59,7 +59,7 @@ def parse_model_nums(text: str | None, grid: study.Study) -> list[int]:
     last = last if dash else first
     if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
       raise errors.ConfigError(
-        f"--model_nums must be numbers and ranges, such as 0-9,40, got {text!r}."
+        f"model_nums must be numbers and ranges, such as 0-9,40, got {text!r}."
       )
     for number in (first, last):  # Before a range is made of them.
       grid.run(int(number))
@@ -88,7 +88,7 @@ def make_jobs(
   """
   if study.MODEL_NUM not in output_directory:
     raise errors.ConfigError(
-      f"--output_directory must have {study.MODEL_NUM} in it to hold several runs, got "
+      f"output_directory must have {study.MODEL_NUM} in it to hold several runs, got "
       f"{output_directory!r}."
     )
   jobs = []
@@ -213,7 +213,7 @@ def _raise_for_failures(jobs: Sequence[attempts.Job], states: dict[int, str]) ->
     why = run_state.why(found[0].folder)
     line = (
       f"{len(found)} of {len(jobs)} runs {verb}; the first, run {found[0].model_num}: "
-      f"{why['message']} (--status lists them all)"
+      f"{why['message']} (dl_condind_reproduce --status lists them all)"
     )
     if state == run_state.DIVERGED:
       raise errors.DivergedError(line)

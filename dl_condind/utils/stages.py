@@ -90,7 +90,7 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
   else:
     return
   raise errors.ConfigError(
-    f"{directory} {difference}. Choose another folder, or replace it with --overwrite."
+    f"{directory} {difference}. Choose another folder, or replace it with overwrite=True."
   )
 
 

@@ -163,7 +163,8 @@ def test_other_settings_are_refused_with_the_difference_and_overwritten_if_asked
   evaluate_metric(input_dir, tmp_path, MIG)
   before = state(tmp_path)
   with pytest.raises(
-    errors.ConfigError, match=r"other settings: mig\.num_train = 100; mig\.num_train = 90\..*--over"
+    errors.ConfigError,
+    match=r"other settings: mig\.num_train = 100; mig\.num_train = 90\..*overwrite=True",
   ):
     evaluate_metric(input_dir, tmp_path, MIG, bindings=["mig.num_train = 90"])
   assert state(tmp_path) == before
@@ -179,7 +180,7 @@ def test_the_representation_of_a_retrained_model_is_refused(run, tiny_training):
   bindings = [*tiny_training, "model.random_seed = 1"]
   train.train_with_gin(run / "model", True, ["shared.gin", "methods/vae.gin"], bindings)
   postprocess.postprocess_with_gin(run / "model", input_dir, True, ["postprocess/mean.gin"])
-  with pytest.raises(errors.ConfigError, match="was made from another model.*--overwrite"):
+  with pytest.raises(errors.ConfigError, match="was made from another model.*overwrite=True"):
     evaluate_metric(input_dir, metric_dir, MIG)
   evaluate_metric(input_dir, metric_dir, MIG, overwrite=True)
   record = results.read_aggregate(metric_dir / "results" / "aggregate" / "evaluation.json")

@@ -165,7 +165,7 @@ def test_other_settings_are_refused_with_the_difference_and_overwritten_if_asked
   ):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, SAMPLED, bindings)
   with pytest.raises(
-    errors.ConfigError, match=r"@mean_representation; .*@sampled_rep.*--overwrite"
+    errors.ConfigError, match=r"@mean_representation; .*@sampled_rep.*overwrite=True"
   ):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, MEAN)
   assert state(run) == before
@@ -179,7 +179,7 @@ def test_a_retrained_model_is_refused_until_overwritten(run, tiny_training):
   bindings = [*tiny_training, "model.random_seed = 1"]
   train.train_with_gin(run / "model", True, gin_files, bindings)
   output_dir = run / "postprocessed" / "mean"
-  with pytest.raises(errors.ConfigError, match="was made from another model.*--overwrite"):
+  with pytest.raises(errors.ConfigError, match="was made from another model.*overwrite=True"):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, MEAN)
   postprocess.postprocess_with_gin(run / "model", output_dir, True, MEAN)
   model = saved_models.load(run / "model" / "saved_model")
