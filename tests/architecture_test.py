@@ -32,7 +32,7 @@ METHOD_LAYERS = [
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
   {"base_model", "architectures", "infogan_networks", "losses", "optimizers", "posteriors"},
-  {"deconvolution", "discriminator_watch"},
+  {"deconvolution", "discriminator_watch", "image_inputs"},
 ]
 # What a metric may import of `evaluation`: of `metrics`, the pure functions of others.
 METRICS_MAY_IMPORT = (
