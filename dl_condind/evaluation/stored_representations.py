@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from dl_condind.evaluation import representation
+from dl_condind.methods import image_inputs
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 
@@ -70,6 +71,7 @@ class _StoredModel:
         f"The model at {self._path} takes observations of shape {self._shape.as_list()}, got "
         f"{list(images.shape)}: evaluate it on the data set it was trained on."
       )
+    image_inputs.check_observations(images, "the data set")
     values = {"images": images.astype(np.float32, copy=False), **others}
     found = self._signatures[name](**{key: tf.constant(value) for key, value in values.items()})
     return {key: value.numpy() for key, value in found.items()}

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from dl_condind.utils import errors
 
 TOLERANCE = 1e-3  # What rounding and half precision may add to a pixel.
 
@@ -39,6 +42,20 @@ def check(images: tf.Tensor, function: str) -> tf.Tensor:
     return images
   with tf.control_dependencies([assertion]):
     return tf.identity(images)
+
+
+def check_observations(observations: np.ndarray, dataset_name: str) -> None:
+  """Checks that observations of a data set are what exported functions take.
+
+  Raises:
+    DatasetError: If a value is outside [0, 1] or NaN.
+  """
+  if observations.size and not (np.abs(observations - 0.5) <= 0.5 + TOLERANCE).all():
+    extremes = f"{observations.min():g} to {observations.max():g}"
+    raise errors.DatasetError(
+      f"Observations of {dataset_name} must be in [0, 1], got values from {extremes}: let the data "
+      "set divide pixels of 0...255 by 255."
+    )
 
 
 def scale(images: tf.Tensor) -> tf.Tensor:

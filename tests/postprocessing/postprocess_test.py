@@ -66,6 +66,20 @@ def test_representations_keep_the_signatures_of_the_model(trained_run):
   )
 
 
+def test_representations_of_bytes_are_those_of_their_images(trained_run):
+  model = saved_models.load(trained_run / "postprocessed" / "mean" / "saved_model")
+  pixels = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 1), np.uint8)
+  observations = tf.constant(pixels.astype(np.float32) / np.float32(255))
+  expected = model.signatures["representation"](images=observations)["default"]
+  np.testing.assert_array_equal(model.represent(pixels)["default"], expected)
+  np.testing.assert_array_equal(model.encode(pixels)["mean"], expected)
+  given = {"images": tf.constant(pixels, tf.float32)}
+  for name in ("representation", "representation_from_noise"):
+    inputs = given if name == "representation" else {**given, "noise": tf.constant(noise(0))}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"images must be in \[0, 1\]"):
+      model.signatures[name](**inputs)
+
+
 def test_mean_is_the_mean_of_the_encoder(trained_run):
   model = saved_models.load(trained_run / "postprocessed" / "mean" / "saved_model")
   encoded = saved_models.load(trained_run / "model" / "saved_model").signatures["gaussian_encoder"]
