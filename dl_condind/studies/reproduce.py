@@ -82,13 +82,13 @@ def _evaluate(
 ) -> None:
   for name in grid.representations:
     folder = output / "postprocessed" / name
-    postprocess.postprocess_with_gin(model_dir, folder, overwrite, [_postprocess_file(name)])
+    postprocess.postprocess_with_gin(model_dir, folder, overwrite, [study.postprocess_file(name)])
   for name in grid.evaluated:
     folder = output / "postprocessed" / name if grid.representations else model_dir
     for metric in grid.metrics:
       directory = output / "metrics" / name / study.metric_name(metric)
       try:
-        evaluate.evaluate_with_gin(folder, directory, overwrite, [_metric_file(metric)])
+        evaluate.evaluate_with_gin(folder, directory, overwrite, [study.metric_file(metric)])
       except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
         raise errors.ConfigError(
           f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of "
@@ -102,15 +102,5 @@ def _evaluate(
 
 
 def _check_stages(grid: study.Study) -> None:
-  for name in grid.representations:
-    configs.parse([_postprocess_file(name)])
-  for name in grid.metrics:
-    configs.parse([_metric_file(name)])
-
-
-def _postprocess_file(name: str) -> str:
-  return f"postprocess/{name}.gin"
-
-
-def _metric_file(name: str) -> str:
-  return name if name.endswith(".gin") else f"metrics/{name}.gin"
+  for path in grid.stage_files():
+    configs.parse([path])

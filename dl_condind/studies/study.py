@@ -72,6 +72,10 @@ class Study:
       if all(_has(self.values(number), key, chosen) for key, chosen in self.only)
     )
 
+  def stage_files(self) -> list[str]:
+    """Returns the gin files of what follows the training: representations and metrics."""
+    return [*map(postprocess_file, self.representations), *map(metric_file, self.metrics)]
+
   def values(self, model_num: int) -> list[tuple[str, object]]:
     """Returns (gin key, value) of each axis for a run of the grid."""
     found = []
@@ -143,6 +147,16 @@ def _has(values: Sequence[tuple[str, object]], key: str, chosen: Sequence[object
 def metric_name(metric: str) -> str:
   """Returns the name of a metric's folder: that of its file."""
   return pathlib.Path(metric).stem
+
+
+def metric_file(metric: str) -> str:
+  """Returns the gin file of a metric, which has a name or is a path."""
+  return metric if metric.endswith(".gin") else f"metrics/{metric}.gin"
+
+
+def postprocess_file(representation: str) -> str:
+  """Returns the gin file of a representation."""
+  return f"postprocess/{representation}.gin"
 
 
 def load_study(name: str) -> Study:

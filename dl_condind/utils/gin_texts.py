@@ -7,6 +7,7 @@ parsed is found before the modules are imported that register the names.
 from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
+import glob
 import itertools
 import os
 import pathlib
@@ -118,6 +119,30 @@ def _find(name: str, including: Sequence[pathlib.Path], where: str) -> pathlib.P
   hint = similar_file(name, folders)
   places = f" Looked in: {searched}." if hint else f"; looked in: {searched}."
   raise errors.ConfigError(f"{prefix}no gin file {name!r}{hint}{places}")
+
+
+def matching_files(pattern: str) -> dict[str, list[str]]:
+  """Returns the gin files that match, each in a list of its own under its name without `.gin`.
+
+  Args:
+    pattern: Pattern of gin files, in the working directory or else in `gin_config_folder()`.
+
+  Raises:
+    ConfigError: If no file matches, or several have one name.
+  """
+  folders = [pathlib.Path(), gin_config_folder()]
+  for folder in folders:
+    paths = sorted(glob.glob(str(folder / pattern), recursive=True))
+    found = {pathlib.Path(path).stem: [path] for path in paths}
+    if len(found) < len(paths):
+      raise errors.ConfigError(
+        f"Of the gin files that match {pattern!r}, several have one name, which would be the name "
+        f"of one folder: {', '.join(paths)}."
+      )
+    if found:
+      return found
+  hint = similar_file(pattern, folders) or "."
+  raise errors.ConfigError(f"No gin file matches {pattern!r}, here or in {folders[1]}{hint}")
 
 
 def similar_file(name: str, folders: Sequence[pathlib.Path]) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
+import glob
+import itertools
 import os
 import pathlib
 
@@ -13,6 +15,7 @@ import gin
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import gin_types
 from dl_condind.utils import results
 
 # What can be configured of the data set that a name stands for.
@@ -94,6 +97,63 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
   )
 
 
+def check_folder(path: str | os.PathLike, argument: str | None = None) -> None:
+  """Checks that a folder that is to be read is there.
+
+  Args:
+    path: The folder.
+    argument: Name of the argument that names it, for the message.
+
+  Raises:
+    DatasetError: If it is not, with the most similar name of a folder beside it.
+  """
+  path = pathlib.Path(path)
+  if path.is_dir():
+    return
+  name = f"{argument}={path}" if argument else str(path)
+  if path.exists():
+    raise errors.DatasetError(f"{name}: it must be a folder and is a file.")
+  beside = path.parent.iterdir() if path.parent.is_dir() else ()
+  names = [found.name for found in itertools.islice(beside, 1000) if found.is_dir()]
+  hint = gin_types.did_you_mean(path.name, names) or "."
+  raise errors.DatasetError(f"{name}: there is no such folder{hint}")
+
+
+def representations_in(input_dir: pathlib.Path) -> list[str]:
+  """Returns the subfolders of input_dir that are representations, or [""] if it is one itself."""
+  found = sorted(path.parent.name for path in input_dir.glob("*/saved_model"))
+  return [""] if (input_dir / "saved_model").is_dir() or not found else found
+
+
+def config_of(folder: pathlib.Path) -> pathlib.Path:
+  """Returns the gin file saved with a stored model or representation.
+
+  It is `postprocess.gin`, or `train.gin` of an InfoGAN's folder, which has no representation.
+  """
+  saved = folder / "results" / "gin"
+  is_model = (saved / "train.gin").is_file() and not (saved / "postprocess.gin").is_file()
+  return saved / ("train.gin" if is_model else "postprocess.gin")
+
+
+def matching_representations(patterns: Sequence[str]) -> list[pathlib.Path]:
+  """Returns the folders of representations that match patterns, in the order of the patterns.
+
+  Raises:
+    ConfigError: If there are fewer than two, which is what their ranking needs.
+    DatasetError: If one holds no complete representation.
+  """
+  folders = [pathlib.Path(found) for name in patterns for found in sorted(glob.glob(name))]
+  folders = list(dict.fromkeys(folders))
+  if len(folders) < 2:
+    raise errors.ConfigError(
+      f"udr compares at least two models, {', '.join(patterns)} names {len(folders)} folders."
+    )
+  for folder in folders:
+    if not (folder / "saved_model" / files.MANIFEST).is_file():
+      raise errors.DatasetError(f"No complete representation at {folder}: finish it before.")
+  return folders
+
+
 def parse_with_dataset(
   gin_files: Sequence[str],
   gin_bindings: Sequence[str],
@@ -118,13 +178,24 @@ def parse_with_dataset(
   configs.parse(gin_files, gin_bindings, trust_gin_imports)
   if configs.bound("dataset.name") != "auto":
     return
-  if not pathlib.Path(previous_config).is_file():
-    raise errors.DatasetError(f"No {previous_config}: finish the stage before first.")
+  check_previous(previous_config)
   found = dataset_bindings(previous_config)
   # What is bound here goes before what was.
   kept = set(configs.bound_keys()) - {"dataset.name"}
   taken_over = [f"{key} = {value}" for key, value in found.items() if key not in kept]
   configs.parse(gin_files, [*gin_bindings, *taken_over], trust_gin_imports)
+
+
+def check_previous(config_file: str | os.PathLike) -> None:
+  """Checks that the gin file is there that a stage saved last.
+
+  Raises:
+    DatasetError: If it or the folder of the stage is missing.
+  """
+  path = pathlib.Path(config_file)
+  check_folder(path.parents[2])
+  if not path.is_file():
+    raise errors.DatasetError(f"No {path}: finish the stage before first.")
 
 
 def dataset_bindings(config_file: str | os.PathLike) -> dict[str, str]:
