@@ -203,10 +203,11 @@ def _check_data_of_stage(
     return
   if values.get("dataset.name", "auto") == "auto":
     stages.check_previous(previous_config)
+    own = {key: value for key, value in values.items() if key != "dataset.name"}
     texts = stages.dataset_bindings(previous_config)
-    values = _dataset_values(([], [f"{key} = {value}" for key, value in texts.items()])) | {
-      key: value for key, value in values.items() if key != "dataset.name"
-    }
+    values = _dataset_values(([], [f"{key} = {value}" for key, value in texts.items()])) | own
+    if values.get("dataset.name") not in named_data.DATA_SETS:  # The earlier stage imported code.
+      return
   _check_data(values)
 
 
