@@ -113,7 +113,7 @@ def test_a_model_without_representation_is_refused(trained_run, tmp_path):
 
 
 def test_a_representation_that_is_missing_or_damaged_is_refused(run):
-  with pytest.raises(errors.DatasetError, match=r"postprocess\.gin: finish the stage before first"):
+  with pytest.raises(errors.DatasetError, match=r"absent: there is no such folder"):
     evaluate_metric(run / "absent", run / "new", MIG)
   input_dir = run / "postprocessed" / "mean"
   weights = input_dir / "saved_model" / "variables" / "variables.data-00000-of-00001"

@@ -235,7 +235,7 @@ def test_an_interrupted_overwrite_is_not_taken_for_the_old_stage(run):
 
 
 def test_a_model_that_is_missing_or_damaged_is_refused(run):
-  with pytest.raises(errors.DatasetError, match=r"train\.gin: finish the stage before first"):
+  with pytest.raises(errors.DatasetError, match=r"absent: there is no such folder"):
     postprocess.postprocess_with_gin(run / "absent", run / "new", False, MEAN)
   with pytest.raises(errors.DatasetError, match="No complete model at .*finish the stage before"):
     postprocess.postprocess_with_gin(
