@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ METHOD_LAYERS = [
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
   {"base_model", "architectures", "infogan_networks", "losses", "optimizers", "posteriors"},
-  {"deconvolution", "discriminator_watch", "model_errors"},
+  {"deconvolution", "discriminator_watch", "image_inputs", "model_errors"},
 ]
 # What a metric may import of `evaluation`: of `metrics`, the pure functions of others.
 METRICS_MAY_IMPORT = (
@@ -131,6 +132,19 @@ def test_tensorflow_is_only_where_models_are():
   for name, imports in MODULES.items():
     if not name.startswith(allowed):
       assert not third_party(imports) & TENSORFLOW, name
+
+
+def test_errors_name_arguments_rather_than_flags():
+  # A caller from Python has no flags; `cli.in_flags` names them to users of the programs.
+  modules = [p for p in (ROOT / "dl_condind").rglob("*.py") if p.stem not in ("cli", "sweep_flags")]
+  assert len(modules) > 30
+  for path in modules:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+      if isinstance(node, ast.Raise):
+        for part in ast.walk(node):
+          if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            text = re.sub(r"`.*?`|dl_condind_\w+ --\S+", "", part.value)
+            assert not re.search(r"(?<!\w)--\w", text), f"{path}:{part.lineno}: {part.value}"
 
 
 def test_matplotlib_is_only_where_figures_are():

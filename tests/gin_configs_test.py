@@ -8,9 +8,10 @@ from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.studies import study  # noqa: F401 (registers `study`)
 from dl_condind.utils import configs
+from dl_condind.utils import gin_texts
 from dl_condind.utils import results
 
-FOLDER = configs.gin_config_folder()
+FOLDER = gin_texts.gin_config_folder()
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.gin"))
 # InfoGAN's file does without shared.gin: methods/infogan_training_test.py trains with it.
 METHODS = [n for n in FILES if n.startswith("methods/") and n != "methods/infogan.gin"]

@@ -57,8 +57,8 @@ def verify(names: Sequence[str], folder: pathlib.Path) -> None:
       print(_line(finding), flush=True)
   if states[checksums.MISSING] or states[checksums.DAMAGED]:
     raise errors.DatasetError(
-      f"{folder}: {states[checksums.MISSING]} missing and {states[checksums.DAMAGED]} damaged; the "
-      "same command without --verify fetches them."
+      f"{folder}: {states[checksums.MISSING]} missing and {states[checksums.DAMAGED]} damaged; "
+      f"dl_condind_download_data --datasets={','.join(names)} fetches them."
     )
 
 

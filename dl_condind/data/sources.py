@@ -236,5 +236,5 @@ def select(names: Sequence[str]) -> dict[str, tuple[File, ...]]:
     if name not in known:
       close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
       hint = f" Did you mean {close[0]!r}?" if close else ""
-      raise errors.ConfigError(f"--datasets must name {', '.join(known)}; got {name!r}.{hint}")
+      raise errors.ConfigError(f"datasets must name {', '.join(known)}; got {name!r}.{hint}")
   return DATA_SETS if ALL in names else {name: DATA_SETS[name] for name in names}

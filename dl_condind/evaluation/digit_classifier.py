@@ -24,6 +24,7 @@ from dl_condind.data import reading
 from dl_condind.data.ground_truth import mnist
 from dl_condind.data.ground_truth import table_cache
 from dl_condind.evaluation import checks
+from dl_condind.methods import image_inputs
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 
@@ -157,9 +158,13 @@ class _Exported(tf.Module):
     super().__init__()
     self.tracked_variables = [variable.value for variable in model.variables]
     images = tf.TensorSpec([None, *mnist.IMAGE_SHAPE], tf.float32, name="images")
-    self.classifier = tf.function(
-      lambda images: {"probabilities": model(images, training=False)}, [images]
-    )
+
+    def classifier(images):
+      images = image_inputs.check(images, "classify")
+      return {"probabilities": model(images, training=False)}
+
+    self.classifier = tf.function(classifier, [images])
+    self.classify = image_inputs.for_all_types(self.classifier, mnist.IMAGE_SHAPE)
 
   def signatures(self) -> dict[str, Any]:
     """Returns the functions a caller can name."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from collections.abc import Sequence
 import functools
-import glob
 import itertools
 import json
 import os
@@ -49,6 +48,7 @@ from dl_condind.evaluation.metrics import vae_terms  # noqa: F401
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import gin_texts
 from dl_condind.utils import progress_lines
 from dl_condind.utils import results
 from dl_condind.utils import stages
@@ -76,7 +76,7 @@ def evaluate_with_gin(
     gin_config_files,
     gin_bindings,
     trust_gin_imports,
-    input_dir / "results" / "gin" / f"{_made_by(input_dir)}.gin",
+    stages.config_of(input_dir),
     named_data.DATA_SETS,
   )
   try:
@@ -122,10 +122,10 @@ def evaluate_each(
     TryAgainError: If a folder is in use or the disk is full.
   """
   input_dir, output_dir = pathlib.Path(input_dir), pathlib.Path(output_dir)
-  metrics = {"": []} if pattern is None else _matching_files(pattern)
+  metrics = {"": []} if pattern is None else gin_texts.matching_files(pattern)
   for path in metrics.values():
     configs.parse([*gin_config_files, *path], gin_bindings, trust_gin_imports)
-  names = _representations(input_dir)
+  names = stages.representations_in(input_dir)
   failures, records = [], []
   for i, (name, metric) in enumerate(itertools.product(names, metrics), start=1):
     directory = output_dir / name / metric
@@ -147,29 +147,6 @@ def evaluate_each(
       logging.error("%s: %s", directory, message)
       failures.append(f"{directory.relative_to(output_dir)}: {message}")
   return records, failures
-
-
-def _matching_files(pattern: str) -> dict[str, list[str]]:
-  """Returns the gin files that match, each in a list of its own under the name of its metric."""
-  for folder in (pathlib.Path(), configs.gin_config_folder()):
-    paths = sorted(glob.glob(str(folder / pattern), recursive=True))
-    found = {pathlib.Path(path).stem: [path] for path in paths}
-    if len(found) < len(paths):
-      raise errors.ConfigError(
-        f"Of the gin files that match {pattern!r}, several have one name, which would be the name "
-        f"of one folder: {', '.join(paths)}."
-      )
-    if found:
-      return found
-  raise errors.ConfigError(
-    f"No gin file matches {pattern!r}, here or in {configs.gin_config_folder()}."
-  )
-
-
-def _representations(input_dir: pathlib.Path) -> list[str]:
-  """Returns the subfolders of input_dir that are representations, or [""] if it is one itself."""
-  found = sorted(path.parent.name for path in input_dir.glob("*/saved_model"))
-  return [""] if (input_dir / "saved_model").is_dir() or not found else found
 
 
 @gin.configurable("evaluation", denylist=["input_dir", "output_dir", "overwrite"])
@@ -211,7 +188,7 @@ def evaluate(
     metric = str(bound or output_dir.name).removeprefix("@")
     logging.info("Computing %s of %s.", metric, input_dir)
     dataset = _shared(named_data.get_named_ground_truth_data())
-    if _made_by(input_dir) == "train":
+    if stages.config_of(input_dir).stem == "train":
       represent = stored_generators.load_generator(input_dir)
     else:
       represent = _load(str(model_dir.resolve()), files.manifest_digest(model_dir), random_seed)
@@ -224,13 +201,6 @@ def evaluate(
     )
   numbers = {key: round(value, 4) for key, value in side_by_side.main_numbers(values).items()}
   logging.info("Evaluated %s: %s", output_dir, numbers)
-
-
-def _made_by(input_dir: pathlib.Path) -> str:
-  """Returns the step that made a folder: "train" of an InfoGAN, which has no representation."""
-  folder = input_dir / "results" / "gin"
-  is_model = (folder / "train.gin").is_file() and not (folder / "postprocess.gin").is_file()
-  return "train" if is_model else "postprocess"
 
 
 _data_sets: dict[str, ground_truth_data.GroundTruthData] = {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import glob
 import os
 import pathlib
 import time
@@ -56,15 +55,7 @@ def evaluate_with_gin(
     ConfigError: If there are fewer than two, or they come from trainings that differ in more than
       their seed, or output_dir holds something made with other settings.
   """
-  folders = [pathlib.Path(found) for name in input_dirs for found in sorted(glob.glob(name))]
-  folders = list(dict.fromkeys(folders))
-  if len(folders) < 2:
-    raise errors.ConfigError(
-      f"udr compares at least two models, {', '.join(input_dirs)} names {len(folders)} folders."
-    )
-  for folder in folders:
-    if not (folder / "saved_model" / files.MANIFEST).is_file():
-      raise errors.DatasetError(f"No complete representation at {folder}: finish it before.")
+  folders = stages.matching_representations(input_dirs)
   _check_same_training(folders)
   digests = [files.manifest_digest(folder / "saved_model") for folder in folders]
   stages.parse_with_dataset(

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from dl_condind.evaluation import representation
+from dl_condind.methods import image_inputs
 from dl_condind.methods import model_errors
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
@@ -40,8 +41,8 @@ def load_representation(
   signatures = saved_models.load(path).signatures
   if _SIGNATURE not in signatures:
     raise errors.ConfigError(
-      f"{path} holds no representation of this version: postprocess the model, with --overwrite if "
-      "that was done before."
+      f"{path} holds no representation of this version: postprocess the model, with overwrite=True "
+      "if that was done before."
     )
   model = _StoredModel(path, signatures, random_seed)
   return representation.Representation(
@@ -72,6 +73,7 @@ class _StoredModel:
         f"The model at {self._path} takes observations of shape {self._shape.as_list()}, got "
         f"{list(images.shape)}: evaluate it on the data set it was trained on."
       )
+    image_inputs.check_observations(images, "the data set")
     values = {"images": images.astype(np.float32, copy=False), **others}
     return self._run(name, **values)
 

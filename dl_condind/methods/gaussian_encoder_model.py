@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dl_condind.methods import architectures
 from dl_condind.methods import base_model
+from dl_condind.methods import image_inputs
 from dl_condind.methods import losses
 from dl_condind.methods import posteriors
 
@@ -77,7 +78,10 @@ class GaussianEncoderModel(base_model.Model):
     a sampled z, anew in every call; `elbo_terms(images, seed)` reconstruction_loss, kl_loss and
     kl_loss_full of each image; `decoder_jacobian(latent_vectors)` the derivatives `jacobian` of the
     mean image, in [0, 1], with respect to each latent, [batch, num_latent, height, width,
-    channels].
+    channels]. Images outside [0, 1] are an error.
+
+    The module's function `encode(images)`, not a signature, returns what `gaussian_encoder` does
+    and takes uint8 images, too.
     """
     exported = _Exported(self)
     return exported, exported.signatures()
@@ -95,7 +99,7 @@ class _Exported(tf.Module):
     latent_vectors = tf.TensorSpec([None, model.num_latent], tf.float32, name="latent_vectors")
 
     def gaussian_encoder(images):
-      z_mean, z_logvar = model.encode(images)
+      z_mean, z_logvar = model.encode(image_inputs.check(images, "encode"))
       return {
         "mean": z_mean,
         "logvar": z_logvar,
@@ -104,11 +108,15 @@ class _Exported(tf.Module):
 
     def reconstructions(images):
       seed = tf.stack([tf.constant(0), self.draws.assign_add(1)])
+      images = image_inputs.check(images, "encode")
       z = model.posterior.distribution(*model.encode(images)).sample(seed=seed)
       return {"images": model.decode(z)}
 
     def decoder(latent_vectors):
       return {"images": model.decode(latent_vectors)}
+
+    def elbo_terms(images, seed):
+      return model.elbo_terms(image_inputs.check(images, "encode"), seed)
 
     def mean_images(latent_vectors):
       return losses.make_images(model.decode(latent_vectors))
@@ -119,8 +127,9 @@ class _Exported(tf.Module):
     self.gaussian_encoder = tf.function(gaussian_encoder, [images])
     self.reconstructions = tf.function(reconstructions, [images])
     self.decoder = tf.function(decoder, [latent_vectors])
-    self.elbo_terms = tf.function(model.elbo_terms, [images, _SEED])
+    self.elbo_terms = tf.function(elbo_terms, [images, _SEED])
     self.decoder_jacobian = tf.function(decoder_jacobian, [latent_vectors])
+    self.encode = image_inputs.for_all_types(self.gaussian_encoder, model.observation_shape)
 
   def signatures(self) -> dict[str, Any]:
     """Returns the functions a caller can name."""

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from dl_condind.methods import base_model
 from dl_condind.methods import discriminator_watch
+from dl_condind.methods import image_inputs
 from dl_condind.methods import infogan_networks
 from dl_condind.methods import losses
 from dl_condind.methods import optimizers
@@ -231,7 +232,11 @@ class InfoGAN(base_model.Model):
     `generator(categorical, continuous, noise)` returns `images` in [0, 1]; it has no `categorical`
     where there is no such code. `recognition_network(images)` returns `mean`, `logvar` and
     `scale_tril` of q(z|x) of the continuous codes and `categorical_logits`, if there is such a
-    code; `discriminator(images)` the `logits` of being real, [batch].
+    code; `discriminator(images)` the `logits` of being real, [batch]. Images outside [0, 1] are an
+    error.
+
+    The module's function `recognize(images)`, not a signature, returns what `recognition_network`
+    does and takes uint8 images, too.
     """
     exported = _Exported(self)
     return exported, exported.signatures()
@@ -268,15 +273,18 @@ class _Exported(tf.Module):
     }
 
     def recognition_network(images):
+      images = image_inputs.check(images, "recognize")
       recognized = model.recognition_head(model.feature_network(images))
       return {**recognized, "scale_tril": model.posterior.scale_tril(recognized["logvar"])}
 
     def discriminator(images):
+      images = image_inputs.check(images, "recognize")
       return {"logits": model.discriminator_head(model.feature_network(images))[:, 0]}
 
     self.generator = tf.function(lambda code: {"images": model.generator(code)}, [code])
     self.recognition_network = tf.function(recognition_network, [images])
     self.discriminator = tf.function(discriminator, [images])
+    self.recognize = image_inputs.for_all_types(self.recognition_network, model.observation_shape)
 
   def signatures(self) -> dict[str, Any]:
     """Returns the functions a caller can name."""

@@ -83,7 +83,7 @@ def _read(path: pathlib.Path) -> dict[str, object]:
     return json_objects.read(path)
   except ValueError as error:
     raise errors.ConfigError(
-      f"{path} is damaged ({error}); start the run anew with --overwrite."
+      f"{path} is damaged ({error}); start the run anew with overwrite=True."
     ) from error
 
 
@@ -98,5 +98,5 @@ def _check_same(
   if differences:
     raise errors.ConfigError(
       f"{model_dir} holds a run of another configuration: {'; '.join(differences)}. Choose another "
-      "directory, or delete that run with --overwrite."
+      "directory, or delete that run with overwrite=True."
     )

@@ -21,6 +21,7 @@ from dl_condind.methods import base_model
 from dl_condind.methods import beta_tc_vae  # noqa: F401
 from dl_condind.methods import dip_vae  # noqa: F401
 from dl_condind.methods import factor_vae  # noqa: F401
+from dl_condind.methods import image_inputs
 from dl_condind.methods import infogan  # noqa: F401
 from dl_condind.methods import run_directory
 from dl_condind.methods import runtime
@@ -102,7 +103,7 @@ def train(
 
   Raises:
     ConfigError: If a setting is out of range, or model_dir holds a run of another configuration.
-    DatasetError: If the data cannot be read.
+    DatasetError: If the data cannot be read, or observations are outside [0, 1].
     DivergedError: If a loss is not finite.
     TryAgainError: If the run is in use, SIGTERM or SIGINT came, or the disk is full. The same
       command continues it.
@@ -136,6 +137,7 @@ def train(
       described = run_config.describe_training(configs.operative_config(), provenance["source"])
       logging.info("Training %s.", described)
       batch_fn = input_pipeline.make_batch_fn(dataset, batch_size, seeds.data)
+      image_inputs.check_observations(batch_fn(tf.constant(0, tf.int64)).numpy(), dataset.name)
       loop = training_loop.TrainingLoop(model, batch_fn, seeds.noise, model_dir, jit_compile)
       loop.run(training_steps, log_steps, checkpoint_steps, checkpoint_seconds, interruption)
       saved_models.export(model, model_dir / "saved_model")

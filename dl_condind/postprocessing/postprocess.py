@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from dl_condind.data.ground_truth import named_data
+from dl_condind.methods import image_inputs
 from dl_condind.methods import model_errors
 from dl_condind.methods import posteriors
 from dl_condind.methods import saved_models
@@ -60,6 +61,9 @@ class _Postprocessed(tf.Module):
     noise = tf.TensorSpec([None, num_latent], tf.float32, name="noise")
     self.representation = tf.function(representation, [images])
     self.representation_from_noise = tf.function(from_noise, [images, noise])
+    shape = images.shape[1:]
+    self.encode = image_inputs.for_all_types(lambda images: encode(images=images), shape)
+    self.represent = image_inputs.for_all_types(self.representation, shape)
 
   def signatures(self) -> dict[str, Any]:
     """Returns the functions a caller can name."""
@@ -109,7 +113,9 @@ def postprocess(
 
   The SavedModel has the model's signatures and `representation(images)`, whose samples depend on
   random_seed and on how often it was called, and `representation_from_noise(images, noise)`, whose
-  samples are what standard normal noise, [batch, num_latent], makes them.
+  samples are what standard normal noise, [batch, num_latent], makes them. Its functions
+  `encode(images)` and `represent(images)`, not signatures, return what `gaussian_encoder` and
+  `representation` do and take uint8 images, too.
 
   Args:
     model_dir: Folder of the trained model.

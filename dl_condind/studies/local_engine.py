@@ -135,7 +135,7 @@ def visible_gpus() -> list[str]:
   gpus = [gpu for gpu in (visible or "").split(",") if gpu and gpu != "-1"]
   if not gpus:
     raise errors.ConfigError(
-      "--devices=gpu, but there is no GPU here: neither CUDA_VISIBLE_DEVICES nor nvidia-smi names "
-      "one. Take --devices=cpu."
+      "devices='gpu', but there is no GPU here: neither CUDA_VISIBLE_DEVICES nor nvidia-smi names "
+      "one. Take devices='cpu'."
     )
   return gpus

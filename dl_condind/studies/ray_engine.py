@@ -81,8 +81,8 @@ def import_ray() -> types.ModuleType:
     import ray
   except ImportError as error:
     raise errors.ConfigError(
-      "--engine=ray needs Ray: run `pip install '.[ray]'` in a clone of the repository, or "
-      "take --engine=local."
+      "engine='ray' needs Ray: run `pip install '.[ray]'` in a clone of the repository, or take "
+      "engine='local'."
     ) from error
   return ray
 
@@ -103,8 +103,8 @@ def _connect(ray, address: str | None, num_workers: int | None, num_threads: int
     ray.init(address=address or "local", configure_logging=False, **options)
   except (OSError, ValueError) as error:
     raise errors.ConfigError(
-      f"No Ray cluster at --ray_address={address} ({str(error).splitlines()[0]}): start one with "
-      "`ray start --head`, or leave the flag out."
+      f"No Ray cluster at ray_address={address} ({str(error).splitlines()[0]}): start one with "
+      "`ray start --head`, or leave the address out."
     ) from error
 
 
@@ -121,7 +121,7 @@ def _num_slots(resources: dict[str, float], num_threads: int, gpus_per_run: floa
     raise errors.ConfigError(
       f"The Ray cluster has {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs, "
       f"but a run needs {num_threads} CPUs and {gpus_per_run:g} GPUs: add a machine, or take fewer "
-      "--threads or --devices=cpu."
+      "threads or devices='cpu'."
     )
   return slots
 

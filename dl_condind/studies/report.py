@@ -116,7 +116,8 @@ def _check_replaceable(figure_dir: pathlib.Path) -> None:
   is_filled = figure_dir.is_dir() and any(figure_dir.iterdir())
   if is_filled and not (figure_dir / files.MANIFEST).is_file():
     raise errors.ConfigError(
-      f"{figure_dir} would be replaced and is not from a report: choose another --output_path."
+      f"{figure_dir} would be replaced and is not from a report: name another page by "
+      "output_path=..."
     )
 
 
@@ -132,7 +133,7 @@ def _draw_models(
   try:
     return model_pairs.draw(pair, trust_gin_imports)
   except errors.DatasetError as error:
-    message = f"{error} The option --noshow_models leaves the models out of the report."
+    message = f"{error} With show_models=False the report leaves the models out."
     raise errors.DatasetError(message) from error
 
 

@@ -98,14 +98,14 @@ def _evaluate(
 ) -> None:
   for name in grid.representations:
     folder = output / "postprocessed" / name
-    config = ([_postprocess_file(name)], (), trust_gin_imports)
+    config = ([study.postprocess_file(name)], (), trust_gin_imports)
     postprocess.postprocess_with_gin(model_dir, folder, overwrite, *config)
   evaluations = list(itertools.product(grid.evaluated, grid.metrics))
   for number, (name, metric) in enumerate(evaluations, start=1):
     folder = output / "postprocessed" / name if grid.representations else model_dir
     directory = output / "metrics" / name / study.metric_name(metric)
     logging.info("[%d/%d] %s", number, len(evaluations), directory)
-    config = ([_metric_file(metric)], (), trust_gin_imports)
+    config = ([study.metric_file(metric)], (), trust_gin_imports)
     try:
       evaluate.evaluate_with_gin(folder, directory, overwrite, *config)
     except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
@@ -123,15 +123,5 @@ def _evaluate(
 
 
 def _check_stages(grid: study.Study, trust_gin_imports: bool) -> None:
-  for name in grid.representations:
-    configs.parse([_postprocess_file(name)])
-  for name in grid.metrics:
-    configs.parse([_metric_file(name)], trust_gin_imports=trust_gin_imports)
-
-
-def _postprocess_file(name: str) -> str:
-  return f"postprocess/{name}.gin"
-
-
-def _metric_file(name: str) -> str:
-  return name if name.endswith(".gin") else f"metrics/{name}.gin"
+  for path in grid.stage_files():
+    configs.parse([path], trust_gin_imports=trust_gin_imports)

@@ -133,7 +133,7 @@ def making(
       forget(folder)
     elif (folder / _DIVERGED).is_file():
       raise errors.DivergedError(
-        f"{folder} has diverged: {why(folder)['message']} Start it anew with --overwrite."
+        f"{folder} has diverged: {why(folder)['message']} Start it anew with overwrite=True."
       )
     try:
       yield

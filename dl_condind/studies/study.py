@@ -15,6 +15,8 @@ import gin
 
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import gin_texts
+from dl_condind.utils import gin_types
 
 GIN_FILE = "gin_file"
 BINDINGS = "bindings"
@@ -70,6 +72,10 @@ class Study:
       if all(_has(self.values(number), key, chosen) for key, chosen in self.only)
     )
 
+  def stage_files(self) -> list[str]:
+    """Returns the gin files of what follows the training: representations and metrics."""
+    return [*map(postprocess_file, self.representations), *map(metric_file, self.metrics)]
+
   def values(self, model_num: int) -> list[tuple[str, object]]:
     """Returns (gin key, value) of each axis for a run of the grid."""
     found = []
@@ -86,7 +92,7 @@ class Study:
     """
     if not 0 <= model_num < self.num_runs:
       raise errors.ConfigError(
-        f"--model_num must be in [0, {self.num_runs}) for the study {self.name}, got {model_num}."
+        f"model_num must be in [0, {self.num_runs}) for the study {self.name}, got {model_num}."
       )
     if self.only and model_num not in self.model_nums:
       only = ", ".join(f"{key} in {list(values)}" for key, values in self.only)
@@ -143,6 +149,16 @@ def metric_name(metric: str) -> str:
   return pathlib.Path(metric).stem
 
 
+def metric_file(metric: str) -> str:
+  """Returns the gin file of a metric, which has a name or is a path."""
+  return metric if metric.endswith(".gin") else f"metrics/{metric}.gin"
+
+
+def postprocess_file(representation: str) -> str:
+  """Returns the gin file of a representation."""
+  return f"postprocess/{representation}.gin"
+
+
 def load_study(name: str, trust_gin_imports: bool = False) -> Study:
   """Reads a study.
 
@@ -155,8 +171,9 @@ def load_study(name: str, trust_gin_imports: bool = False) -> Study:
   """
   is_path = name.endswith(".gin")
   if not is_path and name not in (names := study_names()):
+    hint = gin_types.did_you_mean(name, names) or "."
     raise errors.ConfigError(
-      f"--study must be one of {', '.join(names)}, or the path of a gin file, got {name!r}."
+      f"study must be one of {', '.join(names)}, or the path of a gin file, got {name!r}{hint}"
     )
   file = name if is_path else f"studies/{name}.gin"
   configs.parse([file], trust_gin_imports=trust_gin_imports)
@@ -173,14 +190,14 @@ def load_study(name: str, trust_gin_imports: bool = False) -> Study:
 
 def study_names() -> list[str]:
   """Returns the names of the studies that come with the package."""
-  return sorted(path.stem for path in (configs.gin_config_folder() / "studies").glob("*.gin"))
+  return sorted(path.stem for path in (gin_texts.gin_config_folder() / "studies").glob("*.gin"))
 
 
 def describe_studies() -> str:
   """Returns a line for each study of the package: its name, number of runs and what it is."""
   lines = []
   for name in study_names():
-    text = (configs.gin_config_folder() / "studies" / f"{name}.gin").read_text(encoding="utf-8")
+    text = (gin_texts.gin_config_folder() / "studies" / f"{name}.gin").read_text(encoding="utf-8")
     comment = " ".join(_opening_comment(text))
     lines.append(f"{name:24} {len(load_study(name).model_nums):6} runs  {comment}")
   return "\n".join(lines)

@@ -60,7 +60,7 @@ def parse_model_nums(text: str | None, grid: study.Study) -> list[int]:
     are_numbers = all(end.isdecimal() and len(end) < 20 for end in (first, last))
     if not are_numbers or int(first) > int(last):
       raise errors.ConfigError(
-        f"--model_nums must be numbers and ranges, such as 0-9,40, got {text!r}."
+        f"model_nums must be numbers and ranges, such as 0-9,40, got {text!r}."
       )
     for number in (first, last):  # Before a range is made of them.
       grid.run(int(number))
@@ -89,7 +89,7 @@ def make_jobs(
   """
   if study.MODEL_NUM not in output_directory:
     raise errors.ConfigError(
-      f"--output_directory must have {study.MODEL_NUM} in it to hold several runs, got "
+      f"output_directory must have {study.MODEL_NUM} in it to hold several runs, got "
       f"{output_directory!r}."
     )
   jobs = []
@@ -214,7 +214,7 @@ def _raise_for_failures(jobs: Sequence[attempts.Job], states: dict[int, str]) ->
     why = run_state.why(found[0].folder)
     line = (
       f"{len(found)} of {len(jobs)} runs {verb}; the first, run {found[0].model_num}: "
-      f"{why['message']} (--status lists them all)"
+      f"{why['message']} (dl_condind_reproduce --status lists them all)"
     )
     if state == run_state.DIVERGED:
       raise errors.DivergedError(line)

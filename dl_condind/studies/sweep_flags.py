@@ -8,6 +8,7 @@ import sys
 from absl import flags
 
 from dl_condind.studies import study
+from dl_condind.utils import cli
 from dl_condind.utils import errors
 from dl_condind.utils import limits
 
@@ -76,7 +77,8 @@ def run(grid: study.Study) -> None:
   model_nums = sweep.parse_model_nums(values.model_nums, grid)
   jobs = sweep.make_jobs(grid, model_nums, values.output_directory, command, values.gin_bindings)
   if values.status:
-    print("\n".join([f"{grid.name}:", *progress.describe_study(jobs, sweep.states_of(jobs))]))
+    lines = [f"{grid.name}:", *progress.describe_study(jobs, sweep.states_of(jobs))]
+    print(cli.in_flags("\n".join(lines)))
   elif values.engine == "slurm":
     missing = [job.model_num for job in sweep.missing_jobs(jobs, sweep.states_of(jobs))]
     if not missing:

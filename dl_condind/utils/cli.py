@@ -2,8 +2,9 @@
 
 A program whose user made a mistake, or whose disk is full, ends with one line on stderr and an exit
 code: 2 usage or configuration, 3 data, 4 diverged, 75 try again, 130 interrupted. Everything else
-is a bug and keeps its traceback (exit code 1). Importing this module is fast: it loads neither gin
-nor TensorFlow.
+is a bug and keeps its traceback (exit code 1). Errors of the package name arguments, which that
+line replaces by the flags of the program. Importing this module is fast: it loads neither gin nor
+TensorFlow.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import contextlib
 import functools
 import logging as standard_logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -115,13 +117,26 @@ def _call(main: Callable[[list[str]], None], arguments: list[str]) -> None:
     _fail(str(error), errors.ConfigError.exit_code)
   except _USER_ERRORS as error:
     _show_traceback_if_verbose()
-    _fail(str(error), error.exit_code)
+    _fail(in_flags(str(error)), error.exit_code)
   except (RuntimeError, TypeError) as error:  # gin's, for a parameter that was not set.
     if not any(phrase in str(error) for phrase in _MISSING_BINDING):
       raise
     _show_traceback_if_verbose()
     hint = "set it in a gin file or by --gin_bindings"
     _fail(f"{str(error).splitlines()[0]}; {hint}", errors.ConfigError.exit_code)
+
+
+def in_flags(message: str) -> str:
+  """Returns a message that names the program's flags instead of arguments of the package.
+
+  If the program has these flags, `overwrite=True` becomes `--overwrite`, `show_models=False`
+  `--noshow_models`, `devices='cpu'` `--devices=cpu`, and `model_num must be` `--model_num must be`.
+  """
+  argument = rf"(?<![\w./'\"-])({'|'.join(map(re.escape, flags.FLAGS))})"
+  message = re.sub(rf"{argument}=True\b", r"--\1", message)
+  message = re.sub(rf"{argument}=False\b", r"--no\1", message)
+  message = re.sub(rf"{argument}='(\w+)'", r"--\1=\2", message)
+  return re.sub(rf"{argument}(?==| must )", r"--\1", message)
 
 
 def _show_traceback_if_verbose() -> None:

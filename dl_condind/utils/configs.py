@@ -5,21 +5,19 @@ Files are read by gin's parser; the bindings reach gin only after all of them we
 """
 
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Sequence
 import importlib.util  # noqa: F401 (gin 0.5 uses it without importing it)
 import os
-import pathlib
-import tokenize
 from typing import Any
 from typing import NamedTuple
 
 import gin
 from gin import config_parser
 
-import dl_condind
 from dl_condind.utils import errors
 from dl_condind.utils import gin_cycles
+from dl_condind.utils import gin_parser
+from dl_condind.utils import gin_texts
 from dl_condind.utils import gin_types
 
 # (scope, complete selector, parameter); of a macro (name, *_MACRO).
@@ -35,26 +33,6 @@ class _Binding(NamedTuple):
   from_command_line: bool
 
 
-class _Delegate(config_parser.ParserDelegate):
-  """Keeps references and macros as text."""
-
-  def configurable_reference(self, scoped_configurable_name, evaluate):
-    return gin_types.Reference("@", scoped_configurable_name, "()" if evaluate else "")
-
-  def macro(self, macro_name):
-    return gin_types.Reference("%", macro_name, "")
-
-
-def gin_config_folder() -> pathlib.Path:
-  """Returns the folder of the configuration files that come with the package.
-
-  It lies in the package, or beside it where the package is installed in editable mode.
-  """
-  package = pathlib.Path(dl_condind.__file__).parent
-  inside = package / "gin_configs"
-  return inside if inside.is_dir() else package.parent / "gin_configs"
-
-
 def parse(
   gin_files: Sequence[str | os.PathLike],
   gin_bindings: Sequence[str] = (),
@@ -64,8 +42,8 @@ def parse(
   """Replaces gin's configuration by that of files and bindings, checks it and locks it.
 
   A file is looked for as named, then beside the file that includes it, then in
-  `gin_config_folder()`. Within one file a key may be bound once; later files, including files and
-  `gin_bindings` override earlier ones.
+  `gin_texts.gin_config_folder()`. Within one file a key may be bound once; later files, including
+  files and `gin_bindings` override earlier ones.
 
   Args:
     gin_files: Names of gin files, read in this order.
@@ -75,16 +53,14 @@ def parse(
       before the files if they are trusted.
 
   Raises:
-    ConfigError: If a file cannot be read, or a statement in it is not valid.
+    ConfigError: If a file cannot be read, a statement in it is not valid, or the configuration is
+      larger than `gin_parser.MAX_BYTES` or `MAX_TOKENS`.
   """
   gin.clear_config()
   reader = _Reader(trust_gin_imports)
   if previous_config is not None and trust_gin_imports:
-    reader.read_text("\n".join(foreign_imports(previous_config)), pathlib.Path(previous_config))
-  for name in gin_files:
-    reader.read_file(os.fspath(name))
-  for binding in gin_bindings:
-    reader.read_text(binding, None)
+    reader.read([], foreign_imports(previous_config))
+  reader.read(gin_files, gin_bindings)
   _check_macros(reader.bindings)
   gin_cycles.check(reader.bindings)
   _check_macro_values(reader.bindings)
@@ -124,7 +100,9 @@ def query(config_file: str | os.PathLike, key: str) -> object:
   Raises:
     ConfigError: If the file cannot be read, or does not bind the key.
   """
-  for statement in _binding_statements(_read(config_file), lambda line: f"{config_file}:{line}"):
+  for statement in _binding_statements(
+    gin_texts.read(config_file), lambda line: f"{config_file}:{line}"
+  ):
     if _key_text(statement) == key:
       is_reference = isinstance(statement.value, gin_types.Reference)
       return repr(statement.value) if is_reference else statement.value
@@ -137,7 +115,9 @@ def foreign_imports(config_file: str | os.PathLike) -> list[str]:
   Raises:
     ConfigError: If the file cannot be read.
   """
-  statements = _statements(_read(config_file), lambda line: f"{config_file}:{line}")
+  statements = gin_parser.statements(
+    gin_texts.read(config_file), lambda line: f"{config_file}:{line}"
+  )
   return [
     statement.format()
     for statement in statements
@@ -170,40 +150,24 @@ class _Reader:
     self.bindings: dict[_Key, _Binding] = {}
     self._trust_gin_imports = trust_gin_imports
 
-  def read_file(self, name: str, including: Sequence[pathlib.Path] = (), where: str = "") -> None:
-    """Reads a file that was named on the command line or (`where`) in the last of `including`."""
-    path = _find(name, including, where)
-    if path.resolve() in [file.resolve() for file in including]:
-      raise errors.ConfigError(f"{where}: {path} includes itself, directly or through others.")
-    if len(including) > gin_types.MAX_NESTING:
-      raise errors.ConfigError(
-        f"{where}: files include files more than {gin_types.MAX_NESTING} deep."
-      )
-    self.read_text(_read(path), path, including)
-
-  def read_text(
-    self, text: str, path: pathlib.Path | None, including: Sequence[pathlib.Path] = ()
-  ) -> None:
-    """Reads the text of a file or, where path is None, of the command line."""
-    locate = (
-      (lambda line: f"{path}:{line}") if path else (lambda line: f"--gin_bindings={text[:80]!r}")
-    )
-    lines = {}
-    for statement in _statements(text, locate):
+  def read(self, names: Sequence[str | os.PathLike], gin_bindings: Sequence[str]) -> None:
+    """Reads files and bindings."""
+    lines: dict[tuple[gin_texts.Source, _Key], int] = {}
+    for statement, source in gin_texts.statements(names, gin_bindings):
       line = statement.location.line_num
-      if isinstance(statement, config_parser.IncludeStatement):
-        self.read_file(statement.filename, [*including, path] if path else [], locate(line))
-      elif isinstance(statement, config_parser.ImportStatement):
-        self._import(statement, locate(line))
+      where = source.where(line)
+      if isinstance(statement, config_parser.ImportStatement):
+        self._import(statement, where)
       elif isinstance(statement, config_parser.BlockDeclaration):
-        gin_types.find_configurable(statement.selector, locate(line))
+        gin_types.find_configurable(statement.selector, where)
       else:
-        key = self._bind(statement, locate(line), from_command_line=path is None)
-        if path and key in lines:
+        key = self._bind(statement, where, from_command_line=source.path is None)
+        if source.path and (source, key) in lines:
+          first = lines[source, key]
           raise errors.ConfigError(
-            f"{locate(line)}: {_key_text(statement)} was already set on line {lines[key]}."
+            f"{where}: {_key_text(statement)} was already set on line {first}."
           )
-        lines[key] = line
+        lines[source, key] = line
 
   def _bind(
     self, statement: config_parser.BindingStatement, where: str, from_command_line: bool
@@ -227,7 +191,7 @@ class _Reader:
     if _is_foreign(statement) and not self._trust_gin_imports:
       raise errors.ConfigError(
         f"{where}: `{line}` would run code that is not dl_condind's; allow it by "
-        "--trust_gin_imports."
+        "trust_gin_imports=True."
       )
     try:
       gin.parse_config(line)  # So that gin's operative configuration repeats the line.
@@ -239,52 +203,8 @@ class _Reader:
       raise errors.ConfigError(f"{where}: `{line}` failed: {problem}.{hint}") from error
 
 
-def _find(name: str, including: Sequence[pathlib.Path], where: str) -> pathlib.Path:
-  folders = [pathlib.Path(), *(file.parent for file in including[-1:]), gin_config_folder()]
-  for folder in folders:
-    if os.path.isfile(folder / name):
-      return folder / name
-  searched = ", ".join(str(folder) for folder in dict.fromkeys(folders))
-  prefix = f"{where}: " if where else ""
-  raise errors.ConfigError(f"{prefix}no gin file {name!r}; looked in: {searched}.")
-
-
-def _read(path: str | os.PathLike) -> str:
-  try:
-    return pathlib.Path(path).read_text(encoding="utf-8-sig")
-  except OSError as error:
-    raise errors.ConfigError(f"Cannot read {path}: {error.strerror}.") from error
-  except UnicodeDecodeError as error:
-    raise errors.ConfigError(
-      f"{path} is not a gin file: byte {error.start} is not UTF-8."
-    ) from error
-
-
-def _statements(text: str, locate: Callable[[int], str]) -> Iterator[Any]:
-  """Yields the statements of a gin text; whatever the parser trips over is a ConfigError."""
-  parser = None
-  try:
-    parser = config_parser.ConfigParser(text, _Delegate())
-    yield from parser
-  except (SyntaxError, tokenize.TokenError, ValueError, TypeError) as error:
-    line = parser.current_token.start[0] if parser else 1
-    problem = str(error)
-    if isinstance(error, tokenize.TokenError):
-      problem = error.args[0]
-    elif isinstance(error, SyntaxError):
-      line, problem = error.lineno or line, error.msg
-    if "Failed to parse token" in problem or "Unable to parse value" in problem:
-      problem = (
-        f"cannot read the value in {(error.text or '').strip()[:80]!r}: strings need quotes, "
-        "references an @, macros a %, and anything else is a literal of Python"
-      )
-    raise errors.ConfigError(f"{locate(line)}: {' '.join(problem.split()).rstrip('.')}.") from error
-  except (RecursionError, MemoryError) as error:
-    raise errors.ConfigError(f"{locate(1)}: the values are nested too deeply.") from error
-
-
 def _binding_statements(text: str, locate: Callable[[int], str]) -> list[Any]:
-  statements = _statements(text, locate)
+  statements = gin_parser.statements(text, locate)
   return [s for s in statements if isinstance(s, config_parser.BindingStatement)]
 
 

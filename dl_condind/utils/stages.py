@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
+import glob
+import itertools
 import os
 import pathlib
 
@@ -14,6 +16,7 @@ import gin
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import gin_types
 from dl_condind.utils import results
 from dl_condind.utils import run_config
 
@@ -92,7 +95,7 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
   else:
     return
   raise errors.ConfigError(
-    f"{directory} {difference}. Choose another folder, or replace it with --overwrite."
+    f"{directory} {difference}. Choose another folder, or replace it with overwrite=True."
   )
 
 
@@ -102,6 +105,63 @@ def _settings(bindings: str) -> list[str]:
   Those of an earlier stage are among them or not, as they are trusted or not.
   """
   return [line for line in bindings.splitlines() if line and not line.startswith(_IMPORTS)]
+
+
+def check_folder(path: str | os.PathLike, argument: str | None = None) -> None:
+  """Checks that a folder that is to be read is there.
+
+  Args:
+    path: The folder.
+    argument: Name of the argument that names it, for the message.
+
+  Raises:
+    DatasetError: If it is not, with the most similar name of a folder beside it.
+  """
+  path = pathlib.Path(path)
+  if path.is_dir():
+    return
+  name = f"{argument}={path}" if argument else str(path)
+  if path.exists():
+    raise errors.DatasetError(f"{name}: it must be a folder and is a file.")
+  beside = path.parent.iterdir() if path.parent.is_dir() else ()
+  names = [found.name for found in itertools.islice(beside, 1000) if found.is_dir()]
+  hint = gin_types.did_you_mean(path.name, names) or "."
+  raise errors.DatasetError(f"{name}: there is no such folder{hint}")
+
+
+def representations_in(input_dir: pathlib.Path) -> list[str]:
+  """Returns the subfolders of input_dir that are representations, or [""] if it is one itself."""
+  found = sorted(path.parent.name for path in input_dir.glob("*/saved_model"))
+  return [""] if (input_dir / "saved_model").is_dir() or not found else found
+
+
+def config_of(folder: pathlib.Path) -> pathlib.Path:
+  """Returns the gin file saved with a stored model or representation.
+
+  It is `postprocess.gin`, or `train.gin` of an InfoGAN's folder, which has no representation.
+  """
+  saved = folder / "results" / "gin"
+  is_model = (saved / "train.gin").is_file() and not (saved / "postprocess.gin").is_file()
+  return saved / ("train.gin" if is_model else "postprocess.gin")
+
+
+def matching_representations(patterns: Sequence[str]) -> list[pathlib.Path]:
+  """Returns the folders of representations that match patterns, in the order of the patterns.
+
+  Raises:
+    ConfigError: If there are fewer than two, which is what their ranking needs.
+    DatasetError: If one holds no complete representation.
+  """
+  folders = [pathlib.Path(found) for name in patterns for found in sorted(glob.glob(name))]
+  folders = list(dict.fromkeys(folders))
+  if len(folders) < 2:
+    raise errors.ConfigError(
+      f"udr compares at least two models, {', '.join(patterns)} names {len(folders)} folders."
+    )
+  for folder in folders:
+    if not (folder / "saved_model" / files.MANIFEST).is_file():
+      raise errors.DatasetError(f"No complete representation at {folder}: finish it before.")
+  return folders
 
 
 def parse_with_dataset(
@@ -134,20 +194,31 @@ def parse_with_dataset(
   configs.parse(gin_files, gin_bindings, trust_gin_imports, imported)
   if configs.bound("dataset.name") != "auto":
     return
-  if not is_complete:
-    raise errors.DatasetError(f"No {previous_config}: finish the stage before first.")
+  check_previous(previous_config)
   found = dataset_bindings(previous_config)
   name = run_config.setting(found, "dataset.name")
   untrusted = [] if trust_gin_imports else configs.foreign_imports(previous_config)
   if name not in known_data_sets and untrusted:
     raise errors.ConfigError(
       f"{previous_config} has the data set {name!r} from code that is not dl_condind's "
-      f"(`{'`, `'.join(untrusted)}`); allow it to run by --trust_gin_imports."
+      f"(`{'`, `'.join(untrusted)}`); allow it to run by trust_gin_imports=True."
     )
   # What is bound here goes before what was.
   kept = set(configs.bound_keys()) - {"dataset.name"}
   taken_over = [f"{key} = {value}" for key, value in found.items() if key not in kept]
   configs.parse(gin_files, [*gin_bindings, *taken_over], trust_gin_imports, imported)
+
+
+def check_previous(config_file: str | os.PathLike) -> None:
+  """Checks that the gin file is there that a stage saved last.
+
+  Raises:
+    DatasetError: If it or the folder of the stage is missing.
+  """
+  path = pathlib.Path(config_file)
+  check_folder(path.parents[2])
+  if not path.is_file():
+    raise errors.DatasetError(f"No {path}: finish the stage before first.")
 
 
 def dataset_bindings(config_file: str | os.PathLike) -> dict[str, str]:

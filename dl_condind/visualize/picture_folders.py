@@ -55,7 +55,7 @@ def is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwr
   if changed:
     raise errors.ConfigError(
       f"{output_dir} holds pictures of something else or with other settings "
-      f"({', '.join(changed)} differ): choose another folder, or replace it with --overwrite."
+      f"({', '.join(changed)} differ): choose another folder, or replace it with overwrite=True."
     )
   return True
 

@@ -5,9 +5,11 @@ import sys
 from absl import logging
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dl_condind.data.ground_truth import mnist
 from dl_condind.evaluation import digit_classifier
+from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 
 OFFICIAL = pathlib.Path(__file__).parents[2].parent / "shared" / "data" / "mnist"
@@ -82,6 +84,17 @@ def test_classifier_is_kept_and_repeats(few_images, tmp_path, monkeypatch):
   np.testing.assert_array_equal(probabilities, anew.probabilities(images))
   digits = mnist.MNIST("test").factors[:1500, 0]
   assert np.mean(np.argmax(probabilities, axis=1) == digits) > 0.5
+
+
+def test_stored_classifier_takes_bytes_and_refuses_pixels_of_255(few_images, tmp_path):
+  load(tmp_path)
+  model = saved_models.load(only_folder(tmp_path))
+  pixels = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), np.uint8)
+  images = tf.constant(pixels.astype(np.float32) / np.float32(255))
+  expected = model.signatures["classifier"](images=images)["probabilities"]
+  np.testing.assert_array_equal(model.classify(pixels)["probabilities"], expected)
+  with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[0, 1\].*`classify`"):
+    model.signatures["classifier"](images=tf.constant(pixels, tf.float32))
 
 
 def test_other_settings_are_other_classifiers(few_images, tmp_path):

@@ -129,7 +129,7 @@ def test_a_model_without_representation_is_refused(trained_run, tmp_path):
 
 
 def test_a_representation_that_is_missing_or_damaged_is_refused(run):
-  with pytest.raises(errors.DatasetError, match=r"postprocess\.gin: finish the stage before first"):
+  with pytest.raises(errors.DatasetError, match=r"absent: there is no such folder"):
     evaluate_metric(run / "absent", run / "new", MIG)
   input_dir = run / "postprocessed" / "mean"
   weights = input_dir / "saved_model" / "variables" / "variables.data-00000-of-00001"
@@ -179,7 +179,8 @@ def test_other_settings_are_refused_with_the_difference_and_overwritten_if_asked
   evaluate_metric(input_dir, tmp_path, MIG)
   before = state(tmp_path)
   with pytest.raises(
-    errors.ConfigError, match=r"other settings: mig\.num_train = 100; mig\.num_train = 90\..*--over"
+    errors.ConfigError,
+    match=r"other settings: mig\.num_train = 100; mig\.num_train = 90\..*overwrite=True",
   ):
     evaluate_metric(input_dir, tmp_path, MIG, bindings=["mig.num_train = 90"])
   assert state(tmp_path) == before
@@ -195,7 +196,7 @@ def test_the_representation_of_a_retrained_model_is_refused(run, tiny_training):
   bindings = [*tiny_training, "model.random_seed = 1"]
   train.train_with_gin(run / "model", True, ["shared.gin", "methods/vae.gin"], bindings)
   postprocess.postprocess_with_gin(run / "model", input_dir, True, ["postprocess/mean.gin"])
-  with pytest.raises(errors.ConfigError, match="was made from another model.*--overwrite"):
+  with pytest.raises(errors.ConfigError, match="was made from another model.*overwrite=True"):
     evaluate_metric(input_dir, metric_dir, MIG)
   evaluate_metric(input_dir, metric_dir, MIG, overwrite=True)
   record = results.read_aggregate(metric_dir / "results" / "aggregate" / "evaluation.json")

@@ -53,6 +53,12 @@ def test_the_jacobian_of_the_decoder_is_there_if_it_was_exported(trained_run, tm
   assert represent(images(2)).shape == (2, 4)
 
 
+def test_observations_outside_the_range_are_refused(trained_run):
+  represent = load(trained_run, "mean")
+  with pytest.raises(errors.DatasetError, match=r"must be in \[0, 1\], got values from .* to 25\d"):
+    represent(255 * images(5))
+
+
 def test_posteriors_of_the_same_chunk_are_encoded_once(trained_run):
   encode = load(trained_run, "mean").gaussian_encoder
   first = encode(images(20))

@@ -39,7 +39,7 @@ def test_a_run_whose_model_was_deleted_is_unfinished(tmp_path):
 def test_a_damaged_identity_is_refused_until_overwritten(tmp_path, content):
   claim(tmp_path)
   (tmp_path / "run.json").write_bytes(content)
-  with pytest.raises(errors.ConfigError, match=r"run\.json is damaged \(.+\); .*--overwrite"):
+  with pytest.raises(errors.ConfigError, match=r"run\.json is damaged \(.+\); .*overwrite=True"):
     claim(tmp_path)
   assert claim(tmp_path, overwrite=True) == run_directory.NEW
 

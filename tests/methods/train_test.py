@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dl_condind.data.ground_truth import dummy_data
+from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import run_directory
 from dl_condind.methods import train
 from dl_condind.methods import training_loop
@@ -413,3 +415,16 @@ def test_kills_do_not_change_the_result(tmp_path, request):
   assert weights_digest(tmp_path / "killed") == weights_digest(tmp_path / "whole")
   logs = [(tmp_path / name / "train_log.jsonl").read_text() for name in ("whole", "killed")]
   assert logs[0] == logs[1]
+
+
+class PixelsOf255(dummy_data.DummyData):
+  def sample_observations_from_factors(self, factors, random_state):
+    return 255 * super().sample_observations_from_factors(factors, random_state)
+
+
+def test_observations_outside_the_range_are_refused_before_the_first_step(tmp_path, monkeypatch):
+  monkeypatch.setitem(named_data.DATA_SETS, "pixels", PixelsOf255)
+  message = r"Observations of dummy_data must be in \[0, 1\], got values from 0\.\d+ to 25\d\.\d+:"
+  with pytest.raises(errors.DatasetError, match=message):
+    train.train_with_gin(tmp_path / "a", False, VAE, [*TINY, "dataset.name = 'pixels'"])
+  assert not (tmp_path / "a" / "tf_checkpoint").exists()

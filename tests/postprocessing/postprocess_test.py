@@ -66,6 +66,20 @@ def test_representations_keep_the_signatures_of_the_model(trained_run):
   )
 
 
+def test_representations_of_bytes_are_those_of_their_images(trained_run):
+  model = saved_models.load(trained_run / "postprocessed" / "mean" / "saved_model")
+  pixels = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 1), np.uint8)
+  observations = tf.constant(pixels.astype(np.float32) / np.float32(255))
+  expected = model.signatures["representation"](images=observations)["default"]
+  np.testing.assert_array_equal(model.represent(pixels)["default"], expected)
+  np.testing.assert_array_equal(model.encode(pixels)["mean"], expected)
+  given = {"images": tf.constant(pixels, tf.float32)}
+  for name in ("representation", "representation_from_noise"):
+    inputs = given if name == "representation" else {**given, "noise": tf.constant(noise(0))}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"images must be in \[0, 1\]"):
+      model.signatures[name](**inputs)
+
+
 def test_mean_is_the_mean_of_the_encoder(trained_run):
   model = saved_models.load(trained_run / "postprocessed" / "mean" / "saved_model")
   encoded = saved_models.load(trained_run / "model" / "saved_model").signatures["gaussian_encoder"]
@@ -165,7 +179,7 @@ def test_other_settings_are_refused_with_the_difference_and_overwritten_if_asked
   ):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, SAMPLED, bindings)
   with pytest.raises(
-    errors.ConfigError, match=r"@mean_representation; .*@sampled_rep.*--overwrite"
+    errors.ConfigError, match=r"@mean_representation; .*@sampled_rep.*overwrite=True"
   ):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, MEAN)
   assert state(run) == before
@@ -179,7 +193,7 @@ def test_a_retrained_model_is_refused_until_overwritten(run, tiny_training):
   bindings = [*tiny_training, "model.random_seed = 1"]
   train.train_with_gin(run / "model", True, gin_files, bindings)
   output_dir = run / "postprocessed" / "mean"
-  with pytest.raises(errors.ConfigError, match="was made from another model.*--overwrite"):
+  with pytest.raises(errors.ConfigError, match="was made from another model.*overwrite=True"):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, MEAN)
   postprocess.postprocess_with_gin(run / "model", output_dir, True, MEAN)
   model = saved_models.load(run / "model" / "saved_model")
@@ -221,7 +235,7 @@ def test_an_interrupted_overwrite_is_not_taken_for_the_old_stage(run):
 
 
 def test_a_model_that_is_missing_or_damaged_is_refused(run):
-  with pytest.raises(errors.DatasetError, match=r"train\.gin: finish the stage before first"):
+  with pytest.raises(errors.DatasetError, match=r"absent: there is no such folder"):
     postprocess.postprocess_with_gin(run / "absent", run / "new", False, MEAN)
   with pytest.raises(errors.DatasetError, match="No complete model at .*finish the stage before"):
     postprocess.postprocess_with_gin(

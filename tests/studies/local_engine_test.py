@@ -103,7 +103,8 @@ def test_each_ending_is_recorded_and_only_what_can_succeed_is_tried_again(driver
   assert process.returncode == errors.ConfigError.exit_code
   last = stderr.splitlines()[-1]
   assert re.fullmatch(
-    r"error: 2 of 5 runs failed; the first, run 0: .*/0 is refused\. \(--status lists.*", last
+    r"error: 2 of 5 runs failed; the first, run 0: .*/0 is refused\. \(dl_condind_rep.* --status.*",
+    last,
   )
   assert [driver.attempts_at(number) for number in range(5)] == [1, 1, 1, 2, 1]
   read = {
@@ -144,5 +145,5 @@ def test_gpus_are_those_that_are_visible(monkeypatch):
   assert local_engine.visible_gpus() == ["2", "GPU-5f"]
   for none in ("", "-1"):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
-    with pytest.raises(errors.ConfigError, match="--devices=gpu, but there is no GPU here"):
+    with pytest.raises(errors.ConfigError, match="devices='gpu', but there is no GPU here"):
       local_engine.visible_gpus()

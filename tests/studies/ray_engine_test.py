@@ -87,7 +87,7 @@ def test_more_than_the_cluster_has_is_refused_instead_of_waited_for(cluster):
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
 def test_a_cluster_that_is_not_there_is_one_clear_line(address):
   pytest.importorskip("ray", reason="needs the extra [ray]")
-  assert f"No Ray cluster at --ray_address={address}" in refusal(1, address, 0)
+  assert f"No Ray cluster at ray_address={address}" in refusal(1, address, 0)
 
 
 def test_killed_workers_and_nodes_change_no_result(cluster, driver, kills):

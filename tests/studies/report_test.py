@@ -196,7 +196,11 @@ def test_folder_without_runs(tmp_path):
   [
     ([], 2, "error: --study, --study_dir or --runs_csv must be given."),
     (["--runs_csv={folder}/none.csv"], 3, "error: No .*none.csv: name the runs.csv of a study."),
-    (["--study=paperr"], 2, r"error: --study must be one of .*, got 'paperr'\."),
+    (
+      ["--study=paperr"],
+      2,
+      r"error: --study must be one of .*, got 'paperr'; did you mean 'paper'\?",
+    ),
     (["--study_dir={folder}"], 2, "error: No trained run in .*: is it the right folder?"),
     (["--study_dir={damaged}"], 3, "error: .*train.json has changed since it was written"),
   ],
@@ -230,7 +234,7 @@ def test_damaged_model_can_be_left_out(study_dir, tmp_path):
   copy = tmp_path / "study"
   shutil.copytree(study_dir, copy)
   (copy / "0" / "model" / "saved_model" / "saved_model.pb").write_bytes(b"")
-  with pytest.raises(errors.DatasetError, match=r"has changed.*--noshow_models"):
+  with pytest.raises(errors.DatasetError, match=r"has changed.*show_models=False"):
     report.write_report(copy)
   report.write_report(copy, show_models=False)
 

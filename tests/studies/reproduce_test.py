@@ -11,8 +11,8 @@ import pytest
 from dl_condind.studies import reproduce
 from dl_condind.studies import run_state
 from dl_condind.studies import study
-from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import gin_texts
 from dl_condind.utils import results
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_every_run_at_the_ends_of_the_studies_of_the_package_resolves(monkeypatc
         if key not in (study.GIN_FILE, study.BINDINGS):
           assert f"{key} = {value!r}\n" in text
       for metric in grid.metrics:
-        folder = configs.gin_config_folder()
+        folder = gin_texts.gin_config_folder()
         assert (folder / "metrics" / f"{metric}.gin").is_file() or (folder / metric).is_file()
 
 

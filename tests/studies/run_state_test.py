@@ -86,7 +86,7 @@ def test_a_diverged_run_is_recorded_and_not_made_again(tmp_path):
     raise errors.DivergedError(message, step=41)
   assert run_state.state_of(tmp_path, SETTINGS) == run_state.DIVERGED
   assert json.loads((tmp_path / "diverged.json").read_text()) == {"step": 41, "message": message}
-  with pytest.raises(errors.DivergedError, match=r"has diverged: loss is nan.*--overwrite"):
+  with pytest.raises(errors.DivergedError, match=r"has diverged: loss is nan.*overwrite=True"):
     make(tmp_path)
   make(tmp_path, overwrite=True)
   assert run_state.state_of(tmp_path, SETTINGS) == run_state.DONE

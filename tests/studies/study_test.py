@@ -48,7 +48,7 @@ def test_a_study_without_axes_is_one_run():
 @pytest.mark.parametrize("model_num", [-1, 6])
 def test_a_run_that_is_not_in_the_study_is_refused(model_num):
   runs = grid([("vae.beta", [1, 2, 3]), ("model.random_seed", [0, 1])])
-  message = rf"--model_num must be in \[0, 6\) for the study mine, got {model_num}"
+  message = rf"^model_num must be in \[0, 6\) for the study mine, got {model_num}"
   with pytest.raises(errors.ConfigError, match=message):
     runs.run(model_num)
 
@@ -154,7 +154,7 @@ def test_a_users_study_is_read_from_its_file(tmp_path):
 
 
 def test_a_study_that_is_not_there_is_refused(tmp_path):
-  with pytest.raises(errors.ConfigError, match=r"--study must be one of .*quickstart.*'quick'"):
+  with pytest.raises(errors.ConfigError, match=r"^study must be one of .*quickstart.*'quick'"):
     study.load_study("quick")
   with pytest.raises(errors.ConfigError, match=r"no gin file '.*absent\.gin'"):
     study.load_study(str(tmp_path / "absent.gin"))

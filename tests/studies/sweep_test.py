@@ -82,7 +82,7 @@ def test_jobs(tmp_path):
   assert job.command == ["p", "--model_num=4", "--output_directory=output/mine/4"]
   assert job.settings == grid().settings(4, ["vae.beta = 3"])
   assert job.settings["bindings"][-1] == "vae.beta = 3"
-  with pytest.raises(errors.ConfigError, match=r"--output_directory must have \{model_num\} in it"):
+  with pytest.raises(errors.ConfigError, match=r"output_directory must have \{model_num\} in it"):
     sweep.make_jobs(grid(), [4], "output", ["p"])
 
 
@@ -120,7 +120,9 @@ def test_runs_that_are_done_or_diverged_are_not_missing(tmp_path):
 def test_the_first_failure_decides_how_an_engine_ends(tmp_path, exit_code, error):
   command = [sys.executable, "-c", f"print('error: why'); raise SystemExit({exit_code})"]
   jobs = jobs_in(tmp_path, [0, 1], command=command)
-  with pytest.raises(error, match=r"2 of 2 runs failed; the first, run 0: why \(--status"):
+  with pytest.raises(
+    error, match=r"2 of 2 runs failed; the first, run 0: why \(dl_condind_reproduce --status"
+  ):
     sweep.make_runs(jobs, sweep.Options(retries=0, workers=2))
 
 
@@ -191,7 +193,7 @@ def test_status_and_flags_of_the_program(tmp_path):
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    (["--study=papre", "--status"], r"--study must be one of .*'papre'"),
+    (["--study=papre", "--status"], r"--study must be one of .*'papre'; did you mean 'paper'"),
     (["--engine=local", "--model_nums=0-2"], r"--model_num must be in \[0, 2\)"),
     (["--model_num=2"], r"--model_num must be in \[0, 2\) for the study quickstart, got 2"),
     (

@@ -32,6 +32,12 @@ def main(arguments):
   def config():
     raise errors.ConfigError("first line\\nsecond line")
 
+  def arguments_named():
+    raise errors.ConfigError(
+      "what must be x, not gin_bindings='a.overwrite = 1': overwrite=True, overwrite=False, "
+      "what='y', gin_config=..., model.overwrite=True, other=True, /overwrite=True"
+    )
+
   def data():
     raise errors.DatasetError("data.npz is damaged")
 
@@ -89,6 +95,12 @@ def run(program: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
   [
     ("nothing", 0, ""),
     ("config", 2, "error: first line\n"),
+    (
+      "arguments_named",
+      2,
+      "error: --what must be x, not --gin_bindings='a.overwrite = 1': --overwrite, --nooverwrite, "
+      "--what=y, --gin_config=..., model.overwrite=True, other=True, /overwrite=True\n",
+    ),
     ("data", 3, "error: data.npz is damaged\n"),
     ("diverged", 4, "error: loss is nan at step 3\n"),
     ("again", 75, "error: disk full\n"),

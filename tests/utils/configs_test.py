@@ -11,6 +11,7 @@ import pytest
 
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import gin_texts
 
 
 @gin.configurable(module="probe.nets", denylist=["images"])
@@ -134,7 +135,7 @@ def test_block_syntax(tmp_path):
     ("probe_net.name = ", "strings need quotes"),
     ("probe_net.units 3", "Couldn't parse statement"),
     ("probe_net.units = 1 2", "Expected newline"),
-    ("probe_net.sizes = (1", "--gin_bindings"),
+    ("probe_net.sizes = (1", "gin_bindings"),
     ("probe_net.sizes = {[1]: 2}", "unhashable"),
     ("= 3", "Unexpected token"),
     ("probe_net.units = %unit", "macro %unit is not defined."),
@@ -156,7 +157,7 @@ def test_mistake_in_binding_is_one_line(binding, message):
   assert message in text
   assert "\n" not in text
   if "REQUIRED" not in binding:
-    assert text.startswith(f"--gin_bindings={binding!r}: ")
+    assert text.startswith(f"gin_bindings={binding!r}: ")
 
 
 def test_mistake_in_file_names_its_line(tmp_path):
@@ -271,7 +272,7 @@ def test_include_is_found_beside_the_including_file(tmp_path, monkeypatch):
 
 def test_file_is_found_in_shipped_folder(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
-  folder = configs.gin_config_folder()
+  folder = gin_texts.gin_config_folder()
   assert (folder / "README.md").is_file()
   try:
     configs.parse(["README.md"])
@@ -284,7 +285,7 @@ def test_missing_file_names_places(tmp_path, monkeypatch):
   with pytest.raises(errors.ConfigError) as caught:
     configs.parse(["no.gin"])
   assert str(caught.value) == (
-    f"no gin file 'no.gin'; looked in: ., {configs.gin_config_folder()}."
+    f"no gin file 'no.gin'; looked in: ., {gin_texts.gin_config_folder()}."
   )
   path = write(tmp_path / "x" / "a.gin", "\ninclude 'no.gin'\n")
   with pytest.raises(
@@ -321,7 +322,7 @@ def test_long_chain_of_includes(tmp_path):
 def test_trusted_import_runs_and_is_kept(tmp_path, monkeypatch):
   write(tmp_path / "configs_probe_extension.py", "LOADED = True\n")
   monkeypatch.syspath_prepend(tmp_path)
-  with pytest.raises(errors.ConfigError, match="--trust_gin_imports"):
+  with pytest.raises(errors.ConfigError, match="allow it by trust_gin_imports=True"):
     configs.parse([], ["import configs_probe_extension"])
   assert "configs_probe_extension" not in sys.modules
   configs.parse([], ["import configs_probe_extension"], trust_gin_imports=True)

@@ -244,7 +244,7 @@ def test_finished_pictures_are_left_and_others_only_replaced_on_demand(monkeypat
   with pytest.raises(errors.ConfigError, match=r"\(fps differ\)"):
     visualize_dataset.visualize_dataset(output_dir, num_animations=1, fps=5)
   use(monkeypatch, lambda: TinyData("other", "official npz"))
-  with pytest.raises(errors.ConfigError, match=r"\(dataset, source differ\).*--overwrite"):
+  with pytest.raises(errors.ConfigError, match=r"\(dataset, source differ\).*overwrite=True"):
     visualize_dataset.visualize_dataset(output_dir, num_animations=1)
   assert output_dir.stat().st_ino == before
   visualize_dataset.visualize_dataset(output_dir, overwrite=True, num_animations=1)

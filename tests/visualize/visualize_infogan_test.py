@@ -107,7 +107,7 @@ def test_finished_pictures_are_left_and_others_only_replaced_on_demand(runs, vis
   before = visualized.stat().st_ino
   visualize_infogan.visualize_infogan(runs, visualized, num_frames=4)
   assert visualized.stat().st_ino == before
-  with pytest.raises(errors.ConfigError, match=r"input_sha256 differ.*--overwrite"):
+  with pytest.raises(errors.ConfigError, match=r"input_sha256 differ.*overwrite=True"):
     visualize_infogan.visualize_infogan(runs[:1], visualized, num_frames=4)
   with pytest.raises(errors.ConfigError, match="num_frames differ"):
     visualize_infogan.visualize_infogan(runs, visualized, num_frames=5)

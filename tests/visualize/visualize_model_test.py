@@ -65,7 +65,7 @@ def test_finished_pictures_are_left_and_others_only_replaced_on_demand(trained_s
   before = output_dir.stat().st_ino
   visualize_model.visualize_model(first, output_dir, **settings)
   assert output_dir.stat().st_ino == before
-  with pytest.raises(errors.ConfigError, match=r"input_sha256 differ.*--overwrite"):
+  with pytest.raises(errors.ConfigError, match=r"input_sha256 differ.*overwrite=True"):
     visualize_model.visualize_model(second, output_dir, **settings)
   with pytest.raises(errors.ConfigError, match="num_frames differ"):
     visualize_model.visualize_model(first, output_dir, num_animations=1, num_frames=3)

@@ -69,6 +69,14 @@ class Cars3D(ground_truth_data.TableData):
     elevation, azimuth, car = factors.T
     return (car * NUM_AZIMUTHS + azimuth) * NUM_ELEVATIONS + elevation
 
+  def check_files(self) -> None:
+    """Checks that the files of the cars are there, without reading them.
+
+    Raises:
+      DatasetError: If one is missing or extra.
+    """
+    find_cars(reading.data_folder().resolve() / FOLDER, *self.table_arguments)
+
   def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns the images, uint8 `[num_objects * 96, 64, 64, 3]`, and their provenance.
 

@@ -119,6 +119,14 @@ class ScreamDSprites(_OnSprites):
   def __init__(self):
     super().__init__("scream_dsprites")
 
+  def check_files(self) -> None:
+    """Checks that the picture is there, without reading it.
+
+    Raises:
+      DatasetError: If it is missing.
+    """
+    _find_scream(reading.data_folder().resolve())
+
   @property
   def _scream(self) -> tuple[np.ndarray, str]:
     """The picture, float64 `[height, width, 3]` in [0, 1], and its SHA-256."""
@@ -147,8 +155,12 @@ class ScreamDSprites(_OnSprites):
     return {**sprites, "sha256": hashlib.sha256(both.encode()).hexdigest()}
 
 
+def _find_scream(folder: pathlib.Path) -> pathlib.Path:
+  return reading.find(folder / SCREAM_FOLDER, [SCREAM_FILE], "scream_dsprites")
+
+
 def _read_scream(folder: pathlib.Path) -> tuple[np.ndarray, str]:
-  path = reading.find(folder / SCREAM_FOLDER, [SCREAM_FILE], "scream_dsprites")
+  path = _find_scream(folder)
   remedy = "fetch it again with dl_condind_download_data --datasets=scream_dsprites"
   with reading.clear_errors(path, "the picture of The Scream", remedy), Image.open(path) as image:
     if image.width * image.height > _MAX_SCREAM_PIXELS:

@@ -90,6 +90,13 @@ class GroundTruthData(abc.ABC):
     factors = self.sample_factors(num, random_state)
     return factors, self.sample_rows_from_factors(factors, random_state)
 
+  def check_files(self) -> None:  # noqa: B027 (Without files there is nothing to check.)
+    """Checks that the files of the data set are there, without reading them.
+
+    Raises:
+      DatasetError: If one is missing. A data set that needs no file has nothing to check.
+    """
+
   def provenance(self) -> dict[str, str]:
     """Returns where the observations come from: keys `dataset`, `source` and `sha256`."""
     return {"dataset": self.name, "source": "synthetic", "sha256": "none"}

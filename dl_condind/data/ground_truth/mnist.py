@@ -53,13 +53,27 @@ class MNIST(labelled_images.LabelledImages):
       observation_shape=IMAGE_SHAPE,
     )
 
+  def check_files(self) -> None:
+    """Checks that the images and labels of the split are there, without reading them.
+
+    Raises:
+      DatasetError: If a file is missing.
+    """
+    folder = reading.data_folder().resolve()
+    for name in (self._labels_name, self.path.name):
+      _find(folder, name)
+
+  @property
+  def _labels_name(self) -> str:
+    return f"{_PREFIX[self.split]}-labels-idx1-ubyte"
+
   def read_factors(self) -> np.ndarray:
     """Returns the digits, int64 `[num_rows, 1]`.
 
     Raises:
       DatasetError: If the file is missing, damaged or not the official one.
     """
-    name = f"{_PREFIX[self.split]}-labels-idx1-ubyte"
+    name = self._labels_name
     labels = ground_truth_data.read_once(
       ("mnist", name), lambda folder: _read_official(folder, name, (self.num_rows,))
     )
@@ -82,9 +96,13 @@ def _official_sha256(name: str) -> str:
   return sources.CHECKSUMS[f"{FOLDER}/{name}"].removeprefix("sha256:")
 
 
+def _find(folder: pathlib.Path, name: str) -> pathlib.Path:
+  return reading.find(folder / FOLDER, [name, f"{name}.gz"], "mnist")
+
+
 def _read_official(folder: pathlib.Path, name: str, shape: Sequence[int]) -> np.ndarray:
   """Returns the content of an official file."""
-  path = reading.find(folder / FOLDER, [name, f"{name}.gz"], "mnist")
+  path = _find(folder, name)
   remedy = "fetch it again with dl_condind_download_data --datasets=mnist"
   with reading.clear_errors(path, "the official MNIST file", remedy):
     return read_idx(path, shape, _official_sha256(name))

@@ -69,6 +69,15 @@ class MPI3D(ground_truth_data.TableData):
     )
     self.table_arguments = (variant, self.num_rows)
 
+  def check_files(self) -> None:
+    """Checks that the file is there, without reading it.
+
+    Raises:
+      DatasetError: If it is missing.
+    """
+    folder = reading.data_folder().resolve() / self.name
+    reading.find(folder, [f"{self.name}.npz"], self.name)
+
   def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns the images, uint8 `[num_rows, 64, 64, 3]`, and their provenance.
 

@@ -92,6 +92,14 @@ class SmallNORB(ground_truth_data.TableData):
       packed=False,
     )
 
+  def check_files(self) -> None:
+    """Checks that the six files are there, without reading them.
+
+    Raises:
+      DatasetError: If one is missing.
+    """
+    _find_all(reading.data_folder().resolve() / FOLDER, SPLITS)
+
   def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns the images, uint8 `[48600, 64, 64, 1]`, and their provenance.
 
@@ -121,6 +129,10 @@ def _find(folder: pathlib.Path, split: Split, part: str) -> pathlib.Path:
   return reading.find(folder, split.names(part), "smallnorb")
 
 
+def _find_all(folder: pathlib.Path, splits: Sequence[Split]) -> list[pathlib.Path]:
+  return [_find(folder, split, part) for split in splits for part in ("cat", "info", "dat")]
+
+
 def read_images(folder: pathlib.Path, splits: Sequence[Split]) -> tuple[np.ndarray, dict[str, str]]:
   """Returns the resized left images of all splits, `[num_rows, 64, 64, 1]`, and their provenance.
 
@@ -132,7 +144,7 @@ def read_images(folder: pathlib.Path, splits: Sequence[Split]) -> tuple[np.ndarr
     DatasetError: If a file is missing, damaged or not what it should be.
     TryAgainError: If there is no space for the cache file.
   """
-  paths = [_find(folder, split, part) for split in splits for part in ("cat", "info", "dat")]
+  paths = _find_all(folder, splits)
   with _clear_errors(folder):
     digests = {path.name: reading.sha256(path) for path in paths}
     source = _source(paths)

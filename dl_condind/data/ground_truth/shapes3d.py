@@ -54,6 +54,14 @@ class Shapes3D(ground_truth_data.TableData):
     )
     self.table_arguments = tuple(factor_sizes)
 
+  def check_files(self) -> None:
+    """Checks that the file is there, without reading it.
+
+    Raises:
+      DatasetError: If it is missing.
+    """
+    reading.find(reading.data_folder().resolve() / FOLDER, [FILE], "shapes3d")
+
   def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns the images, uint8 `[480000, 64, 64, 3]`, and their provenance.
 
