@@ -209,6 +209,7 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
 
   Raises:
     TryAgainError: If another process holds it.
+    ConfigError: If path cannot be written, or its disk knows no locks.
   """
   path = pathlib.Path(path)
   with clear_write_errors(path):
@@ -222,6 +223,10 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
       raise errors.TryAgainError(
         f"{path} is in use by process {_number(lock.read())}: "
         "wait for it to end or choose another folder."
+      ) from error
+    except OSError as error:
+      raise errors.ConfigError(
+        f"Files cannot be locked in {path} ({error.strerror}): choose a folder on another disk."
       ) from error
     with clear_write_errors(path):
       lock.truncate(0)

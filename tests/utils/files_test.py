@@ -143,11 +143,12 @@ with files.atomic_directory(sys.argv[1]) as temporary:
   time.sleep(60)
 """
 WRITES_FOR_EVER = """
-print("ready", flush=True)
 for i in range(10**9):
   with files.atomic_directory(sys.argv[1]) as temporary:
     for name in "abcd":
       (temporary / name).write_text(str(i))
+  if i == 0:
+    print("ready", flush=True)
 """
 
 
