@@ -1,8 +1,8 @@
 """Optimizers and learning rate schedules under the names TensorFlow 1 gave them.
 
-Configurations of disentanglement_lib name `AdamOptimizer` and its parameters; here it is Keras'
-optimizer, whose update is the same. Arguments that only TensorFlow 1 knew (`use_locking`, `name`)
-are accepted and have no effect.
+Configurations of disentanglement_lib name `AdamOptimizer` and its parameters. Here they make Keras
+optimizers with TensorFlow 1's updates, except that RMSProp starts from another mean of squares.
+Arguments that only TensorFlow 1 knew (`use_locking`, `name`) are accepted and have no effect.
 """
 
 from collections.abc import Callable
@@ -66,6 +66,59 @@ def _handle(variable: tf.Variable | keras.Variable) -> tf.Tensor:
   return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
+class Momentum(keras.optimizers.Optimizer):
+  """Gradient descent with momentum whose sum of gradients does not depend on the learning rate.
+
+  In step t with gradient g and rate r_t
+
+    accumulated = momentum * accumulated + g
+    variable -= r_t * accumulated                      or, with Nesterov's momentum,
+    variable -= r_t * (g + momentum * accumulated)
+
+  Keras' SGD has r_t inside the sum, so that a rate that falls acts on new gradients only.
+  """
+
+  def __init__(
+    self,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+    momentum: float,
+    use_nesterov: bool = False,
+  ):
+    """Describes the update; `build` makes the sums.
+
+    Args:
+      learning_rate: r_t.
+      momentum: Weight of the sum of earlier gradients.
+      use_nesterov: Whether to look one step ahead.
+    """
+    super().__init__(learning_rate)
+    self._momentum = momentum
+    self._use_nesterov = use_nesterov
+
+  def build(self, variables: Sequence[tf.Variable | keras.Variable]) -> None:
+    """Makes a sum of gradients of each variable, 0 at first."""
+    if not self.built:
+      super().build(variables)
+      self._accumulated = self.add_optimizer_variables(variables, "accumulated")
+
+  def update_step(
+    self,
+    gradient: tf.Tensor,
+    variable: tf.Variable | keras.Variable,
+    learning_rate: tf.Tensor,
+  ) -> None:
+    """Updates a variable and its sum of gradients."""
+    dtype = variable.dtype
+    tf.raw_ops.ResourceApplyMomentum(
+      var=_handle(variable),
+      accum=_handle(self._accumulated[self._get_variable_index(variable)]),
+      lr=tf.cast(learning_rate, dtype),
+      grad=tf.cast(gradient, dtype),
+      momentum=tf.cast(self._momentum, dtype),
+      use_nesterov=self._use_nesterov,
+    )
+
+
 @gin.register("AdamOptimizer", module="tf.train")
 def adam_optimizer(
   learning_rate: LearningRate = 0.001,
@@ -97,9 +150,15 @@ def momentum_optimizer(
   name: str = "Momentum",
   use_nesterov: bool = False,
 ) -> keras.optimizers.Optimizer:
-  """Returns gradient descent with momentum."""
+  """Returns gradient descent with momentum.
+
+  Raises:
+    ConfigError: If learning_rate is not positive or momentum is not in [0, 1].
+  """
   del use_locking, name
-  return keras.optimizers.SGD(_checked(learning_rate), momentum, use_nesterov)
+  if not 0 <= momentum <= 1:
+    raise errors.ConfigError(f"MomentumOptimizer.momentum must be in [0, 1], got {momentum}.")
+  return Momentum(_checked(learning_rate), momentum, use_nesterov)
 
 
 @gin.register("RMSPropOptimizer", module="tf.train")

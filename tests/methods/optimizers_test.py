@@ -2,7 +2,9 @@ import gin
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from dl_condind.methods import checkpoints
 from dl_condind.methods import optimizers
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -29,12 +31,12 @@ GRADIENTS[:, 2] *= 1e-7  # So small that epsilon counts.
 START = np.float64([1, -2, 0.5])
 
 
-def trajectory(optimizer):
+def trajectory(optimizer, gradients=GRADIENTS):
   """Returns the values of a variable after each of the gradients."""
   variable = keras.Variable(START)
   optimizer.build([variable])
   values = []
-  for gradient in GRADIENTS:
+  for gradient in gradients:
     optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
     values.append(variable.numpy())
   return np.array(values)
@@ -101,6 +103,60 @@ def test_steps_of_nesterov_momentum():
     expected.append(value)
   optimizer = optimizers.momentum_optimizer(0.1, momentum=0.9, use_nesterov=True)
   np.testing.assert_allclose(trajectory(optimizer), expected, rtol=1e-5)
+
+
+def decayed(step):
+  return 0.01 * 0.5 ** (step / 10)
+
+
+def falling_rate():
+  return optimizers.exponential_decay(0.01, decay_steps=10, decay_rate=0.5)
+
+
+@pytest.mark.parametrize("use_nesterov", [False, True])
+def test_momentum_does_not_remember_the_rates_of_earlier_steps(use_nesterov):
+  # TensorFlow 1 multiplies the sum of gradients by the rate of this step.
+  gradients = np.random.default_rng(1).normal(loc=1, size=(60, 3))
+  value, accumulated, expected = START, 0, []
+  for step, gradient in enumerate(gradients):
+    accumulated = 0.9 * accumulated + gradient
+    ahead = gradient + 0.9 * accumulated if use_nesterov else accumulated
+    value = value - decayed(step) * ahead
+    expected.append(value)
+  assert np.abs(expected[-1] - START).min() > 0.8
+  optimizer = optimizers.momentum_optimizer(falling_rate, 0.9, use_nesterov=use_nesterov)
+  # float32 rounds the value in each step.
+  np.testing.assert_allclose(trajectory(optimizer, gradients), expected, rtol=1e-5, atol=2e-6)
+
+
+def test_momentum_resumes_from_a_checkpoint(tmp_path):
+  gradients = np.random.default_rng(2).normal(size=(20, 3)).astype(np.float32)
+
+  def make():
+    variable = keras.Variable(START)
+    optimizer = optimizers.momentum_optimizer(falling_rate, 0.9)
+    optimizer.build([variable])
+    return variable, optimizer, tf.train.Checkpoint(variable=variable, optimizer=optimizer)
+
+  def apply(variable, optimizer, steps):
+    for gradient in gradients[steps]:
+      optimizer.apply([tf.constant(gradient)], [variable])
+
+  variable, optimizer, checkpoint = make()
+  apply(variable, optimizer, slice(0, 10))
+  checkpoints.save(checkpoint, tmp_path, step=10)
+  apply(variable, optimizer, slice(10, 20))
+  resumed, optimizer, checkpoint = make()
+  assert checkpoints.restore_newest(checkpoint, tmp_path) == 10
+  apply(resumed, optimizer, slice(10, 20))
+  np.testing.assert_array_equal(resumed.numpy(), variable.numpy())
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.1, float("nan")])
+def test_momentum_out_of_range(momentum):
+  message = rf"MomentumOptimizer\.momentum must be in \[0, 1\], got {momentum}"
+  with pytest.raises(errors.ConfigError, match=message):
+    optimizers.momentum_optimizer(0.1, momentum)
 
 
 @pytest.mark.parametrize("centered", [False, True])

@@ -12,6 +12,7 @@ import numpy as np
 from dl_condind.evaluation import checks
 from dl_condind.evaluation.metrics import density_ratio
 from dl_condind.evaluation.metrics import gaussian_posteriors
+from dl_condind.evaluation.metrics import intervals
 from dl_condind.evaluation.metrics import marginals
 from dl_condind.evaluation.metrics import mixtures
 from dl_condind.utils import errors
@@ -47,14 +48,18 @@ def estimate(
 
   The null value is what an estimator says where the truth is 0. Of the total correlation: the
   latents of the posteriors are shuffled over the observations, each by itself, and the noise is
-  independent. Of the mutual information: each z is paired with the x of another observation. The
-  classifier learns that x says nothing; the other estimators believe the density of the wrong
-  posterior and fall far below 0.
+  independent; mixtures of correlated noise are biased more than it shows. Of the mutual
+  information: each z is paired with the x of another observation. The classifier learns that x says
+  nothing; the other estimators believe the density of the wrong posterior and fall far below 0.
 
-  The interval is that of the 2.5 and 97.5 percent quantiles of a bootstrap over the observations
-  that z was drawn from or, for minibatches, over these. It covers sampling variation, not bias. The
-  mixture, the Gaussian or the classifier stays as it is: to first order a mixture's change of
-  components changes nothing, since q(z|x) / q(z) is 1 on average over q(z), whatever x is.
+  The interval is nominally the 95 percent one of the mean that an estimator has over other
+  observations and draws of z: it covers sampling variation, not bias. The posteriors are taken for
+  those of a sample of all observations. For `all_data`, `leave_one_out` and `gaussian` it is a
+  bootstrap over the observations that z was drawn from, with the mixture or Gaussian as it is: to
+  first order a mixture's change of components changes nothing, since q(z|x) / q(z) is 1 on average
+  over q(z), whatever x is. For minibatches and the classifier it is Student's, with the standard
+  errors of `intervals.minibatch_error` and `density_ratio`. docs/estimators_coverage.md shows how
+  often each covers; the classifier's does so less where its estimate saturates.
 
   Args:
     mean: `[num_posteriors, num_latent]`, of six posteriors or more.
@@ -74,7 +79,8 @@ def estimate(
 
   Returns:
     In nats, for each of `QUANTITIES` and `ESTIMATORS`: `{quantity}.{estimator}` and the same with
-    `_null`, `_low` and `_high`, the ends of the interval. `gaussian` is None with too few points.
+    `_null`, `_low` and `_high`, the ends of the interval. `gaussian` is None with too few points,
+    the interval of minibatches if each of them is all posteriors.
     `mutual_information.all_data_bound` and `mutual_information.minibatch_bound`: log num_posteriors
     and log minibatch_size, which these estimates cannot exceed. And `density`, `num_posteriors`.
 
@@ -112,13 +118,16 @@ def estimate(
     "mutual_information": _mutual_information(draws, scored, paired=True),
     "mutual_information_null": _mutual_information(draws, scored, paired=False),
   }
-  _add_density_ratios(estimates, encoder, null_encoder, scored, num_ratio_points, random_state)
+  ratios = _density_ratios(encoder, null_encoder, scored, num_ratio_points, random_state)
+  for name, found in ratios.items():
+    estimates[name]["density_ratio"] = found.log_odds
+  ratio_errors = {name: found.std_error for name, found in ratios.items()}
   return {
     "density": density,
     "num_posteriors": len(mean),
     "mutual_information.all_data_bound": float(np.log(len(mean))),
     "mutual_information.minibatch_bound": float(np.log(minibatch_size)),
-    **_summarize(estimates, num_resamples, random_state),
+    **_summarize(estimates, ratio_errors, (minibatch_size, len(mean)), num_resamples, random_state),
   }
 
 
@@ -215,44 +224,44 @@ def _cluster_means(values, num_clusters):
   return None if values is None else np.mean(values.reshape(num_clusters, -1), axis=1)
 
 
-def _add_density_ratios(estimates, encoder, null_encoder, scored, num_points, random_state):
-  """Adds the estimates of the classifier, one for each point."""
+def _density_ratios(encoder, null_encoder, scored, num_points, random_state):
+  """Returns what the classifier says of each quantity and its null."""
   rows, z = _draw_points(encoder, num_points, random_state)
   _, null_z = _draw_points(null_encoder, num_points, random_state)
-  odds = {
-    "total_correlation": density_ratio.total_correlation_log_odds(z, random_state),
-    "total_correlation_null": density_ratio.total_correlation_log_odds(null_z, random_state),
+  ratios = {
+    "total_correlation": density_ratio.total_correlation_ratios(z, random_state),
+    "total_correlation_null": density_ratio.total_correlation_ratios(null_z, random_state),
   }
   pairings = {"mutual_information": rows, "mutual_information_null": np.roll(rows, 1)}
   for name, paired in pairings.items():
-    odds[name] = density_ratio.mutual_information_log_odds(z, *_rows_of(scored, paired))
-  for name, log_odds in odds.items():
-    estimates[name]["density_ratio"] = log_odds
+    ratios[name] = density_ratio.mutual_information_ratios(z, *_rows_of(scored, paired))
+  return ratios
 
 
-def _summarize(estimates, num_resamples, random_state):
-  """Returns value, null value and interval of every estimate by its key."""
+def _summarize(estimates, ratio_errors, sizes, num_resamples, random_state):
+  """Returns value, null value and interval of every estimate by its key.
+
+  Args:
+    estimates: Values of each cluster, `[num_clusters]` or None, by quantity and estimator.
+    ratio_errors: Standard errors of the classifier's estimates by quantity.
+    sizes: The numbers of observations in a minibatch and of all posteriors.
+    num_resamples: See `estimate`.
+    random_state: See there.
+  """
   results = {}
   for quantity in QUANTITIES:
     for name in ESTIMATORS:
       values, nulls = estimates[quantity][name], estimates[f"{quantity}_null"][name]
-      low, high = bootstrap_interval(values, num_resamples, random_state)
       results[f"{quantity}.{name}"] = None if values is None else float(np.mean(values))
       results[f"{quantity}.{name}_null"] = None if nulls is None else float(np.mean(nulls))
-      results[f"{quantity}.{name}_low"] = low
-      results[f"{quantity}.{name}_high"] = high
+      if values is None or (name.startswith("minibatch") and sizes[0] == sizes[1]):
+        interval = (None, None)
+      elif name.startswith("minibatch"):
+        error = intervals.minibatch_error(values, *sizes)
+        interval = intervals.student(np.mean(values), error, len(values))
+      elif name == "density_ratio":
+        interval = intervals.student(np.mean(values), ratio_errors[quantity], len(values))
+      else:
+        interval = intervals.bootstrap(values, num_resamples, random_state)
+      results[f"{quantity}.{name}_low"], results[f"{quantity}.{name}_high"] = interval
   return results
-
-
-def bootstrap_interval(
-  values: np.ndarray | None, num_resamples: int, random_state: np.random.RandomState
-) -> tuple[float | None, float | None]:
-  """Returns the 95 percent percentile interval of the mean of values, None and None of None."""
-  if values is None:
-    return None, None
-  means = [
-    np.mean(values[random_state.randint(len(values), size=len(values))])
-    for _ in range(num_resamples)
-  ]
-  low, high = np.percentile(means, [2.5, 97.5])
-  return float(low), float(high)

@@ -82,8 +82,22 @@ def sample_mixture(
   """
   num_posteriors, num_latent = mean.shape
   noise = random_state.standard_normal((num_posteriors, num_samples, num_latent))
+  return place_noise(mean, scale_tril, noise)
+
+
+def place_noise(mean: np.ndarray, scale_tril: np.ndarray, noise: np.ndarray) -> np.ndarray:
+  """Returns z = mean + scale_tril noise, the draws of one posterior together.
+
+  Args:
+    mean: `[num_posteriors, num_latent]`.
+    scale_tril: `[num_posteriors, num_latent, num_latent]`.
+    noise: Standard normal, `[num_posteriors, num_samples, num_latent]`.
+
+  Returns:
+    `[num_posteriors * num_samples, num_latent]`.
+  """
   z = mean[:, None, :] + noise @ np.swapaxes(scale_tril, 1, 2)
-  return z.reshape(-1, num_latent)
+  return z.reshape(-1, mean.shape[1])
 
 
 def shuffle_latents(
@@ -101,6 +115,20 @@ def shuffle_latents(
   """
   order = np.stack([random_state.permutation(len(mean)) for _ in range(mean.shape[1])], axis=1)
   return np.take_along_axis(mean, order, axis=0), np.take_along_axis(stddev, order, axis=0)
+
+
+def rescale(scale_tril: np.ndarray, stddev: np.ndarray) -> np.ndarray:
+  """Returns scales of noise with other standard deviations and the same correlations.
+
+  Args:
+    scale_tril: `[num_posteriors, num_latent, num_latent]`.
+    stddev: `[num_posteriors, num_latent]`.
+
+  Returns:
+    `[num_posteriors, num_latent, num_latent]`.
+  """
+  # A row's length is the latent's standard deviation.
+  return stddev[:, :, None] * scale_tril / np.linalg.norm(scale_tril, axis=2, keepdims=True)
 
 
 def independent_scales(stddev: np.ndarray) -> np.ndarray:

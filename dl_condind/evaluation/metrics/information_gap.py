@@ -113,7 +113,8 @@ def theorem_terms(
       leave_one_out), and `..._shuffled`, the value for z and the x of another z (at most 0);
     - `information_gap`, the left-hand side of Eq. 8;
     - `conditional_total_correlation`, E_x[TC(z|x)], in closed form, and `total_correlation`, TC(z),
-      with its `..._null`, the estimate where latents are independent;
+      with its `..._null`, the estimate where means and noise are independent (correlated noise is
+      biased more than it shows);
     - `theorem_difference`, the left-hand side of Eq. 8 minus the right-hand side.
 
     Each term of Eq. 8 and the difference also `..._per_pair`, `[num_latent][num_latent]`, 0 where a

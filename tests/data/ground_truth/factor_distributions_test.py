@@ -42,6 +42,14 @@ def test_pair_has_the_distribution_of_the_paper(strength):
   assert data.correlations()["a~c"] == pytest.approx(correlation, abs=0.01)
 
 
+@pytest.mark.parametrize("sizes", [(8, 15), (10, 10), (6, 32)])
+@pytest.mark.parametrize("strength, correlation", [(0.2, 0.77), (0.4, 0.40), (0.7, 0.16)])
+def test_correlation_at_the_strengths_of_the_docstring(sizes, strength, correlation):
+  distribution = factor_distributions.FactorDistribution([("a", "b")], strength)
+  data = factor_distributions.RedistributedFactors(Plain(sizes), distribution)
+  assert data.correlations()["a~b"] == pytest.approx(correlation, abs=0.006)
+
+
 def test_the_other_factors_stay_uniform_and_independent():
   factors = redistribute(correlated_pairs=[("a", "c")], strength=0.1).sample_factors(
     100_000, np.random.RandomState(1)

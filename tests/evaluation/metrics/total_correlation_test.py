@@ -238,6 +238,39 @@ def test_null_has_no_correlated_noise():
   assert correlated["total_correlation"] - correlated["total_correlation_null"] > 7
 
 
+def test_own_noise_null_is_the_estimate_of_independent_means():
+  # The means are independent already, so nothing but the draws differs.
+  correlated = evaluate(toy_representation(0.6, 0.9), density="full")
+  null = correlated["total_correlation_own_noise_null"]
+  assert correlated["total_correlation"] == pytest.approx(null, abs=0.2)
+  independent = evaluate(toy_representation(0.6, 0.0), density="full")
+  null = independent["total_correlation_own_noise_null"]
+  assert independent["total_correlation_null"] == pytest.approx(null, abs=1e-9)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.7])
+def test_own_noise_null_leaves_what_the_means_share(correlation):
+  # Two latents, wide posteriors: the biases of the estimate and of its null cancel.
+  root = np.linalg.cholesky(equicorrelated(2, 0.8))
+  encode = toy_representation(0.6, correlation, root.T).gaussian_encoder
+  two_latents = representation.Representation(
+    lambda x: x, gaussian_encoder=lambda observations: encode(observations[:, :2])
+  )
+  results = evaluate(two_latents, density="full", num_repeats=40)
+  noise = 0.36 * equicorrelated(2, correlation)
+  truth, noise_alone = (
+    -0.5 * np.linalg.slogdet(0.64 * equicorrelated(2, of_means) + noise)[1]
+    for of_means in (0.8, 0.0)
+  )
+  assert truth > noise_alone + 0.15
+  found = results["total_correlation"] - results["total_correlation_own_noise_null"]
+  error = np.hypot(
+    results["total_correlation_std_error"], results["total_correlation_own_noise_null_std_error"]
+  )
+  assert found == pytest.approx(truth - noise_alone, abs=4 * error)
+  assert 4 * error < 0.1
+
+
 def test_results_are_plain_named_and_bracketed():
   results = evaluate(toy_representation(0.6, 0.9), density="full", num_repeats=4)
   assert results["total_correlation_density"] == "full"
@@ -246,7 +279,7 @@ def test_results_are_plain_named_and_bracketed():
     "total_correlation_bound",
     *(
       f"total_correlation{name}{suffix}"
-      for name in ("", "_null", "_leave_one_out")
+      for name in ("", "_null", "_own_noise_null", "_leave_one_out")
       for suffix in ("", "_std_error")
     ),
   }
