@@ -51,6 +51,7 @@ def write_report(
   output_path: str | os.PathLike | None = None,
   show_models: bool = True,
   grid: study.Study | None = None,
+  trust_model: bool = False,
 ) -> pathlib.Path:
   """Writes the report of a study, with its figures in the folder `figures` beside it.
 
@@ -59,6 +60,7 @@ def write_report(
     output_path: Name of the page; `{study_dir}/report.html` if None.
     show_models: Whether to show what two models do; for that of VAEs the data set must be there.
     grid: The study whose runs these are, named by their numbers, to tell which are missing.
+    trust_model: Whether models may have operations that no model of this package has.
 
   Returns:
     The name of the page.
@@ -77,7 +79,8 @@ def write_report(
   found = comparisons.compare_all(settings)
   by_family = study_runs.by_family(settings)
   models = {
-    family: _draw_models(cells) if show_models else [] for family, cells in by_family.items()
+    family: _draw_models(cells, trust_model) if show_models else []
+    for family, cells in by_family.items()
   }
   told = [text for family in by_family for text in _FINDINGS[family].describe(by_family[family])]
   title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
@@ -112,7 +115,7 @@ def _check_replaceable(figure_dir: pathlib.Path) -> None:
     )
 
 
-def _draw_models(settings: comparisons.Settings) -> list[study_figures.Drawn]:
+def _draw_models(settings: comparisons.Settings, trust_model: bool) -> list[study_figures.Drawn]:
   """Returns the pictures of two models, none if no setting has stored models to compare."""
   from dl_condind.visualize import model_pairs  # It alone needs TensorFlow.
 
@@ -120,7 +123,7 @@ def _draw_models(settings: comparisons.Settings) -> list[study_figures.Drawn]:
   if not pair:
     return []
   try:
-    return model_pairs.draw(pair)
+    return model_pairs.draw(pair, trust_model)
   except errors.DatasetError as error:
     message = f"{error} The option --noshow_models leaves the models out of the report."
     raise errors.DatasetError(message) from error

@@ -47,6 +47,7 @@ def reproduce(
   gin_bindings: Sequence[str] = (),
   overwrite: bool = False,
   model_dir: str | os.PathLike | None = None,
+  trust_model: bool = False,
 ) -> None:
   """Trains, postprocesses, evaluates and pictures one run; what is there already is left as it is.
 
@@ -57,6 +58,7 @@ def reproduce(
     gin_bindings: Bindings of the training, read last.
     overwrite: Whether to start the run anew.
     model_dir: Folder of a trained model to take instead of training one.
+    trust_model: Whether the model may have operations that no model of this package has.
 
   Raises:
     ConfigError: If the configuration is not valid, the folder holds another run, or a result of a
@@ -74,21 +76,29 @@ def reproduce(
     if model_dir is None:
       model_dir = output / "model"
       train.train_with_gin(model_dir, overwrite, gin_files, [*bindings, *gin_bindings])
-    _evaluate(grid, pathlib.Path(model_dir), output, overwrite)
+    _evaluate(grid, pathlib.Path(model_dir), output, overwrite, trust_model)
 
 
 def _evaluate(
-  grid: study.Study, model_dir: pathlib.Path, output: pathlib.Path, overwrite: bool
+  grid: study.Study,
+  model_dir: pathlib.Path,
+  output: pathlib.Path,
+  overwrite: bool,
+  trust_model: bool,
 ) -> None:
   for name in grid.representations:
     folder = output / "postprocessed" / name
-    postprocess.postprocess_with_gin(model_dir, folder, overwrite, [_postprocess_file(name)])
+    postprocess.postprocess_with_gin(
+      model_dir, folder, overwrite, [_postprocess_file(name)], trust_model=trust_model
+    )
   for name in grid.evaluated:
     folder = output / "postprocessed" / name if grid.representations else model_dir
     for metric in grid.metrics:
       directory = output / "metrics" / name / study.metric_name(metric)
       try:
-        evaluate.evaluate_with_gin(folder, directory, overwrite, [_metric_file(metric)])
+        evaluate.evaluate_with_gin(
+          folder, directory, overwrite, [_metric_file(metric)], trust_model=trust_model
+        )
       except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
         raise errors.ConfigError(
           f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of "
@@ -96,9 +106,9 @@ def _evaluate(
         ) from error
   pictures = output / "visualizations"
   if grid.representations:
-    visualize_model.visualize_model(model_dir, pictures, overwrite)
+    visualize_model.visualize_model(model_dir, pictures, overwrite, trust_model=trust_model)
   else:
-    visualize_infogan.visualize_infogan([model_dir], pictures, overwrite)
+    visualize_infogan.visualize_infogan([model_dir], pictures, overwrite, trust_model=trust_model)
 
 
 def _check_stages(grid: study.Study) -> None:

@@ -51,19 +51,23 @@ def _has_collapsed(run: study_runs.Run) -> bool:
   return any(run.measure(name) for name in ("collapsed", "discriminator_collapsed"))
 
 
-def draw(pair: Pair) -> list[study_figures.Drawn]:
+def draw(pair: Pair, trust_model: bool = False) -> list[study_figures.Drawn]:
   """Returns pictures of two models of one setting.
 
   Of VAEs, reconstructions of the same images and traversals from the first of them. Of InfoGANs,
   the losses, each code in each category, and the first two codes together.
 
+  Args:
+    pair: The runs.
+    trust_model: Whether models may have operations that no model of this package has.
+
   Raises:
     DatasetError: If a model or its log is damaged or the data set cannot be read.
   """
   described = " and ".join(map(_describe, pair))
-  if pair[0].family == study_runs.INFOGAN:
-    return _draw_infogans(pair, described)
-  return _draw_vaes(pair, described)
+  draw_family = _draw_infogans if pair[0].family == study_runs.INFOGAN else _draw_vaes
+  with saved_models.trusting(trust_model):
+    return draw_family(pair, described)
 
 
 def _describe(run: study_runs.Run) -> str:

@@ -9,6 +9,7 @@ from absl import logging
 import numpy as np
 from PIL import Image
 
+from dl_condind.methods import saved_models
 from dl_condind.utils import files
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import picture_folders
@@ -35,6 +36,7 @@ def visualize_model(
   num_animations: int = 5,
   num_frames: int = 20,
   fps: int = 10,
+  trust_model: bool = False,
 ) -> None:
   """Writes pictures of a trained model into output_dir, unless they are there already.
 
@@ -51,6 +53,7 @@ def visualize_model(
     num_animations: Number of observations that are traversed.
     num_frames: Frames of an animation.
     fps: Frames per second.
+    trust_model: Whether the model may have operations that no model of this package has.
 
   Raises:
     DatasetError: If the model is missing or damaged, or its data set cannot be read.
@@ -60,7 +63,8 @@ def visualize_model(
   picture_folders.check_in(2, 1000, num_frames=num_frames)
   picture_folders.check_in(1, 50, fps=fps)
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
-  model = stored_models.StoredModel(model_dir)
+  with saved_models.trusting(trust_model):
+    model = stored_models.StoredModel(model_dir)
   settings = {
     "input_sha256": files.manifest_digest(model_dir / "saved_model"),
     "num_animations": num_animations,
