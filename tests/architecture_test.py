@@ -27,12 +27,13 @@ BELOW = {
 METHOD_LAYERS = [
   {"train"},
   {"training_loop", "saved_models", "run_directory", "stored_infogan"},
-  {"checkpoints", "runtime"},
+  {"checkpoints", "model_check", "runtime"},
   {"factor_vae", "beta_tc_vae", "annealed_vae", "dip_vae"},
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
   {"base_model", "architectures", "infogan_networks", "losses", "optimizers", "posteriors"},
-  {"deconvolution", "discriminator_watch", "image_inputs", "model_errors"},
+  {"deconvolution", "discriminator_watch", "graph_check", "image_inputs", "model_errors"},
+  {"model_operations"},
 ]
 # What a metric may import of `evaluation`: of `metrics`, the pure functions of others.
 METRICS_MAY_IMPORT = (

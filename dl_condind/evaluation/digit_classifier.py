@@ -138,7 +138,8 @@ def _stored(path: pathlib.Path, log: Callable[..., None]) -> Any | None:
   """Returns the model at path, None if it is absent or, which is logged, damaged."""
   if path.exists():
     try:
-      return saved_models.load(path)
+      with saved_models.trusting(False):  # Trust in an InfoGAN is none in what judges it.
+        return saved_models.load(path)
     except errors.DatasetError as error:
       log("Training the digit classifier again: %s", error)
   return None

@@ -45,6 +45,7 @@ from dl_condind.evaluation.metrics import strong_downstream_task  # noqa: F401
 from dl_condind.evaluation.metrics import total_correlation  # noqa: F401
 from dl_condind.evaluation.metrics import unsupervised_metrics  # noqa: F401
 from dl_condind.evaluation.metrics import vae_terms  # noqa: F401
+from dl_condind.methods import saved_models
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -66,10 +67,12 @@ def evaluate_with_gin(
   gin_config_files: Sequence[str] = (),
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
+  trust_model: bool = False,
 ) -> None:
   """Evaluates the metric that gin files and bindings describe; see `evaluate`.
 
-  `dataset.name = "auto"` stands for the data set of the representation.
+  `dataset.name = "auto"` stands for the data set of the representation. Only with trust_model may
+  the model have operations that no model of this package has.
   """
   input_dir = pathlib.Path(input_dir)
   stages.parse_with_dataset(
@@ -80,7 +83,8 @@ def evaluate_with_gin(
     named_data.DATA_SETS,
   )
   try:
-    evaluate(input_dir, output_dir, overwrite)
+    with saved_models.trusting(trust_model):
+      evaluate(input_dir, output_dir, overwrite)
   finally:
     gin.clear_config()
 
@@ -93,6 +97,7 @@ def evaluate_each(
   gin_config_files: Sequence[str] = (),
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
+  trust_model: bool = False,
 ) -> tuple[list[side_by_side.Record], list[str]]:
   """Evaluates one metric or several, on one representation or on all of a model, side by side.
 
@@ -111,6 +116,7 @@ def evaluate_each(
     gin_config_files: gin files that are read first.
     gin_bindings: gin bindings that are read last.
     trust_gin_imports: Whether gin files may import any module.
+    trust_model: Whether models may have operations that no model of this package has.
 
   Returns:
     The records, and what kept each other metric from being evaluated.
@@ -138,6 +144,7 @@ def evaluate_each(
         [*gin_config_files, *metrics[metric]],
         gin_bindings,
         trust_gin_imports,
+        trust_model,
       )
       records.append(side_by_side.Record(name, metric or output_dir.name, directory))
     except (ValueError, errors.DivergedError) as error:
@@ -191,7 +198,8 @@ def evaluate(
     if stages.config_of(input_dir).stem == "train":
       represent = stored_generators.load_generator(input_dir)
     else:
-      represent = _load(str(model_dir.resolve()), files.manifest_digest(model_dir), random_seed)
+      digest, path = files.manifest_digest(model_dir), str(model_dir.resolve())
+      represent = _load(path, digest, random_seed, saved_models.is_trusting())
     with progress_lines.heartbeat(f"Computing {metric}"):
       values = evaluation_fn(dataset, represent, random_state=np.random.RandomState(random_seed))
     stage.finish(
@@ -213,6 +221,8 @@ def _shared(dataset: ground_truth_data.GroundTruthData) -> ground_truth_data.Gro
 
 
 @functools.lru_cache(maxsize=2)
-def _load(path: str, digest: str, random_seed: int) -> representation.Representation:
-  del digest
+def _load(
+  path: str, digest: str, random_seed: int, is_trusting: bool
+) -> representation.Representation:
+  del digest, is_trusting  # A model that was loaded in trust is not returned to others.
   return stored_representations.load_representation(path, random_seed)

@@ -16,6 +16,7 @@ from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation import udr  # noqa: F401 (registers `udr_sklearn`)
 from dl_condind.evaluation.metrics import vae_terms
+from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import progress_lines
@@ -37,6 +38,7 @@ def evaluate_with_gin(
   gin_config_files: Sequence[str] = (),
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
+  trust_model: bool = False,
 ) -> None:
   """Ranks the models of several representations as gin files and bindings describe.
 
@@ -49,6 +51,7 @@ def evaluate_with_gin(
     gin_config_files: gin files that are read first.
     gin_bindings: gin bindings that are read last.
     trust_gin_imports: Whether gin files may import any module.
+    trust_model: Whether models may have operations that no model of this package has.
 
   Raises:
     DatasetError: If a representation is missing or damaged.
@@ -56,6 +59,8 @@ def evaluate_with_gin(
       their seed, or output_dir holds something made with other settings.
   """
   folders = stages.matching_representations(input_dirs)
+  for folder in folders:
+    results.check_recorded_model(folder / "saved_model")
   _check_same_training(folders)
   digests = [files.manifest_digest(folder / "saved_model") for folder in folders]
   stages.parse_with_dataset(
@@ -66,7 +71,8 @@ def evaluate_with_gin(
     named_data.DATA_SETS,
   )
   try:
-    evaluate_models(folders, pathlib.Path(output_dir), overwrite)
+    with saved_models.trusting(trust_model):
+      evaluate_models(folders, pathlib.Path(output_dir), overwrite)
   finally:
     gin.clear_config()
 

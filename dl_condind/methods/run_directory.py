@@ -35,10 +35,11 @@ def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite:
 
   Returns:
     NEW, UNFINISHED or COMPLETE: the state of the run found there. A run whose SavedModel was
-    deleted is unfinished.
+    deleted is unfinished, and loses its record, which would not name the next one.
 
   Raises:
     ConfigError: If a run of another configuration is there, or something that is no run.
+    DatasetError: If the SavedModel is not the one that the record names.
   """
   config = {k: v for k, v in configs.operative_config().items() if k not in _NOT_IDENTITY}
   identity = {**config, **{f"runtime.{key}": value for key, value in fingerprint.items()}}
@@ -49,8 +50,12 @@ def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite:
     _clear(model_dir)
   else:
     _check_same(model_dir, identity, _read(path))
-    exported = (model_dir / "saved_model" / files.MANIFEST).is_file()
-    return COMPLETE if exported and results.is_complete(model_dir, "train") else UNFINISHED
+    if not results.is_complete(model_dir, "train"):
+      return UNFINISHED
+    if results.has_recorded_model(model_dir / "saved_model"):
+      return COMPLETE
+    files.remove_directory(model_dir / "results")
+    return UNFINISHED
   files.write_json(path, identity)
   return NEW
 

@@ -1,16 +1,60 @@
-"""Trained models as TensorFlow SavedModels: no code of this package is needed to load them."""
+"""Trained models as TensorFlow SavedModels: no code of this package is needed to load them.
 
+A SavedModel is a program. Its manifest proves that its files belong together, not who made them, so
+`load` also reads the program first and refuses one that models of this package do not consist of.
+"""
+
+from collections.abc import Iterator
 from collections.abc import Mapping
+import contextlib
+import contextvars
 import os
 import pathlib
 from typing import Any
 
+from absl import logging
 import tensorflow as tf
 
 from dl_condind.methods import base_model
 from dl_condind.methods import checkpoints
+from dl_condind.methods import model_check
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import results
+
+# What `tf.saved_model.load` raises where a file is not as it expects.
+_LOAD_ERRORS = (
+  tf.errors.OpError,
+  AssertionError,
+  AttributeError,
+  LookupError,
+  OSError,
+  RuntimeError,
+  TypeError,
+  ValueError,
+)
+
+_is_trusted = contextvars.ContextVar("_is_trusted", default=False)
+
+
+@contextlib.contextmanager
+def trusting(trust_model: bool) -> Iterator[None]:
+  """Says for a block whether `load` skips the check of what a model consists of.
+
+  Programs and the functions behind them open the block; the metrics and pictures in between, which
+  gin calls, need not hand the answer on. It ends with the block, an inner block overrides an outer
+  one, and another thread starts without trust.
+  """
+  token = _is_trusted.set(trust_model)
+  try:
+    yield
+  finally:
+    _is_trusted.reset(token)
+
+
+def is_trusting() -> bool:
+  """Returns whether the innermost `trusting` block around the caller trusts models."""
+  return _is_trusted.get()
 
 
 def export(model: base_model.Model, path: str | os.PathLike) -> None:
@@ -24,21 +68,39 @@ def export(model: base_model.Model, path: str | os.PathLike) -> None:
 
 
 def save(module: tf.Module, signatures: Mapping[str, Any], path: str | os.PathLike) -> None:
-  """Writes a module atomically, with the checksums of its files."""
+  """Writes a module atomically, with the checksums of its files.
+
+  Logs a warning if it has operations, such as those of a network of the user, for which `load`
+  will need trust.
+  """
   path = pathlib.Path(path)
   with checkpoints.tensorflow_writes(path), files.atomic_directory(path) as temporary:
     tf.saved_model.save(module, str(temporary), signatures=signatures)
+  try:
+    model_check.check(path)
+  except errors.DatasetError as error:
+    logging.warning("The stages after this one need --trust_model: %s", error)
 
 
 def load(path: str | os.PathLike) -> Any:
-  """Loads a model written by this package, after checking that its files are unchanged.
+  """Loads a model that this package wrote, after checking that it is whole and harmless.
 
-  A SavedModel is a program: one without the manifest it was written with is refused.
+  Its files must be those of its manifest, it must be the one that the record next to it names, and
+  it must have only operations that models of this package have, unless in a `trusting` block.
 
   Raises:
-    DatasetError: If the model is missing, has no manifest or was changed.
+    DatasetError: If the model is missing, has no manifest, was changed, is not the recorded one, is
+      damaged, or has another operation, which the message names.
   """
-  if not pathlib.Path(path).is_dir():
+  path = pathlib.Path(path)
+  if not path.is_dir():
     raise errors.DatasetError(f"No model at {path}: train it, or name the folder of its run.")
   files.verify_manifest(path)
-  return tf.saved_model.load(str(path))
+  results.check_recorded_model(path)
+  if not is_trusting():
+    model_check.check(path)
+  try:
+    return tf.saved_model.load(str(path))
+  except _LOAD_ERRORS as error:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    raise errors.DatasetError(f"{path} is damaged ({reason}); write it again.") from error

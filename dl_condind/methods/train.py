@@ -146,6 +146,7 @@ def train(
       losses |= {name: problem is not None for name, problem in model.problems().items()}
       losses |= {"global_step": training_steps, "elapsed_time": time.monotonic() - start_time}
       extra = {"random_seed": random_seed, **{f"runtime.{k}": v for k, v in identity.items()}}
+      extra |= results.model_provenance(model_dir / "saved_model")
       results.write_results(model_dir, STEP, losses, results.provenance(provenance, extra))
   logging.info("Finished %s: %s", model_dir, {key: round(v, 4) for key, v in losses.items()})
 

@@ -81,10 +81,12 @@ def postprocess_with_gin(
   gin_config_files: Sequence[str] = (),
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
+  trust_model: bool = False,
 ) -> None:
   """Makes the representation that gin files and bindings describe; see `postprocess`.
 
-  `dataset.name = "auto"` stands for the data set the model was trained on.
+  `dataset.name = "auto"` stands for the data set the model was trained on. Only with trust_model
+  may the model have operations that no model of this package has.
   """
   model_dir = pathlib.Path(model_dir)
   stages.parse_with_dataset(
@@ -95,7 +97,8 @@ def postprocess_with_gin(
     named_data.DATA_SETS,
   )
   try:
-    postprocess(model_dir, output_dir, overwrite)
+    with saved_models.trusting(trust_model):
+      postprocess(model_dir, output_dir, overwrite)
   finally:
     gin.clear_config()
 

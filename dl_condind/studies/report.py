@@ -54,6 +54,7 @@ def write_report(
   grid: study.Study | None = None,
   runs_csv: str | os.PathLike | None = None,
   trust_gin_imports: bool = False,
+  trust_model: bool = False,
 ) -> pathlib.Path:
   """Writes the report of a study, with its figures in the folder `figures` beside it.
 
@@ -65,6 +66,7 @@ def write_report(
     runs_csv: A table of the runs to read instead of their folders, such as a published `runs.csv`.
       Then no models are shown.
     trust_gin_imports: Whether to run the modules that the trainings of the models imported.
+    trust_model: Whether models may have operations that no model of this package has.
 
   Returns:
     The name of the page.
@@ -88,7 +90,7 @@ def write_report(
   found = comparisons.compare_all(settings)
   by_family = study_runs.by_family(settings)
   models = {
-    family: _draw_models(cells, trust_gin_imports) if show_models else []
+    family: _draw_models(cells, trust_gin_imports, trust_model) if show_models else []
     for family, cells in by_family.items()
   }
   told = [text for family in by_family for text in _FINDINGS[family].describe(by_family[family])]
@@ -122,7 +124,7 @@ def _check_replaceable(figure_dir: pathlib.Path) -> None:
 
 
 def _draw_models(
-  settings: comparisons.Settings, trust_gin_imports: bool
+  settings: comparisons.Settings, trust_gin_imports: bool, trust_model: bool
 ) -> list[study_figures.Drawn]:
   """Returns the pictures of two models, none if no setting has stored models to compare."""
   from dl_condind.visualize import model_pairs  # It alone needs TensorFlow.
@@ -131,7 +133,7 @@ def _draw_models(
   if not pair:
     return []
   try:
-    return model_pairs.draw(pair, trust_gin_imports)
+    return model_pairs.draw(pair, trust_gin_imports, trust_model)
   except errors.DatasetError as error:
     message = f"{error} With show_models=False the report leaves the models out."
     raise errors.DatasetError(message) from error

@@ -56,6 +56,7 @@ def reproduce(
   overwrite: bool = False,
   model_dir: str | os.PathLike | None = None,
   trust_gin_imports: bool = False,
+  trust_model: bool = False,
 ) -> None:
   """Trains, postprocesses, evaluates and pictures one run; what is there already is left as it is.
 
@@ -67,6 +68,7 @@ def reproduce(
     overwrite: Whether to start the run anew.
     model_dir: Folder of a trained model to take instead of training one.
     trust_gin_imports: Whether gin files may import any module.
+    trust_model: Whether the model may have operations that no model of this package has.
 
   Raises:
     ConfigError: If the configuration is not valid, the folder holds another run, or a result of a
@@ -86,7 +88,7 @@ def reproduce(
     if model_dir is None:
       model_dir = output / "model"
       train.train_with_gin(model_dir, overwrite, *config)
-    _evaluate(grid, pathlib.Path(model_dir), output, overwrite, trust_gin_imports)
+    _evaluate(grid, pathlib.Path(model_dir), output, overwrite, trust_gin_imports, trust_model)
 
 
 def _evaluate(
@@ -95,17 +97,18 @@ def _evaluate(
   output: pathlib.Path,
   overwrite: bool,
   trust_gin_imports: bool,
+  trust_model: bool,
 ) -> None:
   for name in grid.representations:
     folder = output / "postprocessed" / name
-    config = ([study.postprocess_file(name)], (), trust_gin_imports)
+    config = ([study.postprocess_file(name)], (), trust_gin_imports, trust_model)
     postprocess.postprocess_with_gin(model_dir, folder, overwrite, *config)
   evaluations = list(itertools.product(grid.evaluated, grid.metrics))
   for number, (name, metric) in enumerate(evaluations, start=1):
     folder = output / "postprocessed" / name if grid.representations else model_dir
     directory = output / "metrics" / name / study.metric_name(metric)
     logging.info("[%d/%d] %s", number, len(evaluations), directory)
-    config = ([study.metric_file(metric)], (), trust_gin_imports)
+    config = ([study.metric_file(metric)], (), trust_gin_imports, trust_model)
     try:
       evaluate.evaluate_with_gin(folder, directory, overwrite, *config)
     except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
@@ -116,10 +119,14 @@ def _evaluate(
   pictures = output / "visualizations"
   if grid.representations:
     visualize_model.visualize_model(
-      model_dir, pictures, overwrite, trust_gin_imports=trust_gin_imports
+      model_dir,
+      pictures,
+      overwrite,
+      trust_gin_imports=trust_gin_imports,
+      trust_model=trust_model,
     )
   else:
-    visualize_infogan.visualize_infogan([model_dir], pictures, overwrite)
+    visualize_infogan.visualize_infogan([model_dir], pictures, overwrite, trust_model=trust_model)
 
 
 def _check_stages(grid: study.Study, trust_gin_imports: bool) -> None:

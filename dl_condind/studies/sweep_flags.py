@@ -74,6 +74,7 @@ def run(grid: study.Study) -> None:
   command = [sys.executable, os.path.abspath(sys.argv[0]), f"--study={values.study}"]
   command += [f"--gin_bindings={binding}" for binding in values.gin_bindings]
   command += ["--trust_gin_imports"] if values.trust_gin_imports else []
+  command += ["--trust_model"] if values.trust_model else []
   model_nums = sweep.parse_model_nums(values.model_nums, grid)
   jobs = sweep.make_jobs(grid, model_nums, values.output_directory, command, values.gin_bindings)
   if values.status:
@@ -102,7 +103,7 @@ def _check_flags(values: flags.FlagValues) -> None:
     *((name, False) for name in ("list_studies", "only_print", "only_check")),
     *((name, False) for name in ("model_num", "model_dir")),
     *((name, engine is not None) for name in ("engine", "workers", "threads", "devices")),
-    *((name, engine is not None) for name in ("retries", "timeout_hours")),
+    *((name, engine is not None) for name in ("retries", "timeout_hours", "trust_model")),
     ("overwrite", makes_runs),
     ("ray_address", engine == "ray"),
     ("runs_per_gpu", makes_runs and values.devices == "gpu"),

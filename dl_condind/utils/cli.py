@@ -61,6 +61,15 @@ def define_overwrite_flag() -> None:
   flags.DEFINE_bool("overwrite", False, "Replace results that are already there.")
 
 
+def define_trust_model_flag() -> None:
+  """Defines --trust_model."""
+  flags.DEFINE_bool(
+    "trust_model",
+    False,
+    "Load models with operations that no model of dl_condind has: they can do anything here.",
+  )
+
+
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
   """Holds back what imports print on stderr, and shows it only if one fails by a bug.

@@ -41,7 +41,8 @@ _DISTRIBUTIONS = (
   "tensorflow",
   "tensorflow_probability",
 )
-_PARTS = ("config", "results", "provenance")
+_MODEL_DIGEST = "saved_model_sha256"  # In the provenance of a step that stores a model.
+_STORE_MODELS = ("postprocess", "train")  # Those steps, the later one first.
 
 
 def write_results(
@@ -114,6 +115,46 @@ def read_provenance(directory: str | os.PathLike, step: str) -> dict[str, object
   folder = pathlib.Path(directory) / "results"
   files.verify_manifest(folder)
   return _read(folder / "json" / f"{step}_provenance.json")
+
+
+def model_provenance(path: str | os.PathLike) -> dict[str, str]:
+  """Returns what names a SavedModel in the provenance of the step that stored it at path."""
+  return {_MODEL_DIGEST: files.manifest_digest(path)}
+
+
+def has_recorded_model(path: str | os.PathLike) -> bool:
+  """Returns whether there is a SavedModel at path, next to its record.
+
+  Raises:
+    DatasetError: As `check_recorded_model`.
+  """
+  if not (pathlib.Path(path) / files.MANIFEST).is_file():
+    return False
+  check_recorded_model(path)
+  return True
+
+
+def check_recorded_model(path: str | os.PathLike) -> None:
+  """Checks that a SavedModel is the one that the record next to it was written with.
+
+  Args:
+    path: Folder of the SavedModel. Without a record next to it, or with one of a version that did
+      not name its model, there is nothing to check.
+
+  Raises:
+    DatasetError: If it is another one, or the record is damaged.
+  """
+  path = pathlib.Path(path)
+  step = next((step for step in _STORE_MODELS if is_complete(path.parent, step)), None)
+  if step is None:
+    return
+  record = read_aggregate(path.parent / "results" / "aggregate" / f"{step}.json")
+  recorded = record.get(f"{step}_provenance.{_MODEL_DIGEST}")
+  if recorded not in (None, files.manifest_digest(path)):
+    raise errors.DatasetError(
+      f"{path} is not the model that {path.parent / 'results'} was written with: restore it, or "
+      f"delete it and run the {step} stage again."
+    )
 
 
 def read_aggregate(path: str | os.PathLike) -> dict[str, object]:

@@ -30,18 +30,26 @@ class Stage:
     is_complete: Whether the stage was made before, from the same input and configuration.
   """
 
-  def __init__(self, directory: pathlib.Path, step: str, identity: Mapping[str, str]):
+  def __init__(
+    self,
+    directory: pathlib.Path,
+    step: str,
+    identity: Mapping[str, str],
+    output: pathlib.Path | None = None,
+  ):
     self.is_complete = False
     self._directory = directory
     self._step = step
     self._identity = identity
+    self._output = output
 
   def finish(
     self, values: Mapping[str, object], provenance: Mapping[str, object], previous: pathlib.Path
   ) -> None:
     """Writes the record of the stage; arguments as `results.write_results`."""
+    made = {} if self._output is None else results.model_provenance(self._output)
     results.write_results(
-      self._directory, self._step, values, {**provenance, **self._identity}, previous
+      self._directory, self._step, values, {**provenance, **self._identity, **made}, previous
     )
 
 
@@ -60,27 +68,28 @@ def stage(
     step: Name of the stage's record.
     model: Folder of the SavedModel that the stage starts from.
     overwrite: Whether to make again what is there.
-    output: Folder with a manifest that the stage writes beside its record. Where it was deleted,
+    output: Folder of the SavedModel that the stage writes beside its record. Where it was deleted,
       the stage is made again.
 
   Raises:
-    DatasetError: If the model is missing.
+    DatasetError: If the model is missing, or it or output is not the one that its record names.
     ConfigError: If the folder holds a stage of another model or configuration.
     TryAgainError: If another process works in the folder.
   """
   if not (model / files.MANIFEST).is_file():
     raise errors.DatasetError(f"No complete model at {model}: finish the stage before first.")
+  results.check_recorded_model(model)
   identity = {"input_sha256": files.manifest_digest(model), "bindings": gin.config_str()}
   with files.locked(directory):
-    made = Stage(directory, step, identity)
+    made = Stage(directory, step, identity, output)
     if results.is_complete(directory, step):
-      if overwrite:  # First, so that what an interruption leaves does not pass for complete.
-        files.remove_directory(directory / "results")
-      else:
+      if not overwrite:
         _check_same(directory, step, identity)
-        made.is_complete = output is None or (output / files.MANIFEST).is_file()
+        made.is_complete = output is None or results.has_recorded_model(output)
       if made.is_complete:
         logging.info("%s is complete.", directory)
+      else:  # First, so that what an interruption leaves does not pass for complete.
+        files.remove_directory(directory / "results")
     yield made
 
 

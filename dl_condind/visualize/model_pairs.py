@@ -51,7 +51,9 @@ def _has_collapsed(run: study_runs.Run) -> bool:
   return any(run.measure(name) for name in ("collapsed", "discriminator_collapsed"))
 
 
-def draw(pair: Pair, trust_gin_imports: bool = False) -> list[study_figures.Drawn]:
+def draw(
+  pair: Pair, trust_gin_imports: bool = False, trust_model: bool = False
+) -> list[study_figures.Drawn]:
   """Returns pictures of two models of one setting.
 
   Of VAEs, reconstructions of the same images and traversals from the first of them. Of InfoGANs,
@@ -60,15 +62,17 @@ def draw(pair: Pair, trust_gin_imports: bool = False) -> list[study_figures.Draw
   Args:
     pair: The runs.
     trust_gin_imports: Whether to run the modules that the trainings imported.
+    trust_model: Whether models may have operations that no model of this package has.
 
   Raises:
     DatasetError: If a model or its log is damaged or the data set cannot be read.
     ConfigError: If the data set needs an import that is not trusted.
   """
   described = " and ".join(map(_describe, pair))
-  if pair[0].family == study_runs.INFOGAN:
-    return _draw_infogans(pair, described)
-  return _draw_vaes(pair, described, trust_gin_imports)
+  with saved_models.trusting(trust_model):
+    if pair[0].family == study_runs.INFOGAN:
+      return _draw_infogans(pair, described)
+    return _draw_vaes(pair, described, trust_gin_imports)
 
 
 def _describe(run: study_runs.Run) -> str:

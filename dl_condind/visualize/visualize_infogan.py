@@ -29,6 +29,7 @@ def visualize_infogan(
   overwrite: bool = False,
   num_frames: int = 20,
   fps: int = 10,
+  trust_model: bool = False,
 ) -> None:
   """Writes pictures of InfoGANs into output_dir, unless they are there already.
 
@@ -47,6 +48,7 @@ def visualize_infogan(
     overwrite: Whether to replace pictures of other models or made with other settings.
     num_frames: Frames of an animation.
     fps: Frames per second.
+    trust_model: Whether models may have operations that no model of this package has.
 
   Raises:
     DatasetError: If a model, its record or its log is missing or damaged.
@@ -56,7 +58,8 @@ def visualize_infogan(
   picture_folders.check_in(2, 1000, num_frames=num_frames)
   picture_folders.check_in(1, 50, fps=fps)
   folders, output_dir = [pathlib.Path(folder) for folder in model_dirs], pathlib.Path(output_dir)
-  models = _load(folders)
+  with saved_models.trusting(trust_model):
+    models = _load(folders)
   limit = min(run_config.code_limit(_run(folder).continuous_prior) for folder in folders)
   logs = [training_logs.read(folder) for folder in folders]
   settings = {

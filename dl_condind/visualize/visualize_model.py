@@ -9,6 +9,7 @@ from absl import logging
 import numpy as np
 from PIL import Image
 
+from dl_condind.methods import saved_models
 from dl_condind.utils import files
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import picture_folders
@@ -36,6 +37,7 @@ def visualize_model(
   num_frames: int = 20,
   fps: int = 10,
   trust_gin_imports: bool = False,
+  trust_model: bool = False,
 ) -> None:
   """Writes pictures of a trained model into output_dir, unless they are there already.
 
@@ -53,6 +55,7 @@ def visualize_model(
     num_frames: Frames of an animation.
     fps: Frames per second.
     trust_gin_imports: Whether to run the modules that the training imported.
+    trust_model: Whether the model may have operations that no model of this package has.
 
   Raises:
     DatasetError: If the model is missing or damaged, or its data set cannot be read.
@@ -63,7 +66,8 @@ def visualize_model(
   picture_folders.check_in(2, 1000, num_frames=num_frames)
   picture_folders.check_in(1, 50, fps=fps)
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
-  model = stored_models.StoredModel(model_dir, trust_gin_imports)
+  with saved_models.trusting(trust_model):
+    model = stored_models.StoredModel(model_dir, trust_gin_imports)
   settings = {
     "input_sha256": files.manifest_digest(model_dir / "saved_model"),
     "num_animations": num_animations,

@@ -23,12 +23,16 @@ class Flat(tf.Module):
     codes = {name: tf.TensorSpec([None, size], tf.float32, name) for name, size in sizes.items()}
 
     def generator(codes):
-      shades = self.scale * tf.cast(tf.argmax(codes["categorical"], axis=1), tf.float32)
+      category = tf.linalg.matvec(codes["categorical"], tf.constant(np.arange(10.0), tf.float32))
+      shades = self.scale * category
       return {"images": tf.tile(shades[:, None, None, None], [1, 28, 28, 1])}
+
+    def recognition_network(images):
+      return {"mean": images[:, 0, :2, 0] + 0 * self.scale}
 
     images = tf.TensorSpec([None, 28, 28, 1], tf.float32, "images")
     self.generator = tf.function(generator, [codes])
-    self.recognition_network = tf.function(lambda images: {"mean": images[:, 0, :2, 0]}, [images])
+    self.recognition_network = tf.function(recognition_network, [images])
 
 
 @pytest.fixture

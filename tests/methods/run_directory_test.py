@@ -17,7 +17,8 @@ def claim(directory, overwrite=False):
 def finish(directory):
   (directory / "saved_model").mkdir()
   (directory / "saved_model" / "manifest.json").write_text("{}")
-  results.write_results(directory, "train", {"loss": 1.0}, {})
+  provenance = results.model_provenance(directory / "saved_model")
+  results.write_results(directory, "train", {"loss": 1.0}, provenance)
 
 
 def test_a_run_is_new_then_unfinished_then_complete(tmp_path):
@@ -33,6 +34,17 @@ def test_a_run_whose_model_was_deleted_is_unfinished(tmp_path):
   finish(tmp_path)
   shutil.rmtree(tmp_path / "saved_model")
   assert claim(tmp_path) == run_directory.UNFINISHED
+  assert not (tmp_path / "results").exists()
+  assert claim(tmp_path) == run_directory.UNFINISHED
+
+
+def test_a_run_with_the_model_of_another_is_refused_until_overwritten(tmp_path):
+  claim(tmp_path)
+  finish(tmp_path)
+  (tmp_path / "saved_model" / "manifest.json").write_text("{ }")
+  with pytest.raises(errors.DatasetError, match=r"saved_model is not the model that .*/results"):
+    claim(tmp_path)
+  assert claim(tmp_path, overwrite=True) == run_directory.NEW
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe"])

@@ -18,13 +18,14 @@ class Linear(tf.Module):
 
     def generator(codes):
       rows = sum(
-        weights[name] * tf.linalg.matvec(values, tf.range(1.0, values.shape[1] + 1))
+        weights[name]
+        * tf.linalg.matvec(values, tf.constant(np.arange(1.0, values.shape[1] + 1), tf.float32))
         for name, values in codes.items()
       )
       return {"images": tf.tile((self.offset + rows)[:, None, None, None], [1, 2, 2, 1])}
 
     def recognition_network(images):
-      mean = images[:, 0, :, 0]
+      mean = images[:, 0, :, 0] + 0 * self.offset
       return {"mean": mean, "logvar": 0 * mean, "scale_tril": tf.linalg.diag(tf.ones_like(mean))}
 
     images = tf.TensorSpec([None, 2, 2, 1], tf.float32, "images")
@@ -66,7 +67,9 @@ def test_model_without_categories(tmp_path):
 
 def test_other_model_is_refused(tmp_path):
   module = tf.Module()
-  module.decoder = tf.function(lambda z: {"images": z}, [tf.TensorSpec([None, 2], tf.float32)])
+  module.offset = tf.Variable(0.0)
+  latent_vectors = tf.TensorSpec([None, 2], tf.float32)
+  module.decoder = tf.function(lambda z: {"images": z + module.offset}, [latent_vectors])
   saved_models.save(module, {"decoder": module.decoder}, tmp_path / "model")
   model = saved_models.load(tmp_path / "model")
   assert not stored_infogan.is_infogan(model.signatures)

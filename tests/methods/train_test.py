@@ -87,6 +87,8 @@ def test_train_writes_checkpoint_model_log_and_record(tmp_path):
   assert steps == [0, 2, 4]
   files.verify_manifest(tmp_path / "saved_model")
   aggregate = results.read_aggregate(tmp_path / "results" / "aggregate" / "train.json")
+  digest = files.manifest_digest(tmp_path / "saved_model")
+  assert aggregate["train_provenance.saved_model_sha256"] == digest
   assert aggregate["train_config.vae.beta"] == "1.0"
   assert aggregate["train_provenance.dataset"] == "dummy_data"
 
@@ -106,6 +108,26 @@ def test_a_deleted_model_is_exported_again_from_the_checkpoint(tmp_path):
   shutil.rmtree(tmp_path / "saved_model")
   train.train_with_gin(tmp_path, False, VAE, TINY)
   assert (variables.read_bytes(), log.read_text()) == before
+  # An export is not the same bit for bit, so the record has to be of this one.
+  digest = files.manifest_digest(tmp_path / "saved_model")
+  assert results.read_provenance(tmp_path, "train")["saved_model_sha256"] == digest
+
+
+def test_a_record_does_not_outlive_its_model(tmp_path, monkeypatch):
+  train.train_with_gin(tmp_path, False, VAE, TINY)
+  shutil.rmtree(tmp_path / "saved_model")
+
+  def interrupted(*arguments):
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr(train, "evaluate_losses", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+      train.train_with_gin(tmp_path, False, VAE, TINY)
+  assert (tmp_path / "saved_model").is_dir()
+  assert not results.is_complete(tmp_path, "train")
+  train.train_with_gin(tmp_path, False, VAE, TINY)
+  results.check_recorded_model(tmp_path / "saved_model")
 
 
 def test_another_configuration_is_refused_with_what_differs(tmp_path):

@@ -1,3 +1,4 @@
+import contextlib
 import shutil
 
 import numpy as np
@@ -213,25 +214,47 @@ def test_a_half_written_stage_is_completed(run):
   np.testing.assert_array_equal(representation_of(output_dir), samples)
 
 
-def test_a_stage_whose_model_was_deleted_is_made_again(run):
+@pytest.fixture
+def interrupt(monkeypatch):
+  """Returns a block in which a stage ends after it wrote its model and before its record."""
+
+  def interrupted(*arguments):
+    raise KeyboardInterrupt
+
+  @contextlib.contextmanager
+  def interrupting():
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+      patch.setattr(results, "provenance", interrupted)
+      yield
+
+  return interrupting
+
+
+def test_a_stage_whose_model_was_deleted_is_made_again(run, interrupt):
   output_dir = run / "postprocessed" / "sampled"
   samples = representation_of(output_dir)
   files.remove_directory(output_dir / "saved_model")
   postprocess.postprocess_with_gin(run / "model", output_dir, False, SAMPLED)
   np.testing.assert_array_equal(representation_of(output_dir), samples)
+  digest = files.manifest_digest(output_dir / "saved_model")
+  provenance = results.read_provenance(output_dir, "postprocess")
+  assert provenance["saved_model_sha256"] == digest
+  files.remove_directory(output_dir / "saved_model")
+  with interrupt():
+    postprocess.postprocess_with_gin(run / "model", output_dir, False, SAMPLED)
+  assert not results.is_complete(output_dir, "postprocess")  # It would name another model.
+  postprocess.postprocess_with_gin(run / "model", output_dir, False, SAMPLED)
+  results.check_recorded_model(output_dir / "saved_model")
 
 
-def test_an_interrupted_overwrite_is_not_taken_for_the_old_stage(run):
+def test_an_interrupted_overwrite_is_not_taken_for_the_old_stage(run, interrupt):
   output_dir = run / "postprocessed" / "sampled"
-  samples = representation_of(output_dir)
-  # A file where the record belongs lets the call fail after it wrote the representation.
-  (run / "model" / "results" / "json" / "train_results.json").write_text("{")
-  with pytest.raises(errors.DatasetError, match=r"train_results\.json has changed"):
+  with interrupt():
     postprocess.postprocess_with_gin(
       run / "model", output_dir, True, SAMPLED, ["postprocess.random_seed = 7"]
     )
-  if results.is_complete(output_dir, "postprocess"):
-    np.testing.assert_array_equal(representation_of(output_dir), samples)
+  assert (output_dir / "saved_model").is_dir()
+  assert not results.is_complete(output_dir, "postprocess")
 
 
 def test_a_model_that_is_missing_or_damaged_is_refused(run):

@@ -208,6 +208,7 @@ def test_status_and_flags_of_the_program(tmp_path):
     (["--engine=local", "--only_check"], r"--only_check has no meaning with --engine=local"),
     (["--status", "--list_studies"], r"--list_studies has no meaning with --status"),
     (["--status", "--engine=ray"], r"--engine has no meaning with --status"),
+    (["--status", "--trust_model"], r"--trust_model has no meaning with --status"),
     (["--status", "--workers=3"], r"--workers has no meaning with --status"),
     (["--status", "--timeout_hours=3"], r"--timeout_hours has no meaning with --status"),
     (["--model_nums=0-1"], r"--model_nums is about many runs: add --engine or --status"),

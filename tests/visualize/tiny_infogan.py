@@ -1,5 +1,6 @@
 """The smallest InfoGAN that can be stored."""
 
+import numpy as np
 import tensorflow as tf
 
 from dl_condind.methods import saved_models
@@ -20,12 +21,15 @@ class Blocks(tf.Module):
       continuous = 0.5 + self.scale * codes["continuous"]
       category = tf.zeros_like(continuous[:, 0])
       if "categorical" in codes:
-        category = tf.cast(tf.argmax(codes["categorical"], axis=1), tf.float32) / 10
+        values = tf.constant(np.arange(sizes["categorical"]) / 10, tf.float32)
+        category = tf.reduce_sum(codes["categorical"] * values, axis=1)
       pixels = [continuous[:, 0], continuous[:, -1], category, 0.5 + 0.1 * codes["noise"][:, 0]]
       return {"images": tf.reshape(tf.stack(pixels, axis=1), [-1, 2, 2, 1])}
 
     self.generator = tf.function(generator, [codes])
-    self.recognition_network = tf.function(lambda images: {"mean": images}, [images])
+    self.recognition_network = tf.function(
+      lambda images: {"mean": images + 0 * self.scale}, [images]
+    )
 
 
 def write(folder, sizes=None):
