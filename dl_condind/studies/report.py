@@ -48,7 +48,7 @@ _Families = Mapping[str, comparisons.Settings]
 
 
 def write_report(
-  study_dir: str | os.PathLike,
+  study_dir: str | os.PathLike | None,
   output_path: str | os.PathLike | None = None,
   show_models: bool = True,
   grid: study.Study | None = None,
@@ -59,7 +59,7 @@ def write_report(
   """Writes the report of a study, with its figures in the folder `figures` beside it.
 
   Args:
-    study_dir: Folder of the study, with a folder for each run.
+    study_dir: Folder of the study, with a folder for each run; None for that of runs_csv.
     output_path: Name of the page; `{study_dir}/report.html` if None.
     show_models: Whether to show what two models do; for that of VAEs the data set must be there.
     grid: The study whose runs these are, named by their numbers, to tell which are missing.
@@ -75,7 +75,7 @@ def write_report(
     ConfigError: If there is no trained run, or the page cannot be written.
     DatasetError: If a record or model is damaged, or the data set is missing.
   """
-  study_dir = pathlib.Path(study_dir)
+  study_dir = pathlib.Path(runs_csv).parent if study_dir is None else pathlib.Path(study_dir)
   output_path = pathlib.Path(output_path) if output_path else study_dir / "report.html"
   figure_dir = output_path.parent / "figures"
   _check_replaceable(figure_dir)
