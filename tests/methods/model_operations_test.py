@@ -12,6 +12,7 @@ from dl_condind.methods import saved_models
 from dl_condind.methods import train  # noqa: F401 (registers gin names)
 from dl_condind.postprocessing import postprocess
 from dl_condind.utils import configs
+from dl_condind.utils import gin_texts
 
 LISTS = {
   "OPERATIONS": model_operations.OPERATIONS,
@@ -41,7 +42,7 @@ FEW = {
 }
 METHODS = sorted(
   f"methods/{path.name}"
-  for path in (configs.gin_config_folder() / "methods").glob("*.gin")
+  for path in (gin_texts.gin_config_folder() / "methods").glob("*.gin")
   if path.name != "infogan.gin"
 )
 LOSSES = {
