@@ -115,9 +115,12 @@ def check_study(study_dir: str | os.PathLike) -> None:
   """Checks that a study was begun.
 
   Raises:
-    DatasetError: If its folder is missing.
+    ConfigError: If its folder is missing.
   """
-  stages.check_folder(study_dir, "study_dir")
+  if not pathlib.Path(study_dir).is_dir():
+    raise errors.ConfigError(
+      f"No trained run in {study_dir}, which is not there: is it the right folder?"
+    )
 
 
 def check_run(

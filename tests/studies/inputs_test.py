@@ -131,8 +131,8 @@ CASES = {
   ),
   "missing study": (
     ["report", "--study_dir={folder}/nowhere"],
-    3,
-    r"--study_dir=.*/nowhere: there is no such folder\.",
+    2,
+    r"No trained run in .*/nowhere, which is not there: is it the right folder\?",
   ),
 }
 
