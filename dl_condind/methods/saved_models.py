@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dl_condind.methods import base_model
 from dl_condind.methods import checkpoints
+from dl_condind.methods import model_errors
 from dl_condind.utils import errors
 from dl_condind.utils import files
 
@@ -36,9 +37,10 @@ def load(path: str | os.PathLike) -> Any:
   A SavedModel is a program: one without the manifest it was written with is refused.
 
   Raises:
-    DatasetError: If the model is missing, has no manifest or was changed.
+    DatasetError: If the model is missing, has no manifest, was changed or is damaged.
   """
   if not pathlib.Path(path).is_dir():
     raise errors.DatasetError(f"No model at {path}: train it, or name the folder of its run.")
   files.verify_manifest(path)
-  return tf.saved_model.load(str(path))
+  with model_errors.clear_errors(f"The model at {path}"):
+    return tf.saved_model.load(str(path))
