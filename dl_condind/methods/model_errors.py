@@ -8,9 +8,11 @@ import tensorflow as tf
 from dl_condind.utils import errors
 
 _ERRORS = (
+  AssertionError,
   AttributeError,
-  IndexError,
-  KeyError,
+  LookupError,
+  OSError,
+  RuntimeError,
   TypeError,
   ValueError,
   tf.errors.OpError,
@@ -19,13 +21,14 @@ _ERRORS = (
 
 @contextlib.contextmanager
 def clear_errors(what: str) -> Iterator[None]:
-  """Turns what goes wrong in the functions of a stored model into one clear line.
+  """Turns what goes wrong while a stored model is read or run into one clear line.
 
   Args:
     what: Which model it is, as the beginning of the message.
 
   Raises:
-    DatasetError: If a function is missing, takes or returns something else, or cannot be run.
+    DatasetError: If it cannot be read, or a function is missing, takes or returns something else,
+      or cannot be run.
   """
   try:
     yield

@@ -18,21 +18,10 @@ import tensorflow as tf
 from dl_condind.methods import base_model
 from dl_condind.methods import checkpoints
 from dl_condind.methods import model_check
+from dl_condind.methods import model_errors
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
-
-# What `tf.saved_model.load` raises where a file is not as it expects.
-_LOAD_ERRORS = (
-  tf.errors.OpError,
-  AssertionError,
-  AttributeError,
-  LookupError,
-  OSError,
-  RuntimeError,
-  TypeError,
-  ValueError,
-)
 
 _is_trusted = contextvars.ContextVar("_is_trusted", default=False)
 
@@ -99,8 +88,5 @@ def load(path: str | os.PathLike) -> Any:
   results.check_recorded_model(path)
   if not is_trusting():
     model_check.check(path)
-  try:
+  with model_errors.clear_errors(f"The model at {path}"):
     return tf.saved_model.load(str(path))
-  except _LOAD_ERRORS as error:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    raise errors.DatasetError(f"{path} is damaged ({reason}); write it again.") from error

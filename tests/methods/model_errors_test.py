@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
 from dl_condind.postprocessing import postprocess
 from dl_condind.utils import errors
+from dl_condind.utils import files
 from dl_condind.visualize import stored_models
 
 
@@ -39,6 +41,27 @@ def foreign(tmp_path_factory, trained_run):
 
 
 MESSAGE = r" is damaged or not one of dl_condind \(\w+Error: .*\): write it again\.$"
+
+
+@pytest.mark.parametrize(
+  ("name", "share"),
+  [
+    ("saved_model.pb", 0.0),
+    ("saved_model.pb", 0.5),
+    ("variables/variables.index", 0.5),
+    ("variables/variables.data-00000-of-00001", 0.5),
+  ],
+)
+def test_a_model_that_is_cut_and_fits_its_manifest(trained_run, tmp_path, name, share):
+  path = tmp_path / "saved_model"
+  shutil.copytree(trained_run / "model" / "saved_model", path)
+  content = (path / name).read_bytes()
+  (path / name).write_bytes(content[: int(share * len(content))])
+  digests = json.loads((path / files.MANIFEST).read_text())
+  files.write_json(path / files.MANIFEST, {**digests, name: files.sha256(path / name)})
+  with pytest.raises(errors.DatasetError, match="damaged") as caught:
+    saved_models.load(path)
+  assert "\n" not in str(caught.value)
 
 
 def test_a_representation_that_takes_something_else(foreign):
