@@ -129,11 +129,12 @@ in the row of `means` = 1 and stddev 0.001 the intervals of TC overlap while the
    for the constant of `minibatch_weighted`.
 9. **Intervals are of sampling variation, not of bias.** They are to contain, in 95 % of
    repetitions, the mean of the estimator over other observations and other z. A narrow one far
-   from the truth is common. [How often they do](estimators_coverage.md) was counted. The classifier
-   is fitted to its points, and its interval has the error of the fit, to first order: where the
-   estimate saturates, at the logarithm of the number of points, that is not enough. The bootstrap
-   of the mixtures and the Gaussian leaves these as they are. Minibatches share observations, and
-   their interval has an upper bound of what that adds; there are few of them, so it is Student's.
+   from the truth is common. [How often they do](estimators_coverage.md) was counted: 0.91 to
+   1.00, but 0.84 to 0.89 for MI that saturates near its bound, and for the classifier less still
+   where posteriors are narrower than in those models. The classifier is fitted to its points, and
+   its interval has the error of the fit, to first order. The bootstrap of the mixtures and the
+   Gaussian leaves these as they are. Minibatches share observations, and their interval has an
+   upper bound of what that adds; there are few of them, so it is Student's.
 """
 
 

@@ -59,7 +59,7 @@ def estimate(
   first order a mixture's change of components changes nothing, since q(z|x) / q(z) is 1 on average
   over q(z), whatever x is. For minibatches and the classifier it is Student's, with the standard
   errors of `intervals.minibatch_error` and `density_ratio`. docs/estimators_coverage.md shows how
-  often each covers; the classifier's does so less where its estimate saturates.
+  often each covers: less where a mutual information saturates near its bound.
 
   Args:
     mean: `[num_posteriors, num_latent]`, of six posteriors or more.
