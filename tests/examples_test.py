@@ -86,7 +86,7 @@ def small(config, *bindings):
 def test_network_is_trained(tmp_path):
   bindings = [*FEW, "dataset.name = 'dummy_data'", "decoder.decoder_fn = @test_decoder"]
   config = ["examples/own_network.gin"], bindings
-  with pytest.raises(errors.ConfigError, match=r"own_network` would run code .*--trust_gin_import"):
+  with pytest.raises(errors.ConfigError, match=r"own_network` would run code .*trust_gin_import"):
     train.train_with_gin(tmp_path, False, *config)
   train.train_with_gin(tmp_path, False, *config, True)
   assert results.read_results(tmp_path, "train")["global_step"] == 2
@@ -133,7 +133,9 @@ def test_data_set_is_known_to_later_stages_if_they_trust_its_import(
   for name, make in stages.items():
     with monkeypatch.context() as context:
       context.delitem(named_data.DATA_SETS, "stripes")  # As in a process that has not imported it.
-      message = r"the data set 'stripes' from .*`import stripes`\); allow it .*--trust_gin_imports"
+      message = (
+        r"the data set 'stripes' from .*`import stripes`\); allow it .*trust_gin_imports=True"
+      )
       with pytest.raises(errors.ConfigError, match=message):
         make(tmp_path / name, False)
     assert not (tmp_path / name / "results").exists()
@@ -152,7 +154,7 @@ def test_report_shows_models_of_own_data_if_their_import_is_trusted(tmp_path, mo
     train.train_with_gin(tmp_path / f"{number}/model", False, files, [*bindings, *noise], trust)
   with monkeypatch.context() as context:
     context.delitem(named_data.DATA_SETS, "stripes")
-    with pytest.raises(errors.ConfigError, match=r"`import stripes`\); allow it .*--trust_gin_imp"):
+    with pytest.raises(errors.ConfigError, match=r"`import stripes`\); allow it .*trust_gin_imp"):
       report.write_report(tmp_path)
   page = report.write_report(tmp_path, trust_gin_imports=True)
   assert (page.parent / "figures" / "reconstructions.png").is_file()

@@ -29,8 +29,7 @@ def foreign(what: str, name: str) -> RefusedError:
   """Returns the error for something that no model of this package has."""
   return RefusedError(
     f"has the {what} {name!r}, which no model of dl_condind has, and could do anything on this "
-    "machine: do not load it or, if you trust whoever made it, add --trust_model (in Python "
-    "trust_model=True)."
+    "machine: do not load it or, if you trust whoever made it, add trust_model=True."
   )
 
 

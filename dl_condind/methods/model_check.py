@@ -68,7 +68,7 @@ def _check_files(path: pathlib.Path) -> None:
     if not expected.fullmatch(name):
       raise errors.DatasetError(
         f"{entry} is not a file that a model of dl_condind has: remove it and the manifest's line "
-        "about it or, if you trust whoever made the model, add --trust_model."
+        "about it or, if you trust whoever made the model, add trust_model=True."
       )
 
 

@@ -68,7 +68,7 @@ def save(module: tf.Module, signatures: Mapping[str, Any], path: str | os.PathLi
   try:
     model_check.check(path)
   except errors.DatasetError as error:
-    logging.warning("The stages after this one need --trust_model: %s", error)
+    logging.warning("The stages after this one need trust_model=True: %s", error)
 
 
 def load(path: str | os.PathLike) -> Any:

@@ -61,7 +61,8 @@ def get_named_ground_truth_data(
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise errors.ConfigError(
       f"dataset.name must be one of {', '.join(names)}, got {name!r}.{hint} A data set of your own "
-      "needs the `import` of its module in the gin file of the training, and --trust_gin_imports."
+      "needs the `import` of its module in the gin file of the training, and "
+      "trust_gin_imports=True."
     )
   data = DATA_SETS[name]()
   if factor_distribution is None:

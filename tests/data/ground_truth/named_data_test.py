@@ -39,7 +39,7 @@ def test_misspelt_name_gets_a_suggestion():
   with pytest.raises(
     errors.ConfigError,
     match=r"one of abstract_dsprites, .*, got 'smalnorb'\. Did you mean 'smallnorb'\? A data set "
-    "of your own needs the `import` of its module .* --trust_gin_imports",
+    "of your own needs the `import` of its module .* trust_gin_imports=True",
   ):
     named_data.get_named_ground_truth_data("smalnorb")
 
