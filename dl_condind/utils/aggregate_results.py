@@ -10,6 +10,7 @@ import pathlib
 
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
 from dl_condind.utils import results
 from dl_condind.utils import run_config
 from dl_condind.utils import training_logs
@@ -24,7 +25,7 @@ INFOGAN_LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_pe
 _Row = dict[str, object]
 
 
-def aggregate(pattern: str, output_path: str | os.PathLike) -> list[_Row]:
+def aggregate(result_file_pattern: str | os.PathLike, output_path: str | os.PathLike) -> list[_Row]:
   """Gathers aggregate records in one JSON file and, beside it, two CSV files.
 
   The JSON file is disentanglement_lib's: `pandas.read_json` makes it a table with one row per
@@ -33,7 +34,8 @@ def aggregate(pattern: str, output_path: str | os.PathLike) -> list[_Row]:
   if there are records of evaluations (`metrics/*/*/results/aggregate/evaluation.json`).
 
   Args:
-    pattern: Glob pattern of the records, such as `DEFAULT_PATTERN`; `**` means any folders.
+    result_file_pattern: Glob pattern of the records, such as `DEFAULT_PATTERN`; `**` means any
+      folders.
     output_path: Name of the JSON file. The CSV files have the same name but for its ending.
 
   Returns:
@@ -48,11 +50,12 @@ def aggregate(pattern: str, output_path: str | os.PathLike) -> list[_Row]:
     raise errors.ConfigError(
       f"{output_path} would be overwritten by the CSV file; end it on .json."
     )
+  pattern = os.fspath(result_file_pattern)
   paths = sorted(glob.glob(pattern, recursive=True))
   if not paths:
     raise errors.ConfigError(
-      f"No file matches {pattern!r}: evaluate a metric first, or name the files of another folder "
-      "by --result_file_pattern."
+      f"No file matches {pattern!r}: evaluate a metric first, or name the files of another folder, "
+      "such as result_file_pattern='output/mine/**/evaluation.json'."
     )
   rows = [{**results.read_aggregate(path), "path": path} for path in paths]
   columns = {
@@ -138,9 +141,10 @@ def _value(column: str, text: str) -> object:
   if text in ("True", "False"):
     return text == "True"
   try:
-    return json.loads(text)
-  except (ValueError, RecursionError):
+    found = json_objects.parse(f'{{"value": {text}}}')
+  except ValueError:
     return text
+  return found["value"] if len(found) == 1 else text
 
 
 def _add_evaluation(

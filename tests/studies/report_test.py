@@ -358,10 +358,12 @@ def test_verdicts_on_a_shorter_protocol_say_so_in_the_headline(generated, tmp_pa
   )
 
 
-def test_report_from_a_table_is_that_from_the_runs(generated_study, tmp_path):
-  from_runs = Page(report.write_report(generated_study, tmp_path / "a.html", show_models=False))
-  copy = shutil.copy(generated_study / "runs.csv", tmp_path / "published.csv")
-  path = report.write_report(generated_study, tmp_path / "b.html", runs_csv=copy)
+def test_report_from_a_table_is_that_from_the_runs(generated, tmp_path):
+  study_dir = tmp_path / "study"
+  generated.write_grid(study_dir, ("vae", "beta_tc_vae"), ("dsprites_full",), (0.0, 0.9), 2)
+  from_runs = Page(report.write_report(study_dir, tmp_path / "a.html", show_models=False))
+  copy = shutil.copy(study_dir / "runs.csv", tmp_path / "published.csv")
+  path = report.write_report(study_dir, tmp_path / "b.html", runs_csv=copy)
   from_table = Page(path)
   assert from_table.rows == from_runs.rows
   assert from_table.text.replace("b.html", "a.html") == from_runs.text

@@ -128,7 +128,7 @@ def test_records_of_other_stages_make_no_table_of_runs(tmp_path):
 
 
 def test_no_match(tmp_path):
-  message = r"No file matches '\S*/\*\.json': .* --result_file_pattern"
+  message = r"No file matches '\S*/\*\.json': .* result_file_pattern="
   with pytest.raises(errors.ConfigError, match=message):
     aggregate_results.aggregate(f"{tmp_path}/*.json", tmp_path / "out.json")
   assert not list(tmp_path.iterdir())

@@ -71,7 +71,7 @@ def test_missing_and_damaged_models_are_refused(trained_study, tmp_path):
   with pytest.raises(errors.ConfigError, match='must be "logits" or "tanh"'):
     stored_models.StoredModel(model_dir)
   config.unlink()
-  with pytest.raises(errors.DatasetError, match="finish the training first"):
+  with pytest.raises(errors.DatasetError, match=r"train\.gin is missing"):
     stored_models.StoredModel(model_dir)
   (model_dir / "saved_model" / "saved_model.pb").write_bytes(b"changed")
   with pytest.raises(errors.DatasetError, match="has changed"):
