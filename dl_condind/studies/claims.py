@@ -1,17 +1,17 @@
 """A claim of a paper and its verdict from a study: what decides, and how.
 
-A claim is about cells of a study. Tests in each cell say with which probability its runs would look
-as they do if the claim, its opposite, or an effect worth mentioning were not there. A claim
+A claim is about certain cells of a study. Each cell is tested for the claim, for its opposite, and
+for an effect that is smaller than a stated size. The verdict is
 
-- holds if each of its cells shows it;
-- is opposite to what is if a cell shows the opposite;
-- is about an effect that is too small if a cell shows that its effect is below a stated size;
-- is open otherwise.
+- HOLDS if every cell shows the claim;
+- OPPOSITE if one cell shows the opposite;
+- TOO_SMALL if one cell shows that its effect is smaller than the stated size;
+- OPEN otherwise.
 
-Each one-sided test has the level LEVEL = ALPHA / 2. What must be shown in all cells needs no
-adjustment; what need be shown in one cell only is adjusted for the number of the claim's cells
-(Bonferroni). So a verdict is wrong with a probability of at most ALPHA, however many runs and other
-cells a study has, and a claim that is true is never judged against for lack of runs.
+Each one-sided test has the level LEVEL = ALPHA / 2. HOLDS needs all cells, so its tests need no
+adjustment; the other verdicts need one cell, so their tests are adjusted for the number of the
+claim's cells (Bonferroni). Then a verdict is wrong with a probability of at most ALPHA, however many
+runs and other cells a study has, and few runs leave a claim open instead of turning against it.
 """
 
 from collections.abc import Callable
