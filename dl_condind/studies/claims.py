@@ -10,8 +10,9 @@ for an effect that is smaller than a stated size. The verdict is
 
 Each one-sided test has the level LEVEL = ALPHA / 2. HOLDS needs all cells, so its tests need no
 adjustment; the other verdicts need one cell, so their tests are adjusted for the number of the
-claim's cells (Bonferroni). Then a verdict is wrong with a probability of at most ALPHA, however many
-runs and other cells a study has, and few runs leave a claim open instead of turning against it.
+claim's cells (Bonferroni). Then a verdict is wrong with a probability of at most ALPHA, however
+many runs and other cells a study has, and few runs leave a claim open instead of turning against
+it.
 """
 
 from collections.abc import Callable
