@@ -9,7 +9,15 @@ ROOT = pathlib.Path(__file__).parent
 RAY = ["ray>=2.60,<3"]
 REPORT = ["matplotlib>=3.8"]
 TENSORBOARD = ["tensorboard>=2.20,<3"]
-TEST = ["pytest>=8", "pytest-cov>=5", "hypothesis>=6.100", "pandas>=2.2", *REPORT, *TENSORBOARD]
+TEST = [
+  "pytest>=8",
+  "pytest-cov>=5",
+  "pytest-xdist>=3.6",
+  "hypothesis>=6.100",
+  "pandas>=2.2",
+  *REPORT,
+  *TENSORBOARD,
+]
 
 setuptools.setup(
   name="dl_condind",

@@ -40,7 +40,7 @@ def check(saved_model: saved_model_pb2.SavedModel) -> None:
     RefusedError: If it has.
   """
   if len(saved_model.meta_graphs) != 1:
-    raise RefusedError(f"has {len(saved_model.meta_graphs)} graphs instead of one.")
+    raise RefusedError(f"is damaged: it has {len(saved_model.meta_graphs)} graphs instead of one.")
   (meta_graph,) = saved_model.meta_graphs
   # Without objects, `tf.saved_model.load` takes it for one of TensorFlow 1 and runs its graph.
   if not meta_graph.object_graph_def.nodes:

@@ -243,7 +243,7 @@ def test_data_folder_that_is_a_file(folder, tmp_path):
 @pytest.mark.parametrize(
   ("names", "message"),
   [
-    (["smalnorb"], r"--datasets must name .*, all; got 'smalnorb'\. Did you mean 'smallnorb'\?"),
+    (["smalnorb"], r"datasets must name .*, all; got 'smalnorb'\. Did you mean 'smallnorb'\?"),
     (["mnist", "imagenet"], r"got 'imagenet'\.$"),
     ([], r"got ''\."),
   ],
@@ -327,7 +327,8 @@ def test_official_mnist_with_faults(official_mnist, capsys):
   os.truncate(second, 100)
   third.unlink()
   with pytest.raises(
-    errors.DatasetError, match="1 missing and 2 damaged; the same command without"
+    errors.DatasetError,
+    match=r"1 missing and 2 damaged; dl_condind_download_data --datasets=mnist fetches them\.",
   ):
     data_files.verify(["mnist"], official_mnist)
   found = hashlib.sha256(first.read_bytes()).hexdigest()
@@ -384,8 +385,8 @@ def test_program_with_a_data_folder(official_mnist, tmp_path):
   assert code == 3
   assert [line.split()[0] for line in stdout.splitlines()] == ["ok"] * 3 + ["missing"] * 2
   assert stderr == (
-    f"error: {official_mnist}: 2 missing and 0 damaged; the same command without --verify fetches "
-    "them.\n"
+    f"error: {official_mnist}: 2 missing and 0 damaged; "
+    "dl_condind_download_data --datasets=mnist,shapes3d fetches them.\n"
   )
 
 

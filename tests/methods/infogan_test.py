@@ -352,7 +352,7 @@ def test_export_stands_alone_and_has_the_values_of_the_model(observations, tmp_p
     ({"categorical_weight": float("inf")}, r"infogan\.categorical_weight must be in \[0, 1e\+30\]"),
     ({"num_continuous": 0}, r"infogan\.num_continuous must be in \[1, 1000\], got 0"),
     ({"num_noise": 0}, r"infogan\.num_noise must be in \[1, 1000\], got 0"),
-    ({"num_categories": 1}, r"num_categories must be 0 \(no categorical code\) or at least 2"),
+    ({"num_categories": 1}, r"num_categories must be 0 \(no categorical code\) or in \[2, 1000\]"),
     ({"num_categories": -1}, r"infogan\.num_categories must be 0"),
     ({"continuous_prior": "gamma"}, r'continuous_prior must be "normal" or "uniform", got \'gam'),
   ],

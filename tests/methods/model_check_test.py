@@ -194,7 +194,7 @@ def test_a_second_graph_is_refused(path):
   file = path / "saved_model.pb"
   file.write_bytes(2 * file.read_bytes())  # Which concatenates the lists.
   sign(path)
-  with pytest.raises(errors.DatasetError, match="has 2 graphs instead of one"):
+  with pytest.raises(errors.DatasetError, match="it has 2 graphs instead of one"):
     saved_models.load(path)
 
 

@@ -21,7 +21,8 @@ class Foreign(tf.Module):
   def __init__(self, names):
     super().__init__()
     x = tf.TensorSpec([None], tf.float32, "x")
-    self.functions = {name: tf.function(lambda x: {"y": x + 1}, [x]) for name in names}
+    self.one = tf.Variable(1.0)
+    self.functions = {name: tf.function(lambda x: {"y": x + self.one}, [x]) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +33,25 @@ def foreign(tmp_path_factory, trained_run):
   def make(*names):
     run = folder / "-".join(names)
     if not run.is_dir():
-      shutil.copytree(trained_run / "model" / "results", run / "results")
       module = Foreign(names)
       saved_models.save(module, module.functions, run / "saved_model")
+      shutil.copytree(trained_run / "model" / "results", run / "results")
+      recorded, digest = (
+        files.manifest_digest(parent / "saved_model") for parent in (trained_run / "model", run)
+      )
+      rename_model(run / "results", recorded, digest)
     return run
 
   return make
+
+
+def rename_model(record, recorded, digest):
+  """Lets a record name another model."""
+  names = json.loads((record / files.MANIFEST).read_text())
+  for name in names:
+    text = (record / name).read_text(encoding="utf-8")
+    (record / name).write_text(text.replace(recorded, digest), encoding="utf-8")
+  files.write_json(record / files.MANIFEST, {name: files.sha256(record / name) for name in names})
 
 
 MESSAGE = r" is damaged or not one of dl_condind \(\w+Error: .*\): write it again\.$"

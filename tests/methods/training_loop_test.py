@@ -45,7 +45,9 @@ def test_tensorboard_events_hold_the_logged_values(tmp_path):
   assert f'"loss": {float(value)!r}' in first_line
 
 
-def test_lines_of_steps_to_come_are_dropped():
-  assert training_loop._before('{"step": 3}', 4)
-  for line in ('{"step": 4}', '{"step": 3', "[]", "3", ""):
-    assert not training_loop._before(line, 4)
+def test_lines_of_steps_to_come_are_dropped(tmp_path):
+  path = tmp_path / "train_log.jsonl"
+  path.write_text('{"step": 3}\n{"step": 4}\n[]\n3\n{"step": 3')
+  with training_loop._Log(path, 4, 2, tmp_path / "tensorboard"):
+    pass
+  assert path.read_text() == '{"step": 3}\n'
