@@ -3,8 +3,8 @@ r"""A data set of your own: images of one bright row and one bright column.
 Look at it, train on it, evaluate, and look at the model:
 
   export PYTHONPATH=examples
-  dl_condind_visualize_dataset --output_dir=output/stripes/data --gin_config=examples/stripes.gin \
-    --trust_gin_imports
+  dl_condind_visualize_dataset --dataset=stripes --output_dir=output/stripes/data \
+    --gin_bindings="import stripes" --trust_gin_imports
   dl_condind_train --model_dir=output/stripes/model --gin_config=examples/stripes.gin \
     --trust_gin_imports
   dl_condind_postprocess --model_dir=output/stripes/model \
