@@ -2,7 +2,7 @@
 
 A model knows nothing of how images were stored: given pixels of 0...255 as numbers it returns codes
 that look like any others. So exported functions refuse such images. A signature of a SavedModel has
-one element type, hence bytes are taken by functions beside the signatures.
+one element type, hence bytes are taken by functions next to the signatures.
 """
 
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def scale(images: tf.Tensor) -> tf.Tensor:
 def for_all_types(
   function: Callable[[tf.Tensor], Any], image_shape: Sequence[int]
 ) -> tf.types.experimental.PolymorphicFunction:
-  """Returns a function of uint8, float32 or float64 images, to be exported beside the signatures.
+  """Returns a function of uint8, float32 or float64 images, to be exported next to the signatures.
 
   Args:
     function: float32 `[batch, *image_shape]` -> anything.
