@@ -67,4 +67,4 @@ def get_named_ground_truth_data(
   data = DATA_SETS[name]()
   if factor_distribution is None:
     return data
-  return factor_distributions.RedistributedFactors(data, factor_distribution)
+  return factor_distributions.redistribute(data, factor_distribution)
