@@ -9,6 +9,8 @@ import tensorflow as tf
 
 Trackable = tf.__internal__.tracking.Trackable
 
+VAE, INFOGAN, OTHER = "vae", "infogan", "other"
+
 
 class Model(abc.ABC):
   """A model that can be built, trained step by step, saved and exported.
@@ -17,10 +19,14 @@ class Model(abc.ABC):
   parses; `build` makes the networks.
 
   Attributes:
+    kind: The kind of model, which goes into the record of the training: `VAE` is a model with an
+      encoder and a decoder, `INFOGAN` one with a generator and a recognition network, `OTHER` one
+      that can be trained and exported, but neither evaluated nor reported.
     main_losses: Names of the losses that a message about the progress shows.
     observation_shape: (height, width, channels).
   """
 
+  kind: ClassVar[str] = OTHER
   main_losses: ClassVar[tuple[str, ...]]
   observation_shape: tuple[int, ...]
 

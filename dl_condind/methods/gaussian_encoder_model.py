@@ -27,6 +27,7 @@ class GaussianEncoderModel(base_model.Model):
     global_step: Number of training steps done, int64.
   """
 
+  kind = base_model.VAE
   main_losses = ("loss", "reconstruction_loss")
 
   def build(self, observation_shape: tuple[int, ...], seed: int, num_slices: int = 1) -> None:

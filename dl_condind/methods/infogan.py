@@ -52,6 +52,7 @@ class InfoGAN(base_model.Model):
     global_step: Number of training steps done, int64.
   """
 
+  kind = base_model.INFOGAN
   main_losses = ("discriminator_loss", "generator_loss")
 
   def __init__(

@@ -145,7 +145,8 @@ def train(
       losses = evaluate_losses(model, batch_fn, seeds.evaluation_noise, eval_steps, interruption)
       losses |= {name: problem is not None for name, problem in model.problems().items()}
       losses |= {"global_step": training_steps, "elapsed_time": time.monotonic() - start_time}
-      extra = {"random_seed": random_seed, **{f"runtime.{k}": v for k, v in identity.items()}}
+      extra = {"kind": model.kind, "random_seed": random_seed}
+      extra |= {f"runtime.{k}": v for k, v in identity.items()}
       extra |= results.model_provenance(model_dir / "saved_model")
       results.write_results(model_dir, STEP, losses, results.provenance(provenance, extra))
   logging.info("Finished %s: %s", model_dir, {key: round(v, 4) for key, v in losses.items()})
