@@ -16,8 +16,9 @@ PROGRAMS = sorted(path.name for path in (ROOT / "bin").glob("dl_condind_*"))
 BELOW = {
   "utils": set(),
   "data": {"utils"},
-  "methods": {"data", "utils"},
-  "postprocessing": {"methods", "data", "utils"},
+  "posteriors": {"utils"},
+  "methods": {"posteriors", "data", "utils"},
+  "postprocessing": {"methods", "posteriors", "data", "utils"},
   "evaluation": {"methods", "data", "utils"},
   "visualize": {"methods", "data", "utils"},
   "studies": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
@@ -26,12 +27,13 @@ BELOW = {
 # The layers inside `methods`, from the top. No module imports one of its own layer.
 METHOD_LAYERS = [
   {"train"},
+  {"training", "gin_parts"},
   {"training_loop", "saved_models", "run_directory", "stored_infogan"},
-  {"checkpoints", "model_check", "runtime"},
+  {"checkpoints", "model_check", "runtime", "training_progress"},
   {"factor_vae", "beta_tc_vae", "annealed_vae", "dip_vae"},
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
-  {"base_model", "architectures", "infogan_networks", "losses", "optimizers", "posteriors"},
+  {"base_model", "architectures", "infogan_networks", "losses", "optimizers"},
   {"deconvolution", "discriminator_watch", "graph_check", "image_inputs", "model_errors"},
   {"model_operations"},
 ]

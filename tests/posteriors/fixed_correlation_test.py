@@ -5,7 +5,12 @@ from scipy import stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from dl_condind.methods import posteriors
+from dl_condind import posteriors
+from dl_condind.methods import gin_parts
+from dl_condind.posteriors import equicorrelated as equicorrelated_noise
+from dl_condind.posteriors import gaussian
+from dl_condind.posteriors import given_correlation
+from dl_condind.posteriors import independent
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 
@@ -44,9 +49,9 @@ def covariance_of(z_logvar, noise_correlation):
 
 
 NOISE_CORRELATIONS = {
-  "independent": posteriors.independent(4),
-  "equicorrelated": posteriors.equicorrelated(4, 0.9),
-  "negative": posteriors.equicorrelated(4, -0.3),
+  "independent": independent.independent(4),
+  "equicorrelated": equicorrelated_noise.equicorrelated(4, 0.9),
+  "negative": equicorrelated_noise.equicorrelated(4, -0.3),
   "without structure": random_correlation(4),
 }
 each_noise_correlation = pytest.mark.parametrize(
@@ -55,56 +60,57 @@ each_noise_correlation = pytest.mark.parametrize(
 
 
 def test_independent_noise_is_the_identity():
-  np.testing.assert_array_equal(posteriors.independent(3), np.eye(3))
+  np.testing.assert_array_equal(independent.independent(3), np.eye(3))
 
 
 def test_equicorrelated_matrix():
-  matrix = posteriors.equicorrelated(3, 0.25)
+  matrix = equicorrelated_noise.equicorrelated(3, 0.25)
   np.testing.assert_array_equal(matrix, [[1, 0.25, 0.25], [0.25, 1, 0.25], [0.25, 0.25, 1]])
-  np.testing.assert_array_equal(posteriors.equicorrelated(5, 0.0), np.eye(5))
-  np.testing.assert_array_equal(posteriors.equicorrelated(1, 0.9), [[1]])
+  np.testing.assert_array_equal(equicorrelated_noise.equicorrelated(5, 0.0), np.eye(5))
+  np.testing.assert_array_equal(equicorrelated_noise.equicorrelated(1, 0.9), [[1]])
 
 
 @pytest.mark.parametrize("num_latent, correlation, total_correlation", TABLE)
 def test_determinant_and_total_correlation_of_equicorrelated_noise(
   num_latent, correlation, total_correlation
 ):
-  matrix = posteriors.equicorrelated(num_latent, correlation)
+  matrix = equicorrelated_noise.equicorrelated(num_latent, correlation)
   determinant = (1 - correlation) ** (num_latent - 1) * (1 + (num_latent - 1) * correlation)
-  posterior = posteriors.GaussianPosterior(matrix)
+  posterior = posteriors.Equicorrelated(correlation)
 
   assert np.linalg.det(matrix) == pytest.approx(determinant, rel=1e-9)
-  value = posterior.conditional_total_correlation
+  value = posterior.conditional_total_correlation(tf.zeros([1, num_latent]))
   assert value == pytest.approx(-0.5 * np.log(determinant), rel=1e-9)
   assert value == pytest.approx(total_correlation, abs=1e-4)
 
 
 @pytest.mark.parametrize("correlation", [-0.11, 0.0, 0.9999])
 def test_all_correlations_in_range_give_a_positive_definite_matrix(correlation):
-  smallest, largest = np.linalg.eigvalsh(posteriors.equicorrelated(10, correlation))[[0, -1]]
+  matrix = equicorrelated_noise.equicorrelated(10, correlation)
+  smallest, largest = np.linalg.eigvalsh(matrix)[[0, -1]]
   expected = sorted([1 - correlation, 1 + 9 * correlation])
   assert [smallest, largest] == pytest.approx(expected, rel=1e-6)
-  posteriors.GaussianPosterior(posteriors.equicorrelated(10, correlation))
+  posteriors.Equicorrelated(correlation)
 
 
 @pytest.mark.parametrize("correlation", [1.0, 1.5, -1 / 9, -0.2, float("nan"), float("inf")])
 def test_correlation_out_of_range(correlation):
   message = r"equicorrelated\.correlation must be in \(-0\.111111, 1\) for 10 latents, got "
   with pytest.raises(errors.ConfigError, match=message):
-    posteriors.equicorrelated(10, correlation)
+    equicorrelated_noise.equicorrelated(10, correlation)
 
 
 @pytest.mark.parametrize("correlation", [1.0, -1.0])
 def test_correlation_out_of_range_for_one_latent(correlation):
   with pytest.raises(ValueError, match=r"must be in \(-1, 1\) for 1 latents"):
-    posteriors.equicorrelated(1, correlation)
+    equicorrelated_noise.equicorrelated(1, correlation)
 
 
 def test_given_correlation_of_wrong_size():
   with pytest.raises(errors.ConfigError, match=r"must be \[3, 3\] for 3 latents, got rows of"):
-    posteriors.given_correlation(3, [[1.0, 0.0], [0.0, 1.0]])
+    given_correlation.given_correlation(3, [[1.0, 0.0], [0.0, 1.0]])
   with pytest.raises(errors.ConfigError, match=r"must be \[2, 2\] for 2 latents, got rows of"):
-    posteriors.given_correlation(2, [[1.0, 0.0], [0.0]])
+    given_correlation.given_correlation(2, [[1.0, 0.0], [0.0]])
 
 
 @pytest.mark.parametrize(
@@ -120,21 +126,21 @@ def test_given_correlation_of_wrong_size():
 )
 def test_matrix_that_is_no_correlation_matrix(matrix, problem):
   with pytest.raises(errors.ConfigError, match=f"noise correlation of the posterior {problem}"):
-    posteriors.GaussianPosterior(np.array(matrix, dtype=np.float64))
+    posteriors.GivenCorrelation(np.array(matrix, dtype=np.float64))
 
 
 def test_gaussian_log_density_is_scipys():
   z_mean, z_logvar = random_gaussians(5, 4)
   z = np.random.default_rng(2).normal(size=(5, 4))
   expected = stats.norm.logpdf(z, z_mean, np.exp(z_logvar / 2))
-  values = posteriors.gaussian_log_density(z, z_mean, z_logvar)
+  values = gaussian.log_density(z, z_mean, z_logvar)
   np.testing.assert_allclose(values, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("mean, logvar, kl", [(0.0, 0.0, 0.0), (1.0, 0.0, 5.0), (1.0, 1.0, 8.5914)])
 def test_factorized_kl_at_known_values(mean, logvar, kl):
   # Each of the 10 latents has (mean**2 + exp(logvar) - logvar - 1) / 2.
-  value = posteriors.factorized_kl(tf.fill([3, 10], mean), tf.fill([3, 10], logvar))
+  value = gaussian.factorized_kl(tf.fill([3, 10], mean), tf.fill([3, 10], logvar))
   np.testing.assert_allclose(value, [kl] * 3, rtol=1e-5)
 
 
@@ -143,20 +149,20 @@ def test_factorized_kl_is_that_of_tensorflow_probability():
   q = tfp.distributions.MultivariateNormalDiag(z_mean, np.exp(z_logvar / 2))
   prior = tfp.distributions.MultivariateNormalDiag(tf.zeros([4], tf.float64))
   expected = tfp.distributions.kl_divergence(q, prior)
-  np.testing.assert_allclose(posteriors.factorized_kl(z_mean, z_logvar), expected, rtol=1e-10)
+  np.testing.assert_allclose(gaussian.factorized_kl(z_mean, z_logvar), expected, rtol=1e-10)
 
 
 @each_noise_correlation
 def test_full_kl_is_that_of_tensorflow_probability(noise_correlation):
   z_mean, z_logvar = random_gaussians(5, 4)
-  posterior = posteriors.GaussianPosterior(noise_correlation)
+  posterior = posteriors.GivenCorrelation(noise_correlation)
   prior = tfp.distributions.MultivariateNormalTriL(scale_tril=tf.eye(4, dtype=tf.float64))
   expected = tfp.distributions.kl_divergence(posterior.distribution(z_mean, z_logvar), prior)
-  full_kl = posterior.full_kl(z_mean, z_logvar)
+  full_kl = posterior.kl(z_mean, z_logvar)
 
   np.testing.assert_allclose(full_kl, expected, rtol=1e-9)
   total_correlation = -0.5 * np.linalg.slogdet(noise_correlation)[1]
-  excess = full_kl - posteriors.factorized_kl(z_mean, z_logvar)
+  excess = full_kl - gaussian.factorized_kl(z_mean, z_logvar)
   np.testing.assert_allclose(excess, [total_correlation] * 5, rtol=1e-9, atol=1e-12)
 
 
@@ -165,18 +171,18 @@ def test_full_kl_exceeds_factorized_kl_by_the_total_correlation(
   num_latent, correlation, total_correlation
 ):
   z_mean, z_logvar = random_gaussians(3, num_latent, np.float32)
-  posterior = posteriors.GaussianPosterior(posteriors.equicorrelated(num_latent, correlation))
-  excess = posterior.full_kl(z_mean, z_logvar) - posteriors.factorized_kl(z_mean, z_logvar)
+  posterior = posteriors.Equicorrelated(correlation)
+  excess = posterior.kl(z_mean, z_logvar) - gaussian.factorized_kl(z_mean, z_logvar)
   np.testing.assert_allclose(excess, [total_correlation] * 3, atol=1e-4)
 
 
 def test_gradients_of_full_kl_are_those_of_factorized_kl():
   z_mean, z_logvar = map(tf.constant, random_gaussians(5, 4, np.float32))
-  posterior = posteriors.GaussianPosterior(posteriors.equicorrelated(4, 0.9))
+  posterior = posteriors.Equicorrelated(0.9)
   with tf.GradientTape(persistent=True) as tape:
     tape.watch([z_mean, z_logvar])
-    factorized = posteriors.factorized_kl(z_mean, z_logvar)
-    full = posterior.full_kl(z_mean, z_logvar)
+    factorized = gaussian.factorized_kl(z_mean, z_logvar)
+    full = posterior.kl(z_mean, z_logvar)
   expected = tape.gradient(factorized, [z_mean, z_logvar])
   for gradient, other in zip(tape.gradient(full, [z_mean, z_logvar]), expected, strict=True):
     np.testing.assert_array_equal(gradient, other)
@@ -188,7 +194,7 @@ def test_gradients_of_full_kl_are_those_of_factorized_kl():
 def test_distribution_is_scipys(noise_correlation):
   z_mean, z_logvar = random_gaussians(5, 4)
   z = np.random.default_rng(2).normal(size=(5, 4))
-  q = posteriors.GaussianPosterior(noise_correlation).distribution(z_mean, z_logvar)
+  q = posteriors.GivenCorrelation(noise_correlation).distribution(z_mean, z_logvar)
   expected = [
     stats.multivariate_normal.logpdf(z[i], z_mean[i], covariance_of(z_logvar[i], noise_correlation))
     for i in range(5)
@@ -197,12 +203,12 @@ def test_distribution_is_scipys(noise_correlation):
 
 
 @each_noise_correlation
-@pytest.mark.parametrize("density", posteriors.DENSITIES)
+@pytest.mark.parametrize("density", gaussian.DENSITIES)
 @pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-9), (np.float32, 2e-4)])
 def test_log_density_of_every_sample_under_every_posterior(noise_correlation, density, dtype, rtol):
   z_mean, z_logvar = random_gaussians(5, 4, dtype)
   z = np.random.default_rng(2).normal(size=(3, 4)).astype(dtype)
-  posterior = posteriors.GaussianPosterior(noise_correlation)
+  posterior = posteriors.GivenCorrelation(noise_correlation)
   matrix = noise_correlation if density == "full" else np.eye(4)
   expected = [
     [
@@ -211,24 +217,24 @@ def test_log_density_of_every_sample_under_every_posterior(noise_correlation, de
     ]
     for j in range(3)
   ]
-  values = posterior.log_density(z[:, None], z_mean[None], z_logvar[None], density)
+  values = posterior.log_density(z[:, None], z_mean[None], z_logvar[None], density=density)
   np.testing.assert_allclose(values, expected, rtol=rtol)
 
 
 def test_log_density_of_one_point():
   z_mean, z_logvar = random_gaussians(1, 4)
-  posterior = posteriors.GaussianPosterior(posteriors.equicorrelated(4, 0.7))
-  value = posterior.log_density(tf.zeros([4], tf.float64), z_mean[0], z_logvar[0], "full")
-  covariance = covariance_of(z_logvar[0], posterior.noise_correlation)
+  posterior = posteriors.Equicorrelated(0.7)
+  value = posterior.log_density(tf.zeros([4], tf.float64), z_mean[0], z_logvar[0])
+  covariance = covariance_of(z_logvar[0], posterior.matrix(4))
   expected = stats.multivariate_normal.logpdf(np.zeros(4), z_mean[0], covariance)
   assert float(value) == pytest.approx(expected, rel=1e-9)
 
 
 def test_densities_agree_where_the_noise_is_independent():
   z_mean, z_logvar = random_gaussians(5, 4)
-  posterior = posteriors.GaussianPosterior(posteriors.independent(4))
+  posterior = posteriors.Independent()
   full, factorized = (
-    posterior.log_density(z_mean + 1, z_mean, z_logvar, density)
+    posterior.log_density(z_mean + 1, z_mean, z_logvar, density=density)
     for density in ("full", "factorized")
   )
   np.testing.assert_allclose(full, factorized, rtol=1e-12)
@@ -237,9 +243,7 @@ def test_densities_agree_where_the_noise_is_independent():
 @each_noise_correlation
 def test_scale_tril_is_a_cholesky_factor_of_the_covariance(noise_correlation):
   _, z_logvar = random_gaussians(5, 4)
-  factors = (
-    posteriors.GaussianPosterior(noise_correlation).scale_tril(tf.constant(z_logvar)).numpy()
-  )
+  factors = posteriors.GivenCorrelation(noise_correlation).scale_tril(tf.constant(z_logvar)).numpy()
   np.testing.assert_array_equal(factors, np.tril(factors))
   for factor, logvar in zip(factors, z_logvar, strict=True):
     np.testing.assert_allclose(factor @ factor.T, covariance_of(logvar, noise_correlation))
@@ -250,7 +254,7 @@ def test_samples_have_the_marginals_and_the_covariance(noise_correlation):
   num = 20000
   z_mean = np.tile(np.float32([0, 1, -2, 0.5]), (num, 1))
   z_logvar = np.tile(np.float32([0, -2, 1, -6]), (num, 1))
-  q = posteriors.GaussianPosterior(noise_correlation).distribution(z_mean, z_logvar)
+  q = posteriors.GivenCorrelation(noise_correlation).distribution(z_mean, z_logvar)
   z = q.sample(seed=tf.constant([0, 1])).numpy()
 
   assert z.shape == (num, 4)
@@ -264,8 +268,8 @@ def test_samples_have_the_marginals_and_the_covariance(noise_correlation):
 
 def test_noise_is_a_function_of_the_seed_and_not_of_the_correlation():
   z_mean, z_logvar = random_gaussians(5, 4, np.float32)
-  independent = posteriors.GaussianPosterior(posteriors.independent(4))
-  correlated = posteriors.GaussianPosterior(posteriors.equicorrelated(4, 0.9))
+  independent = posteriors.Independent()
+  correlated = posteriors.Equicorrelated(0.9)
 
   def sample(posterior, seed):
     return posterior.distribution(z_mean, z_logvar).sample(seed=tf.constant(seed)).numpy()
@@ -275,13 +279,13 @@ def test_noise_is_a_function_of_the_seed_and_not_of_the_correlation():
     assert np.all(sample(correlated, [3, 4]) != sample(correlated, seed))
   stddev = np.exp(z_logvar / 2)
   noise = (sample(independent, [3, 4]) - z_mean) / stddev
-  expected = z_mean + stddev * (noise @ correlated.noise_cholesky.T)
+  expected = z_mean + stddev * (noise @ np.linalg.cholesky(correlated.matrix(4)).T)
   np.testing.assert_allclose(sample(correlated, [3, 4]), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_sampling_passes_gradients_to_mean_and_log_variance():
   z_mean, z_logvar = map(tf.constant, random_gaussians(5, 4, np.float32))
-  posterior = posteriors.GaussianPosterior(posteriors.equicorrelated(4, 0.9))
+  posterior = posteriors.Equicorrelated(0.9)
   with tf.GradientTape() as tape:
     tape.watch([z_mean, z_logvar])
     z = posterior.distribution(z_mean, z_logvar).sample(seed=tf.constant([0, 1]))
@@ -293,8 +297,8 @@ def test_sampling_passes_gradients_to_mean_and_log_variance():
 def test_a_stored_posterior_is_sampled_with_given_noise():
   z_mean, z_logvar = random_gaussians(5, 4, np.float32)
   noise = np.random.default_rng(1).standard_normal((5, 4), np.float32)
-  posterior = posteriors.GaussianPosterior(posteriors.equicorrelated(4, 0.9))
-  z = posteriors.add_noise(z_mean, posterior.scale_tril(tf.constant(z_logvar)), noise)
+  posterior = posteriors.Equicorrelated(0.9)
+  z = gaussian.add_noise(z_mean, posterior.scale_tril(tf.constant(z_logvar)), noise)
   correlated = noise @ np.linalg.cholesky(0.1 * np.eye(4) + 0.9).T
   np.testing.assert_allclose(z, z_mean + np.exp(z_logvar / 2) * correlated, rtol=1e-5, atol=1e-6)
 
@@ -319,18 +323,20 @@ def test_a_stored_posterior_is_sampled_with_given_noise():
 )
 def test_configured_posterior(bindings, expected):
   configs.parse([], bindings)
-  posterior = posteriors.make_posterior(2)
-  np.testing.assert_array_equal(posterior.noise_correlation, expected)
+  posterior = gin_parts.posterior()["posterior"]
+  np.testing.assert_array_equal(posterior.matrix(2), expected)
 
 
 def test_own_structure_of_the_noise_correlation():
   gin.bind_parameter("posterior.noise_correlation", lambda num_latent: [[1, 0.5], [0.5, 1]])
-  posterior = posteriors.make_posterior(2)
-  assert posterior.conditional_total_correlation == pytest.approx(-0.5 * np.log(0.75))
+  posterior = gin_parts.posterior()["posterior"]
+  assert posterior.conditional_total_correlation(tf.zeros([1, 2])) == pytest.approx(
+    -0.5 * np.log(0.75)
+  )
   with pytest.raises(
     errors.ConfigError, match=r"noise_correlation must return a \[3, 3\] matrix, got shape \[2, 2\]"
   ):
-    posteriors.make_posterior(3)
+    posterior.check(3)
 
 
 def test_configured_correlation_out_of_range():
@@ -338,12 +344,12 @@ def test_configured_correlation_out_of_range():
     [], ["posterior.noise_correlation = @equicorrelated", "equicorrelated.correlation = 1.0"]
   )
   with pytest.raises(ValueError, match=r"equicorrelated\.correlation must be in"):
-    posteriors.make_posterior(10)
+    gin_parts.posterior()["posterior"].check(10)
 
 
 def test_check_density():
   for density in ("factorized", "full"):
-    posteriors.check_density(density, "x.density")
+    gaussian.check_density(density, "x.density")
   message = r"x\.density must be \"factorized\" or \"full\", got 'diagonal'"
   with pytest.raises(errors.ConfigError, match=message):
-    posteriors.check_density("diagonal", "x.density")
+    gaussian.check_density("diagonal", "x.density")
