@@ -6,7 +6,6 @@ Files are read by gin's parser; the bindings reach gin only after all of them we
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401 (gin 0.5 uses it without importing it)
 import os
 from typing import Any
 from typing import NamedTuple

@@ -196,7 +196,7 @@ def _expected_type(parameter: inspect.Parameter) -> object:
   return default_type if default_type in _LITERALS else typing.Any
 
 
-def _accepts(expected: object, value: object) -> bool:
+def _accepts(expected: typing.Any, value: object) -> bool:
   """Returns whether a literal may be the value of a parameter of some type."""
   origin, arguments = typing.get_origin(expected), typing.get_args(expected)
   kind = origin or expected

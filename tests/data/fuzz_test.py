@@ -7,6 +7,7 @@ a huge allocation shows. As a program, this file is that process.
 import collections
 import gzip
 import json
+import os
 import pathlib
 import random
 import resource
@@ -17,6 +18,7 @@ import subprocess
 import sys
 
 import h5py
+from helpers import testdata
 import numpy as np
 from PIL import Image
 import pytest
@@ -42,7 +44,6 @@ COLORED = np.random.RandomState(1).randint(256, size=(32, 64, 64, 3), dtype=np.u
 SIZES = (2, 2, 2, 2, 2, 1)
 LABELS = np.stack(np.meshgrid(*map(np.arange, SIZES), indexing="ij"), axis=-1).reshape(-1, 6)
 SPLIT = norb.Split("training", (0,), 10)
-MNIST = pathlib.Path(__file__).parents[2].parent / "shared" / "data" / "mnist"
 
 
 def _norb_matrix(magic, dims, content):
@@ -86,14 +87,14 @@ def _load_car(folder):
 def _write_idx(folder):
   (folder / "mnist").mkdir()
   for name in ("t10k-labels-idx1-ubyte", "t10k-images-idx3-ubyte"):
-    content = gzip.decompress((MNIST / f"{name}.gz").read_bytes())
+    content = gzip.decompress((testdata.MNIST / f"{name}.gz").read_bytes())
     (folder / "mnist" / name).write_bytes(content)
 
 
 def _write_idx_gz(folder):
   (folder / "mnist").mkdir()
   for name in ("t10k-labels-idx1-ubyte", "t10k-images-idx3-ubyte"):
-    shutil.copy(MNIST / f"{name}.gz", folder / "mnist")
+    shutil.copy(testdata.MNIST / f"{name}.gz", folder / "mnist")
 
 
 def _load_mnist(folder):
@@ -255,7 +256,7 @@ def fuzz(name, num_mutations, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_damaged_files_are_refused(name, tmp_path, request):
-  if name.startswith("idx") and not MNIST.is_dir():
+  if name.startswith("idx") and not testdata.MNIST.is_dir():
     pytest.skip("the MNIST files are not here")
   num_mutations = request.config.getoption("--num_mutations")
   done = subprocess.run(
@@ -263,7 +264,10 @@ def test_damaged_files_are_refused(name, tmp_path, request):
     capture_output=True,
     text=True,
     check=False,
-    env={"DISENTANGLEMENT_LIB_DATA": str(tmp_path), "PYTHONPATH": str(pathlib.Path.cwd())},
+    env={
+      "DISENTANGLEMENT_LIB_DATA": str(tmp_path),
+      "PYTHONPATH": os.pathsep.join(map(str, (testdata.ROOT, testdata.ROOT / "tests"))),
+    },
     timeout=SECONDS * num_mutations,
   )
   assert done.returncode == 0, done.stderr[-3000:]

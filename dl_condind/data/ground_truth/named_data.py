@@ -1,8 +1,8 @@
 """Data sets by name, as `dataset.name` gives it."""
 
+from collections.abc import Callable
 import difflib
 import functools
-import importlib.util  # noqa: F401  gin uses it without importing it.
 
 import gin
 
@@ -20,7 +20,7 @@ from dl_condind.data.ground_truth import norb
 from dl_condind.data.ground_truth import shapes3d
 from dl_condind.utils import errors
 
-DATA_SETS = {
+DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
   "abstract_dsprites": dsprites_variants.AbstractDSprites,
   "arrays": arrays.Arrays,
   "cars3d": cars3d.Cars3D,

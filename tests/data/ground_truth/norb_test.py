@@ -1,7 +1,7 @@
 import gzip
-import pathlib
 import struct
 
+from helpers import testdata
 import numpy as np
 import pytest
 
@@ -12,7 +12,6 @@ from dl_condind.utils import errors
 
 SIZES = (5, 2, 2, 3, 2)  # category, instance, elevation, azimuth, lighting
 SPLITS = (norb.Split("training", (1,), 60), norb.Split("testing", (0,), 60))
-LABELS = pathlib.Path(__file__).parents[3].parent / "shared" / "data" / "smallnorb_labels"
 
 
 def matrix(magic, dims, content):
@@ -234,19 +233,19 @@ def test_data_set_describes_itself_before_it_is_read(monkeypatch, tmp_path):
   assert data.num_rows == 48600
 
 
-@pytest.mark.skipif(not LABELS.is_dir(), reason="the official label files are not here")
+@testdata.needs_norb_labels
 def test_official_label_files_are_read_and_agree_with_what_is_published():
   training, testing = norb.SPLITS
   for split in norb.SPLITS:
-    path = LABELS / f"{split.stem}-cat.mat.gz"
+    path = testdata.NORB_LABELS / f"{split.stem}-cat.mat.gz"
     (category,) = norb.matrix_blocks(path, "int32", (24300,), 24300)
     np.testing.assert_array_equal(np.bincount(category), [4860] * 5)
-  path = LABELS / f"{testing.stem}-info.mat.gz"
-  factors = norb._read_factors(LABELS, testing, norb.FACTOR_SIZES)
+  path = testdata.NORB_LABELS / f"{testing.stem}-info.mat.gz"
+  factors = norb._read_factors(testdata.NORB_LABELS, testing, norb.FACTOR_SIZES)
   assert factors.shape == (24300, 5)
   assert set(factors[:, 1]) == {0, 1, 2, 3, 5}
   assert [len(set(column)) for column in factors.T] == [5, 5, 9, 18, 6]
   assert len(np.unique(factors, axis=0)) == 24300
   with pytest.raises(errors.DatasetError, match=rf"{training.stem}-info\.mat is missing"):
-    norb.read_labels(LABELS, norb.SPLITS, norb.FACTOR_SIZES)
+    norb.read_labels(testdata.NORB_LABELS, norb.SPLITS, norb.FACTOR_SIZES)
   assert path.is_file()

@@ -1,8 +1,8 @@
 import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -13,9 +13,6 @@ from dl_condind.evaluation.metrics import nearest_neighbors
 from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
-
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 
 
 @pytest.fixture(autouse=True)
@@ -287,13 +284,11 @@ def test_arrays_that_do_not_fit_are_an_error(estimator):
     mig.mutual_information_gap(np.eye(3), np.diag([0, 1, np.nan]), estimator=estimator)
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  representations, factors, oracle = testdata.dlib_example()
   rows = oracle["_rows"]["num_train_nosplit"]
   results = mig.mutual_information_gap(
-    table["representations"][:rows], table["factors"][:rows], oracle["_rows"]["num_bins"]
+    representations[:rows], factors[:rows], oracle["_rows"]["num_bins"]
   )
   expected = oracle["per_factor"]
   assert results["discrete_mig"] == pytest.approx(oracle["mig"]["discrete_mig"], abs=1e-9)
