@@ -21,6 +21,7 @@ BELOW = {
   "evaluation": {"methods", "data", "utils"},
   "visualize": {"methods", "data", "utils"},
   "studies": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
+  "reports": {"studies", "visualize", "methods", "utils"},
 }
 
 # The layers inside `methods`, from the top. No module imports one of its own layer.

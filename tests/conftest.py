@@ -122,7 +122,7 @@ def _load_module(path):
 @pytest.fixture(scope="session")
 def generated():
   """Returns the module that generates studies."""
-  return _load_module("studies/generated_study.py")
+  return _load_module("reports/generated_study.py")
 
 
 @pytest.fixture(scope="session")
