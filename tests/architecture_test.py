@@ -23,7 +23,10 @@ BELOW = {
   "evaluation": {"methods", "data", "utils"},
   "visualize": {"methods", "data", "utils"},
   "studies": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
+  "runs": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
+  "reports": {"studies", "visualize", "methods", "utils"},
   "programs": {
+    "reports",
     "studies",
     "visualize",
     "evaluation",
