@@ -10,8 +10,8 @@ import itertools
 import numpy as np
 import pytest
 
+from dl_condind.evaluation.densities import subset_information
 from dl_condind.evaluation.metrics import information_gap
-from dl_condind.evaluation.metrics import subset_information
 from dl_condind.posteriors import equicorrelated as equicorrelated_noise
 
 NUM_MODELS = 20

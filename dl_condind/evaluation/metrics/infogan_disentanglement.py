@@ -15,9 +15,9 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import coded_generator
-from dl_condind.evaluation.metrics import code_effects
-from dl_condind.evaluation.metrics import digit_attributes
+from dl_condind.evaluation.infogan import code_effects
+from dl_condind.evaluation.infogan import coded_generator
+from dl_condind.evaluation.infogan import digit_attributes
 from dl_condind.utils import errors
 from dl_condind.utils import priors
 
