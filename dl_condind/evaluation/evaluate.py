@@ -16,13 +16,11 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
-from dl_condind.evaluation import coded_generator
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import side_by_side
-from dl_condind.evaluation import stored_generators
 from dl_condind.evaluation import stored_representations
-from dl_condind.evaluation import unified_scores  # noqa: F401 (for its gin names, as below)
-from dl_condind.evaluation import validation  # noqa: F401
+from dl_condind.evaluation.infogan import coded_generator
+from dl_condind.evaluation.infogan import stored_generators
 from dl_condind.evaluation.metrics import aligned_mig  # noqa: F401
 from dl_condind.evaluation.metrics import beta_vae  # noqa: F401
 from dl_condind.evaluation.metrics import dci  # noqa: F401
@@ -31,6 +29,7 @@ from dl_condind.evaluation.metrics import decoder_geometry  # noqa: F401
 from dl_condind.evaluation.metrics import downstream_task  # noqa: F401
 from dl_condind.evaluation.metrics import factor_vae  # noqa: F401
 from dl_condind.evaluation.metrics import fairness  # noqa: F401
+from dl_condind.evaluation.metrics import fixed_data  # noqa: F401
 from dl_condind.evaluation.metrics import info_mec  # noqa: F401
 from dl_condind.evaluation.metrics import infogan_disentanglement  # noqa: F401
 from dl_condind.evaluation.metrics import information_estimators  # noqa: F401
@@ -43,6 +42,7 @@ from dl_condind.evaluation.metrics import reduced_downstream_task  # noqa: F401
 from dl_condind.evaluation.metrics import sap_score  # noqa: F401
 from dl_condind.evaluation.metrics import strong_downstream_task  # noqa: F401
 from dl_condind.evaluation.metrics import total_correlation  # noqa: F401
+from dl_condind.evaluation.metrics import unified_scores  # noqa: F401 (for its gin names, as below)
 from dl_condind.evaluation.metrics import unsupervised_metrics  # noqa: F401
 from dl_condind.evaluation.metrics import vae_terms  # noqa: F401
 from dl_condind.methods import saved_models

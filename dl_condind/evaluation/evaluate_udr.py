@@ -14,7 +14,7 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import stored_representations
-from dl_condind.evaluation import udr  # noqa: F401 (registers `udr_sklearn`)
+from dl_condind.evaluation.metrics import udr  # noqa: F401 (registers `udr_sklearn`)
 from dl_condind.evaluation.metrics import vae_terms
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors

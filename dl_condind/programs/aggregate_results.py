@@ -9,7 +9,7 @@ Example:
 
 from absl import flags
 
-from dl_condind.utils import aggregate_results
+from dl_condind.reports import aggregate_results
 from dl_condind.utils import cli
 
 FLAGS = flags.FLAGS

@@ -53,10 +53,10 @@ def main(_) -> None:
   if not FLAGS.runs_csv and study_dir:
     inputs.check_study(study_dir)
   with cli.quiet_imports():
-    from dl_condind.studies import report
+    from dl_condind.reports import report
 
     if FLAGS.show_models and not FLAGS.runs_csv:
-      from dl_condind.visualize import model_pairs  # noqa: F401  (write_report needs it later.)
+      from dl_condind.reports import model_pairs  # noqa: F401  (write_report needs it later.)
 
   options = (FLAGS.runs_csv, FLAGS.trust_gin_imports, FLAGS.trust_model)
   path = report.write_report(study_dir, FLAGS.output_path, FLAGS.show_models, grid, *options)

@@ -13,6 +13,12 @@ _METHOD_NAMES = {
 }
 
 
+def of_record(record: Mapping[str, object]) -> dict[str, object]:
+  """Returns the configuration of the training in a flat record: gin keys and values as text."""
+  prefix = "train_config."
+  return {k.removeprefix(prefix): v for k, v in record.items() if k.startswith(prefix)}
+
+
 def literal(text: str) -> object:
   """Returns the value that gin wrote as text; references and macros as they are."""
   try:
@@ -61,14 +67,6 @@ def num_latent(config: Mapping[str, object]) -> str:
   return setting(config, parameter if is_infogan(config) else "encoder.num_latent")
 
 
-def code_limit(continuous_prior: str) -> float:
-  """Returns how far from 0 to move the continuous codes of an InfoGAN with this prior.
-
-  It is 2 as in Figure 3 of Yang et al. (2020), but 1 for a uniform prior, which ends there.
-  """
-  return 1.0 if continuous_prior == "uniform" else 2.0
-
-
 def noise_correlation(config: Mapping[str, object]) -> str:
   """Returns the name of the noise correlation's gin configurable, such as `equicorrelated`.
 
@@ -85,6 +83,25 @@ def correlation(config: Mapping[str, object]) -> float | None:
     return 0.0
   value = literal(str(config.get(f"{noise}.correlation", "")))
   return float(value) if isinstance(value, int | float) and abs(value) <= 1 else None
+
+
+def correlation_label(config: Mapping[str, object]) -> str:
+  """Returns the correlation as text; of another noise correlation, what it is."""
+  found = correlation(config)
+  if found is not None:
+    return f"{found:g}"
+  noise = noise_correlation(config)
+  return "given" if noise == "given_correlation" else noise
+
+
+def name_correlation(label: str) -> str:
+  """Returns `c = 0.9`, unbroken, for the label `0.9`; a name, such as `given`, as it is."""
+  return f"c\u00a0=\u00a0{label}" if is_number(label) else label
+
+
+def is_number(label: str) -> bool:
+  """Returns whether a label of `correlation_label` is a number."""
+  return label[:1] in "-.0123456789"
 
 
 def columns(config: Mapping[str, object]) -> dict[str, object]:

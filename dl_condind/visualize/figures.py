@@ -8,7 +8,7 @@ import textwrap
 import numpy as np
 
 from dl_condind.utils import errors
-from dl_condind.visualize import study_runs
+from dl_condind.utils import run_config
 
 try:
   import matplotlib as mpl
@@ -73,10 +73,7 @@ def values_by_correlation(
 ) -> Figure:
   """Draws each run's value as a point over its correlation, with the median of each correlation.
 
-  A violin is drawn behind `Axes = Axes
-  Figure = Figure
-
-  MIN_VIOLIN_RUNS` or more points. Axes begin at 0; panels of a row share
+  A violin is drawn behind `MIN_VIOLIN_RUNS` or more points. Axes begin at 0; panels of a row share
   them. The medians of three or more correlations are joined by a line.
 
   Args:
@@ -92,7 +89,7 @@ def values_by_correlation(
       for position, correlation in enumerate(correlations):
         style = _style(correlations, correlation)
         _draw_runs(axes, position, panel.get(correlation, ()), style)
-      _join_medians(axes, [panel.get(c, ()) for c in correlations if study_runs.is_number(c)])
+      _join_medians(axes, [panel.get(c, ()) for c in correlations if run_config.is_number(c)])
       ticks = [f"{label}\n(n = {len(panel.get(label, ()))})" for label in correlations]
       axes.set_xticks(range(len(correlations)), ticks)
       axes.set_xlim(-0.6, len(correlations) - 0.4)
@@ -123,13 +120,13 @@ def scatter(
       for correlation in correlations:
         points = np.reshape(panel.get(correlation, ()), (-1, 2))
         color, marker = _style(correlations, correlation)
-        label = f"{study_runs.name_correlation(correlation)} (n = {len(points)})"
+        label = f"{run_config.name_correlation(correlation)} (n = {len(points)})"
         axes.plot(*points.T, marker, color=color, markersize=7, alpha=0.8, label=label)
       axes.margins(0.2)
       if not has_outer_legend:
         axes.legend(fontsize=9, handletextpad=0.1, framealpha=0.7, edgecolor="none")
   if has_outer_legend:
-    names = [study_runs.name_correlation(correlation) for correlation in correlations]
+    names = [run_config.name_correlation(correlation) for correlation in correlations]
     lines = grid[0][0].lines
     figure.legend(lines, names, loc="outside right upper", handletextpad=0.1, edgecolor="none")
   return figure

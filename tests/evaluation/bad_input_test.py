@@ -14,8 +14,7 @@ from sklearn import tree
 
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
-from dl_condind.evaluation import udr
-from dl_condind.evaluation import unified_scores
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import aligned_mig
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.evaluation.metrics import dci
@@ -29,14 +28,15 @@ from dl_condind.evaluation.metrics import irs
 from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import reduced_downstream_task
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import strong_downstream_task
 from dl_condind.evaluation.metrics import total_correlation
+from dl_condind.evaluation.metrics import udr
+from dl_condind.evaluation.metrics import unified_scores
 from dl_condind.evaluation.metrics import unsupervised_metrics
-from dl_condind.evaluation.metrics import utils
 from dl_condind.evaluation.metrics import vae_terms
+from dl_condind.evaluation.probes import predictors
 
 
 class Splits(NamedTuple):
@@ -88,7 +88,7 @@ def on_vae(compute, **settings):
 
 
 def unsupervised(splits):
-  codes = utils.histogram_discretizer(splits.x_train, 20)
+  codes = discretization.histogram_discretizer(splits.x_train, 20)
   return unsupervised_metrics.latent_dependence(splits.x_train, codes)
 
 

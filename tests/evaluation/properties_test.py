@@ -19,22 +19,22 @@ import pytest
 from sklearn import ensemble
 from sklearn import tree
 
-from dl_condind.evaluation import matrix_scores
 from dl_condind.evaluation import set_factors
-from dl_condind.evaluation import udr
-from dl_condind.evaluation import unified_scores
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import aligned_mig
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.evaluation.metrics import dci
 from dl_condind.evaluation.metrics import dci_es
 from dl_condind.evaluation.metrics import decoder_geometry
 from dl_condind.evaluation.metrics import downstream_task
-from dl_condind.evaluation.metrics import estimators
 from dl_condind.evaluation.metrics import factor_vae
 from dl_condind.evaluation.metrics import fairness
 from dl_condind.evaluation.metrics import info_mec
+from dl_condind.evaluation.metrics import information_estimators
 from dl_condind.evaluation.metrics import information_gap
 from dl_condind.evaluation.metrics import irs
+from dl_condind.evaluation.metrics import matrix_scores
 from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
@@ -42,8 +42,9 @@ from dl_condind.evaluation.metrics import reduced_downstream_task
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import strong_downstream_task
 from dl_condind.evaluation.metrics import total_correlation
+from dl_condind.evaluation.metrics import udr
+from dl_condind.evaluation.metrics import unified_scores
 from dl_condind.evaluation.metrics import unsupervised_metrics
-from dl_condind.evaluation.metrics import utils
 from dl_condind.evaluation.metrics import vae_terms
 
 
@@ -200,7 +201,7 @@ def on_grid(compute, **settings):
 
 
 def unsupervised(s):
-  codes = utils.histogram_discretizer(s.x_train, 20)
+  codes = discretization.histogram_discretizer(s.x_train, 20)
   return unsupervised_metrics.latent_dependence(s.x_train, codes)
 
 
@@ -237,7 +238,7 @@ def theorem(s):
 
 
 def every_estimate(s):
-  return estimators.estimate(
+  return information_estimators.estimate(
     *posteriors_of(s),
     np.random.RandomState(0),
     num_points=20,
@@ -330,8 +331,8 @@ METRICS = {
     "affine_rising",
     {
       f"{quantity}.{name}": (-np.inf, np.inf)
-      for quantity in estimators.QUANTITIES
-      for name in estimators.ESTIMATORS
+      for quantity in information_estimators.QUANTITIES
+      for name in information_estimators.ESTIMATORS
       if name != "density_ratio"
     },
   ),
@@ -509,18 +510,24 @@ def arrays_of_labels(num_points, num_columns):
 @examples(40)
 @hypothesis.given(st.integers(1, 12).flatmap(lambda num: arrays_of_labels(num, 3)))
 def test_discrete_information_is_symmetric_and_at_most_the_entropy(labels):
-  information = utils.discrete_mutual_info(labels, labels)
-  entropy = utils.discrete_entropy(labels)
+  information = discrete_information.discrete_mutual_info(labels, labels)
+  entropy = discrete_information.discrete_entropy(labels)
   np.testing.assert_allclose(information, information.T, atol=1e-12)
   np.testing.assert_allclose(np.diagonal(information), entropy, atol=1e-12)
   assert information.min() >= 0
   assert (information <= np.minimum.outer(entropy, entropy) + 1e-12).all()
-  renamed = utils.discrete_mutual_info(np.array([5, -9, 0, 2, 7, 1])[labels + 2], labels)
+  renamed = discrete_information.discrete_mutual_info(
+    np.array([5, -9, 0, 2, 7, 1])[labels + 2], labels
+  )
   np.testing.assert_allclose(renamed, information, atol=1e-12)
-  copies = utils.discrete_mutual_info(np.tile(labels, (3, 1)), np.tile(labels, (3, 1)))
+  copies = discrete_information.discrete_mutual_info(
+    np.tile(labels, (3, 1)), np.tile(labels, (3, 1))
+  )
   np.testing.assert_allclose(copies, information, atol=1e-12)
   # What is made of a code knows no more than the code.
-  assert (utils.discrete_mutual_info(labels // 2, labels) <= information + 1e-12).all()
+  assert (
+    discrete_information.discrete_mutual_info(labels // 2, labels) <= information + 1e-12
+  ).all()
 
 
 # Far enough from the largest and the smallest float32 that a power of 2 does not round.
@@ -533,24 +540,26 @@ FLOATS = st.floats(-(2.0**90), 2.0**90, width=32).map(lambda x: x if abs(x) > 2.
   st.integers(1, 30),
 )
 def test_bins_rise_with_the_values_and_do_not_depend_on_powers_of_2(values, num_bins):
-  labels = utils.histogram_discretizer(values, num_bins)
+  labels = discretization.histogram_discretizer(values, num_bins)
   assert labels.min() >= 1
   assert labels.max() <= num_bins
   order = np.argsort(values[:, 0], kind="stable")
   assert (np.diff(labels[order, 0]) >= 0).all()
   if np.ptp(values) > 0:
     assert labels[order[-1], 0] == num_bins
-  np.testing.assert_array_equal(utils.histogram_discretizer(values * 2.0**20, num_bins), labels)
   np.testing.assert_array_equal(
-    utils.histogram_discretizer(np.tile(values, (2, 1)), num_bins), np.tile(labels, (2, 1))
+    discretization.histogram_discretizer(values * 2.0**20, num_bins), labels
+  )
+  np.testing.assert_array_equal(
+    discretization.histogram_discretizer(np.tile(values, (2, 1)), num_bins), np.tile(labels, (2, 1))
   )
 
 
 def test_bins_are_half_open_so_a_mirrored_latent_on_their_edges_scores_otherwise():
   """A bin has its lower edge: 0, 1 and 2 are cut at 1, which goes up, mirrored or not."""
   codes = np.array([[0.0], [1.0], [2.0]])
-  assert utils.histogram_discretizer(codes, 2).ravel().tolist() == [1, 2, 2]
-  assert utils.histogram_discretizer(-codes, 2).ravel().tolist() == [2, 2, 1]
+  assert discretization.histogram_discretizer(codes, 2).ravel().tolist() == [1, 2, 2]
+  assert discretization.histogram_discretizer(-codes, 2).ravel().tolist() == [2, 2, 1]
   factors = np.array([[0], [1], [1]])
   both = np.concatenate([codes, np.zeros((3, 1))], axis=1)
   assert mig.mutual_information_gap(both, factors, num_bins=2)["discrete_mig"] == pytest.approx(1)

@@ -6,8 +6,8 @@ import pathlib
 
 import numpy as np
 
+from dl_condind.reports import study_runs
 from dl_condind.utils import files
-from dl_condind.visualize import study_runs
 
 WEIGHTS = {
   "vae": {"vae.beta": "1.0"},

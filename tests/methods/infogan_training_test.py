@@ -225,6 +225,7 @@ def test_the_configuration_trains_on_mnist(mnist_folder, tmp_path):
   aggregate = results.read_aggregate(tmp_path / "run" / "results" / "aggregate" / "train.json")
   assert aggregate["train_results.global_step"] == 2
   assert aggregate["train_provenance.dataset"] == "mnist"
+  assert aggregate["train_provenance.kind"] == "infogan"
   model = saved_models.load(tmp_path / "run" / "saved_model")  # It owns the weights.
   code = {"categorical": tf.eye(10), "continuous": tf.zeros([10, 2]), "noise": tf.zeros([10, 62])}
   images = model.signatures["generator"](**code)["images"].numpy()

@@ -6,7 +6,7 @@ import gin
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
-from dl_condind.evaluation import digit_classifier
+from dl_condind.evaluation.infogan import digit_classifier
 from dl_condind.methods import model_operations
 from dl_condind.methods import saved_models
 from dl_condind.methods import train  # noqa: F401 (registers gin names)

@@ -51,9 +51,9 @@ def test_codes_of_an_infogan_of_any_name_are_its_latents():
   assert run_config.columns(config)["num_latent"] == 3
 
 
-@pytest.mark.parametrize(("prior", "limit"), [("normal", 2.0), ("uniform", 1.0)])
-def test_codes_are_moved_within_their_prior(prior, limit):
-  assert run_config.code_limit(prior) == limit
+def test_only_numbers_are_named_as_correlations():
+  assert run_config.name_correlation("-0.1") == "c\u00a0=\u00a0-0.1"
+  assert run_config.name_correlation("given") == "given"
 
 
 def test_what_is_not_said_is_none():

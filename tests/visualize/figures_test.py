@@ -149,10 +149,10 @@ def run_python(code):
 
 
 @pytest.mark.parametrize(
-  "module", ["figures", "study_figures", "image_figures", "infogan_figures", "model_pairs"]
+  "module", ["visualize.figures", "visualize.image_figures", "reports.report"]
 )
 def test_missing_matplotlib_is_one_clear_error(module):
-  code = f"import sys; sys.modules['matplotlib'] = None; from dl_condind.visualize import {module}"
+  code = f"import sys; sys.modules['matplotlib'] = None; import dl_condind.{module}"
   last_line = run_python(code).stderr.splitlines()[-1]
   assert "ConfigError" in last_line and "run `pip install matplotlib`, or `pip inst" in last_line
 

@@ -90,6 +90,7 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
   """A data set whose factors are drawn from another distribution.
 
   Attributes:
+    described: The distribution, as it was given.
     distribution: Probability of each combination of the factors that depend on each other, an array
       with an axis for each.
     dependent: Their indices, in the order of the axes.
@@ -112,8 +113,9 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
         f"dataset.factor_distribution needs a complete grid, an image of every combination of "
         f"factors, which {data.name} does not have."
       )
+    self.options = data.options
     self._data = data
-    self._described = distribution
+    self.described = distribution
     named = [name for pair in distribution.correlated_pairs for name in pair]
     named += [name for combination in distribution.held_out for name in combination]
     self.dependent = sorted({self._index(name) for name in named})
@@ -141,11 +143,11 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
       self.factor_names[i]: value / size
       for i, value, size in zip(self.dependent, values, sizes, strict=True)
     }
-    for first, second in self._described.correlated_pairs:
+    for first, second in self.described.correlated_pairs:
       difference = scaled[first] - scaled[second]
-      log_weights -= difference**2 / (2 * self._described.strength**2)
+      log_weights -= difference**2 / (2 * self.described.strength**2)
     weights = np.exp(log_weights - log_weights.max())
-    for combination in self._described.held_out:
+    for combination in self.described.held_out:
       weights[np.ix_(*self._held_out_values(combination))] = 0
     if not weights.any():
       raise errors.ConfigError("dataset.factor_distribution holds out every combination.")
@@ -197,7 +199,7 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
     Beside the keys of the data set: `factor_distribution`, `held_out_share` (of the combinations of
     dependent factors) and `factor_correlation.{first}~{second}`.
     """
-    described = self._described
+    described = self.described
     settings = {
       "correlated_pairs": described.correlated_pairs,
       "strength": described.strength,

@@ -3,9 +3,11 @@
 import abc
 from collections.abc import Callable
 from collections.abc import Hashable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import pathlib
 import threading
+import types
 from typing import Any
 
 import numpy as np
@@ -37,12 +39,14 @@ class GroundTruthData(abc.ABC):
     factor_names: Name of each factor.
     factors_num_values: Number of values of each factor.
     observation_shape: (height, width, channels).
+    options: What the data set was made with, by the names of its constructor's arguments.
     has_complete_grid: Whether there is an observation of every combination of factors, so that
       single factors can be set.
     num_rows: Number of images of a data set that is a list of images, a `RowData`. None where
       observations are made anew.
   """
 
+  options: Mapping[str, Any] = types.MappingProxyType({})
   has_complete_grid = True
   num_rows: int | None = None
 

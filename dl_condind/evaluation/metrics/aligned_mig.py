@@ -14,15 +14,15 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import latent_axes
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import mig
-from dl_condind.evaluation.metrics import rotations
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 BASES = ("noise_eigenbasis", "pca", "ica")
-_HISTOGRAM = functools.partial(utils.histogram_discretizer, num_bins=20)
+_HISTOGRAM = functools.partial(discretization.histogram_discretizer, num_bins=20)
 _DETAILS = ("mig", "mutual_information_matrix", "variance_share", "latent_share")
 
 
@@ -76,7 +76,7 @@ def compute_aligned_mig(
     factors,
     noise_covariance,
     random_state,
-    utils.make_discretizer,
+    discretization.make_discretizer,
     num_nulls,
   )
 
@@ -95,7 +95,7 @@ def aligned_mutual_information_gap(
     are the axes of the noise in the space the code lives in. (Those of the noise correlation are
     its axes only after each latent was divided by its stddev.)
   - `pca`: the principal axes of the code.
-  - `ica`: independent components of the code; see `rotations.independent_axes`.
+  - `ica`: independent components of the code; see `latent_axes.independent_axes`.
 
   The best of several is never below the gap along the latents, so it comes with a null: the best
   of the latents and as many random rotations as there are other bases, averaged over num_nulls
@@ -130,9 +130,9 @@ def aligned_mutual_information_gap(
   """
   checks.check_count("aligned_mig.num_nulls", num_nulls, 1)
   random_state = np.random.RandomState(0) if random_state is None else random_state
-  factors = utils.discretize_continuous(factors, discretize)
+  factors = discretization.discretize_continuous(factors, discretize)
   results = mig.gap_of_codes(discretize(representations), factors)
-  utils.check_powers("The representation", np.asarray(representations, np.float64), power=4)
+  checks.check_powers("The representation", np.asarray(representations, np.float64), power=4)
   code = np.asarray(representations, np.float64) - np.mean(representations, 0, np.float64)
   bases, converged = _bases(code, noise_covariance, random_state.randint(2**31 - 1))
   details, gaps = {}, {"latents": results["discrete_mig"]}
@@ -144,7 +144,7 @@ def aligned_mutual_information_gap(
     details |= {f"{name}.{key}": value for key, value in description.items()}
   random_gaps = np.empty((num_nulls, len(bases)))
   for index in np.ndindex(random_gaps.shape):
-    axes = rotations.random_axes(code.shape[1], random_state)
+    axes = latent_axes.random_axes(code.shape[1], random_state)
     random_gaps[index] = _gap(_coordinates(code, axes), factors, discretize)["discrete_mig"]
   nulls = np.maximum(random_gaps.max(axis=1), gaps["latents"])
   best = max(gaps, key=gaps.get)
@@ -191,9 +191,9 @@ def _bases(code, noise_covariance, seed):
         f"{len(covariance)} latents, got {list(noise_covariance.shape)}."
       )
     checks.check_finite("noise_covariance", noise_covariance)
-    bases["noise_eigenbasis"] = rotations.noise_eigenbasis(noise_covariance, covariance)
-  bases["pca"] = rotations.principal_axes(covariance)
-  bases["ica"], converged = rotations.independent_axes(code, seed)
+    bases["noise_eigenbasis"] = latent_axes.noise_eigenbasis(noise_covariance, covariance)
+  bases["pca"] = latent_axes.principal_axes(covariance)
+  bases["ica"], converged = latent_axes.independent_axes(code, seed)
   return bases, converged
 
 
@@ -201,7 +201,7 @@ def _coordinates(code: np.ndarray, axes: np.ndarray) -> np.ndarray:
   """Returns the code along axes, those with nothing but rounding set to 0."""
   coordinates = code @ axes
   variances = np.var(coordinates, axis=0)
-  return coordinates * (variances > rotations.NEGLIGIBLE_VARIANCE * variances.max())
+  return coordinates * (variances > latent_axes.NEGLIGIBLE_VARIANCE * variances.max())
 
 
 def _shares(values: np.ndarray) -> np.ndarray:

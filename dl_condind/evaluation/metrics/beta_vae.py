@@ -51,7 +51,7 @@ def compute_beta_vae_sklearn(
       representation is not finite; or as `factor_accuracies`.
   """
   del artifact_dir
-  set_factors.check_settable(ground_truth_data, "beta_vae_sklearn")
+  checks.check_settable(ground_truth_data, "beta_vae_sklearn")
   counts = {"batch_size": batch_size, "num_train": num_train, "num_eval": num_eval}
   for name, count in counts.items():
     checks.check_count(f"beta_vae_sklearn.{name}", count, 1)

@@ -9,9 +9,11 @@ import numpy as np
 from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation.probes import predictors
+from dl_condind.utils import seeds
 
 _SMALLEST = 1e-11  # disentanglement_lib's, for the logarithm of an importance of 0
 
@@ -50,7 +52,7 @@ def compute_dci(
     The results of `dci_scores`.
   """
   del artifact_dir
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   splits = representation.generate_splits(
     ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
   )
@@ -91,8 +93,8 @@ def dci_scores(
       are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
-  varies = predictors.varying_factors(y_train, "dci")
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
+  varies = checks.varying_factors(y_train, "dci")
   scores = predictors.score_factors(
     predictor_fn, x_train, y_train[:, varies], x_test, y_test[:, varies], seed, with_importance=True
   )
@@ -102,8 +104,8 @@ def dci_scores(
     "informativeness_train": float(np.mean(scores.train_accuracy)),
     "informativeness_test": float(np.mean(scores.test_accuracy)),
     **importance_scores(scores.importance, varies),
-    **utils.numbered("informativeness_train.factor", varies, scores.train_accuracy),
-    **utils.numbered("informativeness_test.factor", varies, scores.test_accuracy),
+    **metric.numbered("informativeness_train.factor", varies, scores.train_accuracy),
+    **metric.numbered("informativeness_test.factor", varies, scores.test_accuracy),
     "constant_factors": np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist(),
     "importance_matrix": matrix.tolist(),
   }
@@ -127,11 +129,11 @@ def importance_scores(importance: np.ndarray, factors: np.ndarray | None = None)
   if num_factors > 1:
     per_code = disentanglement_per_code(importance)
     results["disentanglement"] = _weighted_mean(per_code, importance.sum(axis=1))
-    results |= utils.numbered("disentanglement.code", np.arange(num_latent), per_code)
+    results |= metric.numbered("disentanglement.code", np.arange(num_latent), per_code)
   if num_latent > 1:
     per_factor = completeness_per_factor(importance)
     results["completeness"] = _weighted_mean(per_factor, importance.sum(axis=0))
-    results |= utils.numbered("completeness.factor", factors, per_factor)
+    results |= metric.numbered("completeness.factor", factors, per_factor)
   return results
 
 

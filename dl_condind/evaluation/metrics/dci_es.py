@@ -18,11 +18,12 @@ from sklearn import ensemble
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import dci
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)  # those of the authors' code
 NUM_TREES = 100
@@ -60,7 +61,7 @@ def compute_dci_es(
     The results of `dci_es_scores`.
   """
   del artifact_dir
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   splits = representation.generate_splits(
     ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
   )
@@ -116,8 +117,8 @@ def dci_es_scores(
   """
   depths = _check_depths(depths)
   checks.check_count("dci_es.num_trees", num_trees, 1)
-  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
-  varies = predictors.varying_factors(y_train, "dci_es")
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
+  varies = checks.varying_factors(y_train, "dci_es")
   probes = [
     predictors.score_factors(
       functools.partial(ensemble.RandomForestClassifier, num_trees, max_depth=depth),
@@ -139,7 +140,7 @@ def dci_es_scores(
     "size": len(varies) / x_train.shape[1],
     **dci.importance_scores(probes[best].importance, varies),
     "informativeness_test": float(np.mean(accuracy[best])),
-    **utils.numbered("informativeness_test.factor", varies, accuracy[best]),
+    **metric.numbered("informativeness_test.factor", varies, accuracy[best]),
     "best_depth": depths[best],
     "depths": depths,
     "constant_factors": np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist(),
@@ -200,7 +201,7 @@ def _explicitness(
   ]
   return {
     "explicitness": float(np.mean(explicitness)),
-    **utils.numbered("explicitness.factor", factors, explicitness),
+    **metric.numbered("explicitness.factor", factors, explicitness),
     **{f"losses.factor_{i}": c.tolist() for i, c in zip(factors, losses.T, strict=True)},
-    **utils.numbered("baseline_loss.factor", factors, baselines),
+    **metric.numbered("baseline_loss.factor", factors, baselines),
   }

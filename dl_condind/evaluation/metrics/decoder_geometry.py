@@ -16,9 +16,9 @@ from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import latent_axes
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import rotations
 
 _JACOBIAN_CHUNK = 20  # points; the decoder runs once for each of their latents
 _NEGLIGIBLE = 1e-14  # of the largest squared norm; products of a column below it are rounding
@@ -126,7 +126,7 @@ def jacobian_geometry(
     same of `stddev**2 * norm**2`, the change of the image that the noise of a latent alone makes
     (`[num_latent]`, sum 1, None if all are 0); `abs_cosine_matrix`, `[num_latent][num_latent]`,
     None where a column is 0 at every point. `noise_eigenbasis.{key}`: the same of `J @ V`, without
-    nulls, where V are the axes of the mean noise covariance, `rotations.noise_eigenbasis`, and an
+    nulls, where V are the axes of the mean noise covariance, `latent_axes.noise_eigenbasis`, and an
     axis is active if the posterior mean varies along it.
   """
   is_active = np.var(z_mean, axis=0) > active_variance
@@ -142,7 +142,7 @@ def jacobian_geometry(
     for name, null in nulls.items():
       results |= {f"{key}{ending}_{name}": value for key, value in orthogonality(null).items()}
   code_covariance = np.atleast_2d(np.cov(z_mean, rowvar=False))
-  axes = rotations.noise_eigenbasis(np.mean(noise_covariance, axis=0), code_covariance)
+  axes = latent_axes.noise_eigenbasis(np.mean(noise_covariance, axis=0), code_covariance)
   rotated = _summarize(
     axes.T @ grams @ axes,
     axes.T @ noise_covariance @ axes,

@@ -9,8 +9,10 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
+from dl_condind.utils import seeds
 
 
 @gin.configurable(
@@ -40,7 +42,7 @@ def compute_downstream_task(
   Returns:
     The results of `accuracies` of each number of train points, as `{num_train}:{key}`.
   """
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   results = {}
   for size in num_train:
     splits = representation.generate_splits(
@@ -81,8 +83,8 @@ def accuracies(
       are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
-  varies = predictors.varying_factors(y_train, "downstream_task")
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
+  varies = checks.varying_factors(y_train, "downstream_task")
   scores = predictors.score_factors(
     predictor_fn, x_train, y_train[:, varies], x_test, y_test[:, varies], seed
   )

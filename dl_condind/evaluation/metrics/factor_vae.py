@@ -10,7 +10,6 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 
@@ -53,7 +52,7 @@ def compute_factor_vae(
       is not finite, or a count or `prune_dims.threshold` is out of range.
   """
   del artifact_dir
-  set_factors.check_settable(ground_truth_data, "factor_vae_score")
+  checks.check_settable(ground_truth_data, "factor_vae_score")
   for name, count, minimum in (
     ("batch_size", batch_size, 2),
     ("num_train", num_train, 1),
@@ -71,7 +70,7 @@ def compute_factor_vae(
     factors[:, fixed[i]] = factors[0, fixed[i]]
     drawn.draw(factors, random_state)
   codes = drawn.codes()
-  utils.check_powers("The representation", codes, power=2)
+  checks.check_powers("The representation", codes, power=2)
   latents, active = least_varying_latents(
     codes[:num_variance_estimate],
     codes[num_variance_estimate:].reshape(-1, batch_size, codes.shape[1]),

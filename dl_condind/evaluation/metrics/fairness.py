@@ -9,8 +9,8 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
+from dl_condind.utils import seeds
 
 
 @gin.configurable(
@@ -53,15 +53,15 @@ def compute_fairness(
 
   Raises:
     ConfigError: If the data set lacks combinations of factors or a second factor, or as
-      `predictors.check_points`.
+      `checks.check_points`.
   """
   del artifact_dir
-  set_factors.check_settable(ground_truth_data, "fairness")
-  checks.check_count("fairness.num_train", num_train, predictors.MIN_POINTS)
+  checks.check_settable(ground_truth_data, "fairness")
+  checks.check_count("fairness.num_train", num_train, checks.MIN_POINTS)
   checks.check_count("fairness.num_test_points_per_class", num_test_points_per_class, 1)
   num_values = ground_truth_data.factors_num_values
-  seed = predictors.seed_from(random_state)
-  x_train, y_train = predictors.check_points(
+  seed = seeds.seed_from(random_state)
+  x_train, y_train = checks.check_points(
     *representation.generate_batch_factor_code(
       ground_truth_data, representation_function, num_train, random_state, batch_size
     ),

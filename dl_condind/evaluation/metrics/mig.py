@@ -10,12 +10,13 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import nearest_neighbors
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
+from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 @gin.configurable(
@@ -53,15 +54,15 @@ def compute_mig(
     ConfigError: If the estimator is unknown, or as these.
   """
   del artifact_dir
-  utils.check_estimator("mig.estimator", estimator)
-  seed = predictors.seed_from(random_state)
+  checks.check_estimator("mig.estimator", estimator)
+  seed = seeds.seed_from(random_state)
   representations, factors = representation.generate_batch_factor_code(
     ground_truth_data, representation_function, num_train, random_state, batch_size
   )
   cut_factors = discretize_factors(factors)
   if estimator == "nearest_neighbors":
     return gap_of_neighbors(representations, factors, cut_factors, seed)
-  return gap_of_codes(utils.make_discretizer(representations), cut_factors)
+  return gap_of_codes(discretization.make_discretizer(representations), cut_factors)
 
 
 def discretize_factors(factors: np.ndarray) -> np.ndarray:
@@ -70,7 +71,7 @@ def discretize_factors(factors: np.ndarray) -> np.ndarray:
   Args:
     factors: `[num_points, num_factors]`.
   """
-  return utils.discretize_continuous(factors, utils.make_discretizer)
+  return discretization.discretize_continuous(factors, discretization.make_discretizer)
 
 
 def mutual_information_gap(
@@ -97,10 +98,10 @@ def mutual_information_gap(
     ConfigError: If the estimator is unknown or a number is not finite, or as these.
     ValueError: If the arrays do not fit together.
   """
-  utils.check_estimator("estimator", estimator)
+  checks.check_estimator("estimator", estimator)
   representations, factors = np.asarray(representations), np.asarray(factors)
-  discretize = functools.partial(utils.histogram_discretizer, num_bins=num_bins)
-  cut_factors = utils.discretize_continuous(factors, discretize)
+  discretize = functools.partial(discretization.histogram_discretizer, num_bins=num_bins)
+  cut_factors = discretization.discretize_continuous(factors, discretize)
   if estimator == "nearest_neighbors":
     return gap_of_neighbors(representations, factors, cut_factors, seed)
   return gap_of_codes(discretize(representations), cut_factors)
@@ -129,7 +130,7 @@ def gap_of_codes(codes: np.ndarray, factors: np.ndarray) -> dict[str, Any]:
   """
   codes, factors = np.asarray(codes), np.asarray(factors)
   _check_points(codes, factors)
-  return _gaps(utils.discrete_mutual_info(codes, factors), factors, "discrete_mig")
+  return _gaps(discrete_information.discrete_mutual_info(codes, factors), factors, "discrete_mig")
 
 
 def gap_of_neighbors(
@@ -167,7 +168,7 @@ def gap_of_neighbors(
 
 
 def _check_points(codes: np.ndarray, factors: np.ndarray) -> None:
-  set_factors.check_arrays(codes, factors)
+  checks.check_arrays(codes, factors)
   checks.check_finite("The array of factors", factors)
   if codes.shape[1] < 2:
     raise errors.ConfigError(
@@ -184,12 +185,12 @@ def _check_points(codes: np.ndarray, factors: np.ndarray) -> None:
 def _gaps(mutual_information: np.ndarray, factors: np.ndarray, key: str) -> dict[str, Any]:
   """Returns the results, the mean gap under a key; factors are discrete."""
   varies = np.ptp(factors, axis=0) > 0
-  entropy = utils.discrete_entropy(factors)
+  entropy = discrete_information.discrete_entropy(factors)
   ordered = np.sort(mutual_information, axis=0)  # [num_latent, num_factors], largest last
   gaps = (ordered[-1] - ordered[-2])[varies] / entropy[varies]
   return {
     key: float(np.mean(gaps)),
-    **utils.numbered("mig.factor", np.flatnonzero(varies), gaps),
+    **metric.numbered("mig.factor", np.flatnonzero(varies), gaps),
     "constant_factors": np.flatnonzero(~varies).tolist(),
     "factor_entropy": entropy.tolist(),
     "mutual_information_matrix": mutual_information.tolist(),

@@ -11,8 +11,9 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 @gin.configurable(
@@ -48,7 +49,7 @@ def compute_reduced_downstream_task(
     The results of `reduced_accuracies` of each number of train points, as `{num_train}:{key}`.
   """
   del artifact_dir
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   results = {}
   for size in num_train:
     splits = representation.generate_splits(
@@ -100,7 +101,7 @@ def reduced_accuracies(
       representation is not finite, or there are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
   num_latent = x_train.shape[1]
   checks.check_count("reduced_downstream_task.num_factors_to_remove", num_to_remove, 0)
   if num_to_remove >= num_latent:
@@ -108,7 +109,7 @@ def reduced_accuracies(
       f"reduced_downstream_task.num_factors_to_remove must be less than the {num_latent} latents "
       f"of the representation, got {num_to_remove}."
     )
-  varies = predictors.varying_factors(y_train, "reduced_downstream_task")
+  varies = checks.varying_factors(y_train, "reduced_downstream_task")
   if len(varies) < 2:
     raise errors.ConfigError(
       "reduced_downstream_task compares a factor with the others, and only factor "

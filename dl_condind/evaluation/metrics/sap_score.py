@@ -12,12 +12,11 @@ from sklearn import svm
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 from dl_condind.utils import progress_lines
+from dl_condind.utils import seeds
 
 _LARGEST_MATRIX = 10_000  # scores that a record lists
 _SMALLEST_VARIANCE = 1e-12  # disentanglement_lib's, below which a latent counts as constant
@@ -56,7 +55,7 @@ def compute_sap(
     The results of `sap_scores`.
   """
   del artifact_dir
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   splits = representation.generate_splits(
     ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
   )
@@ -99,19 +98,19 @@ def sap_scores(
   """
   x_train, y_train = np.asarray(x_train), np.asarray(y_train)
   if continuous_factors:
-    set_factors.check_arrays(x_train, y_train)
+    checks.check_arrays(x_train, y_train)
     checks.check_finite("The representation", x_train)
     checks.check_finite("The array of factors", y_train)
-    utils.check_powers("The representation", x_train.astype(np.float64), power=2)
-    utils.check_powers("The array of factors", y_train.astype(np.float64), power=2)
+    checks.check_powers("The representation", x_train.astype(np.float64), power=2)
+    checks.check_powers("The array of factors", y_train.astype(np.float64), power=2)
   else:
-    x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
+    x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
   if x_train.shape[1] < 2:
     raise errors.ConfigError(
       "sap_score compares the two best latents of each factor, the representation has "
       f"{x_train.shape[1]}: set encoder.num_latent to at least 2."
     )
-  varies = predictors.varying_factors(y_train, "sap_score")
+  varies = checks.varying_factors(y_train, "sap_score")
   if continuous_factors:
     scores = squared_correlations(x_train, y_train[:, varies])
   else:
@@ -123,7 +122,7 @@ def _summary(scores: np.ndarray, varies: np.ndarray, num_factors: int) -> dict[s
   gaps = gaps_of_best(scores)
   results = {
     "SAP_score": float(np.mean(gaps)),
-    **utils.numbered("SAP_score.factor", varies, gaps),
+    **metric.numbered("SAP_score.factor", varies, gaps),
     "constant_factors": np.setdiff1d(np.arange(num_factors), varies).tolist(),
   }
   matrix = np.zeros((len(scores), num_factors))

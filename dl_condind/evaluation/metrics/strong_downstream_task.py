@@ -11,9 +11,9 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 @gin.configurable(
@@ -57,14 +57,14 @@ def compute_strong_downstream_task(
 
   Raises:
     ConfigError: If the data set lacks combinations of factors or a second factor that varies, or as
-      `predictors.check_splits`.
+      `checks.check_splits`.
   """
   del artifact_dir
   _check_data(ground_truth_data)
   checks.check_count("strong_downstream_task.n_experiment", n_experiment, 1)
   checks.check_count("strong_downstream_task.num_test", num_test, 1)
   predictor_fn = predictors.make_predictor_fn()
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
 
   def draw(factors: np.ndarray) -> np.ndarray:
     return representation.encode_factors(
@@ -72,18 +72,18 @@ def compute_strong_downstream_task(
     )
 
   def task(y_train: np.ndarray, y_test: np.ndarray, i: int) -> tuple:
-    x_train, y_train, x_test, y_test = predictors.check_splits(
+    x_train, y_train, x_test, y_test = checks.check_splits(
       draw(y_train), y_train, draw(y_test), y_test
     )
     return x_train, y_train[:, i], x_test, y_test[:, i], False
 
   results = {}
   for size in num_train:
-    checks.check_count("strong_downstream_task.num_train", size, predictors.MIN_POINTS)
+    checks.check_count("strong_downstream_task.num_train", size, checks.MIN_POINTS)
     y_train = ground_truth_data.sample_factors(size, random_state)
     y_test = ground_truth_data.sample_factors(num_test, random_state)
-    varies = predictors.varying_factors(y_train, "strong_downstream_task")
-    splits = predictors.check_splits(draw(y_train), y_train, draw(y_test), y_test)
+    varies = checks.varying_factors(y_train, "strong_downstream_task")
+    splits = checks.check_splits(draw(y_train), y_train, draw(y_test), y_test)
     plain = predictors.score_factors(
       predictor_fn, splits[0], splits[1][:, varies], splits[2], splits[3][:, varies], seed
     )
@@ -99,7 +99,7 @@ def compute_strong_downstream_task(
 
 
 def _check_data(ground_truth_data: ground_truth.GroundTruthData) -> None:
-  set_factors.check_settable(ground_truth_data, "strong_downstream_task")
+  checks.check_settable(ground_truth_data, "strong_downstream_task")
   if np.count_nonzero(np.array(ground_truth_data.factors_num_values) > 1) < 2:
     raise errors.ConfigError(
       "strong_downstream_task predicts one factor while another changes, and "

@@ -15,10 +15,10 @@ from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import gaussian_posteriors
-from dl_condind.evaluation.metrics import marginals
-from dl_condind.evaluation.metrics import mixtures
-from dl_condind.evaluation.metrics import subset_information
+from dl_condind.evaluation.densities import gaussian_posteriors
+from dl_condind.evaluation.densities import marginals
+from dl_condind.evaluation.densities import mixtures
+from dl_condind.evaluation.densities import subset_information
 
 
 @gin.configurable(

@@ -10,7 +10,8 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
 from dl_condind.utils import errors
 
 
@@ -49,7 +50,7 @@ def compute_unsupervised_metrics(
     batch_size,
     needs_factors=False,
   )
-  return latent_dependence(representations, utils.make_discretizer(representations))
+  return latent_dependence(representations, discretization.make_discretizer(representations))
 
 
 def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[st
   checks.check_count("The number of points of unsupervised_metrics", len(representations), 2)
   checks.check_finite("The representation", representations)
   # In float64, as the covariance.
-  utils.check_powers("The representation", representations.astype(np.float64), power=4)
+  checks.check_powers("The representation", representations.astype(np.float64), power=4)
   num_latent = representations.shape[1]
   if num_latent < 2:
     raise errors.ConfigError(
@@ -97,7 +98,7 @@ def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[st
   if varies.any():
     total_correlation = gaussian_total_correlation(covariance)
     wasserstein = gaussian_wasserstein_correlation(covariance)
-  mutual_information = utils.discrete_mutual_info(codes, codes)
+  mutual_information = discrete_information.discrete_mutual_info(codes, codes)
   pairs = ~np.eye(num_latent, dtype=bool)
   return {
     "gaussian_total_correlation": total_correlation if np.isfinite(total_correlation) else None,

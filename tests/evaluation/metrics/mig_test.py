@@ -8,11 +8,12 @@ import pytest
 from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
+from dl_condind.evaluation import checks
+from dl_condind.evaluation.information import discretization
+from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.evaluation.metrics import mig
-from dl_condind.evaluation.metrics import nearest_neighbors
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +124,7 @@ def test_whole_numbers_are_no_continuous_factors(dtype):
   random_state = np.random.RandomState(0)
   factors = random_state.randint(40, size=(1000, 3))
   representations = factors + random_state.standard_normal((1000, 3))
-  codes = utils.histogram_discretizer(representations, 20)
+  codes = discretization.histogram_discretizer(representations, 20)
   expected = mig.gap_of_codes(codes, factors)
   assert mig.mutual_information_gap(representations, factors.astype(dtype)) == expected
 
@@ -256,7 +257,7 @@ def test_gin_chooses_the_estimator():
   batches = [data.sample_factors(min(16, 300 - i), same_state) for i in range(0, 300, 16)]
   factors = np.concatenate(batches)
   expected = mig.gap_of_neighbors(
-    factors / 7, factors, factors, seed=predictors.seed_from(np.random.RandomState(1))
+    factors / 7, factors, factors, seed=seeds.seed_from(np.random.RandomState(1))
   )
   assert results == expected
   assert 0.9 < results["nearest_neighbor_mig"] <= 1
@@ -276,7 +277,7 @@ def test_too_few_points_for_nearest_neighbors_are_an_error():
     mig.mutual_information_gap(points, points, estimator="nearest_neighbors")
 
 
-@pytest.mark.parametrize("estimator", utils.ESTIMATORS)
+@pytest.mark.parametrize("estimator", checks.ESTIMATORS)
 def test_arrays_that_do_not_fit_are_an_error(estimator):
   with pytest.raises(ValueError, match="got 4 and 5 rows"):
     mig.mutual_information_gap(np.eye(4), np.eye(5), estimator=estimator)

@@ -8,8 +8,8 @@ from sklearn import ensemble
 from sklearn import tree
 
 from dl_condind.data.ground_truth import dummy_data
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import reduced_downstream_task
+from dl_condind.evaluation.probes import predictors
 
 TREES = predictors.gradient_boosting_classifier
 CONFIG = """

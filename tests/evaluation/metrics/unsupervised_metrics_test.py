@@ -9,8 +9,8 @@ import scipy.linalg
 from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import unsupervised_metrics
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 
@@ -21,7 +21,7 @@ def clear_gin():
 
 
 def measure(representations, num_bins=20):
-  codes = utils.histogram_discretizer(representations, num_bins)
+  codes = discretization.histogram_discretizer(representations, num_bins)
   return unsupervised_metrics.latent_dependence(representations, codes)
 
 
@@ -73,7 +73,7 @@ def test_wasserstein_correlation_is_the_general_formula():
 
 def test_mutual_info_score_is_the_mean_over_pairs():
   representations = correlated()
-  codes = utils.histogram_discretizer(representations, 5)
+  codes = discretization.histogram_discretizer(representations, 5)
   pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
   expected = np.mean([metrics.mutual_info_score(codes[:, i], codes[:, j]) for i, j in pairs])
   assert measure(representations, 5)["mutual_info_score"] == pytest.approx(expected, abs=1e-12)

@@ -1,0 +1,235 @@
+"""Every disentanglement score of every matrix that relates latents with factors.
+
+DCI, MIG, SAP and modularity each compute such a matrix and summarize it. Here each summary is taken
+of each matrix. disentanglement_lib's plots of the matrices are left out.
+"""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+import importlib.util  # noqa: F401  (gin uses it without importing it)
+from typing import Any
+
+from absl import logging
+import gin
+import numpy as np
+
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
+from dl_condind.evaluation import representation
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
+from dl_condind.evaluation.information import nearest_neighbors
+from dl_condind.evaluation.metrics import matrix_scores
+from dl_condind.evaluation.metrics import mig
+from dl_condind.evaluation.metrics import reduced_downstream_task
+from dl_condind.evaluation.metrics import sap_score
+from dl_condind.evaluation.probes import predictors
+from dl_condind.utils import errors
+from dl_condind.utils import seeds
+
+
+@gin.configurable(
+  "unified_scores",
+  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+)
+def compute_unified_scores(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  artifact_dir: str | None = None,
+  num_train: int = gin.REQUIRED,
+  num_test: int = gin.REQUIRED,
+  matrix_fns: Sequence[Callable] = gin.REQUIRED,
+  batch_size: int = 16,
+) -> dict[str, Any]:
+  """Returns the scores of several matrices on sampled points.
+
+  Works on any data set with factors; disentanglement_lib's fails on those it has no names for.
+
+  Args:
+    ground_truth_data: Data set to sample from.
+    representation_function: Observations -> representations.
+    random_state: State that every draw comes from.
+    artifact_dir: Not used.
+    num_train: Number of points to fit.
+    num_test: Number of points to test on, drawn after those.
+    matrix_fns: Functions of the signature of `importance_gbt_matrix`.
+    batch_size: Number of points of one draw.
+
+  Returns:
+    The results of `unified_scores`.
+  """
+  del artifact_dir
+  seed = seeds.seed_from(random_state)
+  splits = representation.generate_splits(
+    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
+  )
+  return unified_scores(*splits, matrix_fns, seed=seed)
+
+
+def unified_scores(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  matrix_fns: Sequence[Callable],
+  seed: int = 0,
+) -> dict[str, Any]:
+  """Returns the scores of several matrices, with the name of its function before each.
+
+  A factor that has one value in the train points is left out (disentanglement_lib returns NaN or
+  fails). A continuous factor is cut in bins by gin's `discretizer` for its entropy and for
+  `mutual_information_matrix`, as `mig` does; the other matrices need discrete factors.
+
+  Args:
+    x_train: Representations to fit, `[num_train, num_latent]`, at least two latents.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    matrix_fns: Functions of the signature of `importance_gbt_matrix`.
+    seed: Seed of the classifiers.
+
+  Returns:
+    `{name}.{key}` of each matrix and each key of `matrix_scores.matrix_scores`; `constant_factors`,
+    the indices of the factors left out.
+
+  Raises:
+    ConfigError: If there are fewer than two latents, no factor varies, or as the matrix functions.
+    ValueError: If the arrays do not fit together.
+  """
+  x_train, y_train = _check_points(x_train, y_train, "train")
+  x_test, y_test = _check_points(x_test, y_test, "test")
+  columns = [array.shape[1] for array in (x_train, y_train, x_test, y_test)]
+  if columns[:2] != columns[2:]:
+    raise ValueError(f"train and test points must have the same columns, got {columns}.")
+  if x_train.shape[1] < 2:
+    raise errors.ConfigError(
+      f"unified_scores compares the two best latents of each factor, the representation has "
+      f"{x_train.shape[1]}: set encoder.num_latent to at least 2."
+    )
+  varies = checks.varying_factors(y_train, "unified_scores")
+  constant = np.setdiff1d(np.arange(y_train.shape[1]), varies)
+  y_train, y_test = y_train[:, varies], y_test[:, varies]
+  entropy = discrete_information.discrete_entropy(mig.discretize_factors(y_train))
+  results = {}
+  for number, matrix_fn in enumerate(matrix_fns, start=1):
+    logging.info("Matrix %d of %d: %s", number, len(matrix_fns), matrix_fn.__name__)
+    matrix = matrix_fn(x_train, y_train, x_test, y_test, seed=seed)
+    scores = matrix_scores.matrix_scores(matrix, entropy, varies)
+    results |= {f"{matrix_fn.__name__}.{key}": value for key, value in scores.items()}
+  return {**results, "constant_factors": constant.tolist()}
+
+
+def _check_points(
+  representations: np.ndarray, factors: np.ndarray, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+  """Checks shapes. Keeps the type of representations, on which the edges of bins depend."""
+  representations, factors = np.asarray(representations), np.asarray(factors)
+  checks.check_arrays(representations, factors, f"{name} ")
+  checks.check_finite(f"The {name} representation", representations)
+  checks.check_finite(f"The array of {name} factors", factors)
+  return representations, factors
+
+
+@gin.register("importance_gbt_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"])
+def importance_gbt_matrix(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int = 0,
+  predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
+) -> np.ndarray:
+  """Returns the importance of each latent for boosted trees that predict each factor, as `dci`.
+
+  Args:
+    x_train: Representations to fit, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    seed: Seed of the classifiers.
+    predictor_fn: Makes the classifiers.
+
+  Returns:
+    `[num_latent, num_factors]`.
+  """
+  splits = checks.check_splits(x_train, y_train, x_test, y_test)
+  return reduced_downstream_task.factorwise_dci(*splits, seed=seed, predictor_fn=predictor_fn)
+
+
+@gin.register(
+  "mutual_information_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"]
+)
+def mutual_information_matrix(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int = 0,
+) -> np.ndarray:
+  """Returns the mutual information of each latent, discretized by gin's `discretizer`, and factor.
+
+  Args:
+    x_train: Representations, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Not used.
+    y_test: Not used.
+    seed: Not used.
+
+  Returns:
+    In nats, `[num_latent, num_factors]`.
+  """
+  del x_test, y_test, seed
+  return discrete_information.discrete_mutual_info(
+    discretization.make_discretizer(x_train), mig.discretize_factors(y_train)
+  )
+
+
+@gin.register(
+  "nearest_neighbor_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"]
+)
+def nearest_neighbor_matrix(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int = 0,
+) -> np.ndarray:
+  """Returns the mutual information of each latent and factor without bins, as `mig` can.
+
+  Args:
+    x_train: Representations, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Not used.
+    y_test: Not used.
+    seed: Seed of the estimator.
+
+  Returns:
+    In nats, `[num_latent, num_factors]`.
+  """
+  del x_test, y_test
+  return nearest_neighbors.mutual_information(x_train, y_train, seed)
+
+
+@gin.register("accuracy_svm_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"])
+def accuracy_svm_matrix(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int = 0,
+) -> np.ndarray:
+  """Returns the accuracy of a linear classifier from each latent alone to each factor, as SAP.
+
+  Args:
+    x_train: Representations to fit, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    seed: Seed of the classifiers.
+
+  Returns:
+    In [0, 1], `[num_latent, num_factors]`.
+  """
+  splits = checks.check_splits(x_train, y_train, x_test, y_test)
+  return sap_score.classifier_accuracies(*splits, seed=seed)

@@ -1,0 +1,174 @@
+"""A study as one self-contained HTML page."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import itertools
+import os
+import pathlib
+
+from absl import logging
+
+from dl_condind.reports import comparisons
+from dl_condind.reports import next_steps
+from dl_condind.reports import page
+from dl_condind.reports import protocol
+from dl_condind.reports import reading
+from dl_condind.reports import study_description
+from dl_condind.reports import study_runs
+from dl_condind.reports import tables
+from dl_condind.reports.infogan import claims as infogan_claims
+from dl_condind.reports.infogan import figures as infogan_figures
+from dl_condind.reports.infogan import sentences as infogan_sentences
+from dl_condind.reports.vae import claims as vae_claims
+from dl_condind.reports.vae import figures as vae_figures
+from dl_condind.reports.vae import sentences as vae_sentences
+from dl_condind.studies import study
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.visualize import figures
+
+_INTRODUCTIONS = {
+  study_runs.VAE: "Here a variational autoencoder draws its latents as z = mean + stddev * noise "
+  "with noise of covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, factorized posterior q(z|x), "
+  "c = 0.9 one in which all latents are correlated given the image. Yang et al. (2020), "
+  "arXiv:1911.10922, argue that disentanglement needs the factorized one, so that the mutual "
+  "information gap (MIG) falls when c rises, while reconstruction error, KL and total correlation "
+  "(TC) change little.",
+  study_runs.INFOGAN: "Here an InfoGAN recovers its continuous codes from the images it generates, "
+  "with a posterior q(z|x) whose noise has the covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, "
+  "factorized one, with c = 0.9 all codes are correlated given the image. Yang et al. (2020), "
+  "arXiv:1911.10922, show that with the factorized one each code does something to the digits that "
+  "has a name, and that with the correlated one neither does. Here that is measured.",
+}
+_CLAIMS = {study_runs.VAE: vae_claims, study_runs.INFOGAN: infogan_claims}
+_FINDINGS = {study_runs.VAE: vae_sentences, study_runs.INFOGAN: infogan_sentences}
+_FIGURES = {study_runs.VAE: vae_figures, study_runs.INFOGAN: infogan_figures}
+
+_Families = Mapping[str, comparisons.Settings]
+
+
+def write_report(
+  study_dir: str | os.PathLike | None,
+  output_path: str | os.PathLike | None = None,
+  show_models: bool = True,
+  grid: study.Study | None = None,
+  runs_csv: str | os.PathLike | None = None,
+  trust_gin_imports: bool = False,
+  trust_model: bool = False,
+) -> pathlib.Path:
+  """Writes the report of a study, with its figures in the folder `figures` beside it.
+
+  Args:
+    study_dir: Folder of the study, with a folder for each run; None for that of runs_csv.
+    output_path: Name of the page; `{study_dir}/report.html` if None.
+    show_models: Whether to show what two models do; for that of VAEs the data set must be there.
+    grid: The study whose runs these are, named by their numbers, to tell which are missing.
+    runs_csv: A table of the runs to read instead of their folders, such as a published `runs.csv`.
+      Then no models are shown.
+    trust_gin_imports: Whether to run the modules that the trainings of the models imported.
+    trust_model: Whether models may have operations that no model of this package has.
+
+  Returns:
+    The name of the page.
+
+  Raises:
+    ConfigError: If there is no trained run, or the page cannot be written.
+    DatasetError: If a record or model is damaged, or the data set is missing.
+  """
+  study_dir = pathlib.Path(runs_csv).parent if study_dir is None else pathlib.Path(study_dir)
+  output_path = pathlib.Path(output_path) if output_path else study_dir / "report.html"
+  figure_dir = output_path.parent / "figures"
+  _check_replaceable(figure_dir)
+  model_nums = grid.model_nums if grid else None
+  if runs_csv:
+    settings, left_out = reading.read_table(runs_csv, model_nums)
+    show_models = False
+  else:
+    settings, left_out = reading.read_study(study_dir, model_nums)
+  runs = [run for members in settings.values() for run in members]
+  others = [run for members in left_out.values() for run in members]
+  found = comparisons.compare_all(settings)
+  by_family = study_runs.by_family(settings)
+  models = {
+    family: _draw_models(cells, trust_gin_imports, trust_model) if show_models else []
+    for family, cells in by_family.items()
+  }
+  told = [text for family in by_family for text in _FINDINGS[family].describe(by_family[family])]
+  title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
+  sections = [
+    _claims_section(by_family, vae_sentences.caveats(settings, others)),
+    page.section("Statistics", *tables.cell_statistics(found, left_out)),
+    page.section("Figures", *_figures(figure_dir, by_family, models)),
+    page.section("What the figures say and do not say", page.bullets(told)),
+    page.section("Every run", *tables.every_run(settings)),
+    page.section("What was run", *study_description.what_was_run(settings)),
+    page.section("Missing or incomplete", *study_description.what_is_missing(runs, others, grid)),
+    page.section(
+      "How to go on", *next_steps.how_to_go_on(study_dir, output_path, runs, others, grid)
+    ),
+  ]
+  banner = page.banner(study_description.data_sets(runs))
+  introduction = [_INTRODUCTIONS[family] for family in by_family]
+  files.write_text(output_path, page.document(title, introduction, [banner, *sections]))
+  logging.info("Wrote %s, a report of %d runs.", output_path, len(runs))
+  return output_path
+
+
+def _check_replaceable(figure_dir: pathlib.Path) -> None:
+  is_filled = figure_dir.is_dir() and any(figure_dir.iterdir())
+  if is_filled and not (figure_dir / files.MANIFEST).is_file():
+    raise errors.ConfigError(
+      f"{figure_dir} would be replaced and is not from a report: name another page by "
+      "output_path=..."
+    )
+
+
+def _draw_models(
+  settings: comparisons.Settings, trust_gin_imports: bool, trust_model: bool
+) -> list[vae_figures.Drawn]:
+  """Returns the pictures of two models, none if no setting has stored models to compare."""
+  from dl_condind.reports import model_pairs  # It alone needs TensorFlow.
+
+  pair = model_pairs.choose(settings)
+  if not pair:
+    return []
+  try:
+    return model_pairs.draw(pair, trust_gin_imports, trust_model)
+  except errors.DatasetError as error:
+    message = f"{error} With show_models=False the report leaves the models out."
+    raise errors.DatasetError(message) from error
+
+
+def _claims_section(by_family: _Families, caveats: Sequence[str]) -> str:
+  """Returns the verdicts under a title that says if they are not about the paper's protocol."""
+  judged = [claim for family, cells in by_family.items() for claim in _CLAIMS[family].judge(cells)]
+  deviations = list(dict.fromkeys(d for claim in judged for d in claim.deviations))
+  title, banner = "Claims of the paper", []
+  if deviations:
+    title = f"Claims of the paper, judged in {protocol.name(deviations)}"
+    banner = [page.banner(protocol.describe(deviations))]
+  notes = [page.note(_CLAIMS[family].NOTE) for family in by_family]
+  return page.section(title, *banner, *tables.verdicts(judged), *notes, page.bullets(caveats))
+
+
+def _figures(
+  figure_dir: pathlib.Path,
+  by_family: _Families,
+  models: Mapping[str, Sequence[vae_figures.Drawn]],
+) -> list[str]:
+  """Writes each figure as PNG and SVG file, and returns them as parts of the page."""
+  drawn = [found for family, cells in by_family.items() for found in _FIGURES[family].draw(cells)]
+  pictures = []
+  with files.atomic_directory(figure_dir) as folder:
+    for found in itertools.chain(drawn, *models.values()):
+      png = figures.to_png(found.figure)
+      (folder / f"{found.name}.png").write_bytes(png)
+      (folder / f"{found.name}.svg").write_bytes(figures.to_svg(found.figure))
+      pictures.append(page.picture(png, found.name.replace("_", " "), found.caption))
+  notes = [
+    f"No pictures of {family}s: they were left out, or no setting has stored models of two "
+    "correlations."
+    for family, shown in models.items()
+    if not shown
+  ]
+  return [page.pictures(pictures), *map(page.note, notes)]
