@@ -50,7 +50,7 @@ def main(_) -> None:
     from dl_condind.studies import study
   grid = study.load_study(FLAGS.study, FLAGS.trust_gin_imports) if FLAGS.study else None
   study_dir = FLAGS.study_dir or (f"output/{grid.folder}" if grid else None)
-  if not FLAGS.runs_csv:
+  if not FLAGS.runs_csv and study_dir:
     inputs.check_study(study_dir)
   with cli.quiet_imports():
     from dl_condind.reports import report

@@ -32,6 +32,7 @@ from dl_condind.data.ground_truth import image_folder
 from dl_condind.data.ground_truth import mnist
 from dl_condind.data.ground_truth import mpi3d
 from dl_condind.data.ground_truth import norb
+from dl_condind.data.ground_truth import official_table
 from dl_condind.data.ground_truth import shapes3d
 from dl_condind.utils import errors
 
@@ -66,8 +67,10 @@ def _write_norb(folder, suffix=""):
 
 
 def _load_norb(folder):
-  index = norb.read_labels(folder, [SPLIT], (5, 1, 1, 1, 2))
-  table, provenance = norb.read_images(folder, [SPLIT])
+  data = norb.SmallNORB([SPLIT], (5, 1, 1, 1, 2))
+  data.folder = "."
+  index = data.read_labels(folder)
+  table, provenance = official_table.OfficialTable.read_table(data, folder)  # Without labels.
   factors = np.array([[category, 0, 0, 0, light] for category in range(5) for light in (0, 1)])
   return table[index.features_to_index(factors)], provenance["source"]
 
@@ -138,7 +141,9 @@ def _write_dsprites_hdf5(folder):
 
 def _load_dsprites(folder):
   dsprites._MAX_OFF_PIXELS = 0  # Of so few images.
-  table, provenance = dsprites.read_official(folder, len(SPRITES), int(SPRITES.sum()))
+  data = dsprites.DSprites()
+  data.folder, data.num_rows, data.num_on_pixels = ".", len(SPRITES), int(SPRITES.sum())
+  table, provenance = data.read_table(folder)
   return table, provenance["source"]
 
 

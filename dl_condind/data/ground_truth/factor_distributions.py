@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import itertools
+from typing import Any
 
 import gin
 import numpy as np
@@ -112,7 +113,6 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
         f"dataset.factor_distribution needs a complete grid, an image of every combination of "
         f"factors, which {data.name} does not have."
       )
-    self.num_rows = data.num_rows
     self.options = data.options
     self._data = data
     self.described = distribution
@@ -183,16 +183,6 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
     """Returns an observation of each row of factors, float32 `[num, height, width, channels]`."""
     return self._data.sample_observations_from_factors(factors, random_state)
 
-  def sample_rows_from_factors(
-    self, factors: np.ndarray, random_state: np.random.RandomState
-  ) -> np.ndarray:
-    """Returns an image's row for each row of factors, where the data set has rows."""
-    return self._data.sample_rows_from_factors(factors, random_state)
-
-  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
-    """Returns images as float32 `[num, height, width, channels]`, where the data set has rows."""
-    return self._data.observations_from_rows(rows)
-
   def correlations(self) -> dict[str, float]:
     """Returns the Pearson correlation of each pair of dependent factors, by `first~second`."""
     found = {}
@@ -203,7 +193,7 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
       found[pair] = _pearson(joint)
     return found
 
-  def provenance(self) -> dict[str, object]:
+  def provenance(self) -> dict[str, Any]:
     """Returns where the observations come from and how factors are drawn. Loads the data.
 
     Beside the keys of the data set: `factor_distribution`, `held_out_share` (of the combinations of
@@ -221,6 +211,40 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
       "held_out_share": float(np.mean(self.distribution == 0)),
       **{f"factor_correlation.{pair}": value for pair, value in self.correlations().items()},
     }
+
+
+class RedistributedRows(RedistributedFactors, ground_truth_data.RowData):
+  """A data set that is a list of images, whose factors are drawn from another distribution."""
+
+  _data: ground_truth_data.RowData
+
+  def __init__(self, data: ground_truth_data.RowData, distribution: FactorDistribution):
+    """Wraps a data set; arguments and errors as of `RedistributedFactors`."""
+    super().__init__(data, distribution)
+    self.num_rows = data.num_rows
+
+  def sample_rows_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns an image's row for each row of factors, `[num]`."""
+    return self._data.sample_rows_from_factors(factors, random_state)
+
+  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
+    """Returns the images of rows as float32 `[num, height, width, channels]`."""
+    return self._data.observations_from_rows(rows)
+
+
+def redistribute(
+  data: ground_truth_data.GroundTruthData, distribution: FactorDistribution
+) -> RedistributedFactors:
+  """Returns a data set with its factors drawn from another distribution.
+
+  Raises:
+    ConfigError: See `RedistributedFactors`.
+  """
+  if isinstance(data, ground_truth_data.RowData):
+    return RedistributedRows(data, distribution)
+  return RedistributedFactors(data, distribution)
 
 
 def _pearson(joint: np.ndarray) -> float:

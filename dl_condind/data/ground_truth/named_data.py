@@ -79,4 +79,4 @@ def get_named_ground_truth_data(
     data.options = dict(options)
   if factor_distribution is None:
     return data
-  return factor_distributions.RedistributedFactors(data, factor_distribution)
+  return factor_distributions.redistribute(data, factor_distribution)
