@@ -55,9 +55,9 @@ EVALUATION_LAYERS = [
   {"evaluate", "evaluate_udr"},
   {"stored_representations", "side_by_side", "infogan.stored_generators"},
   {"metrics", "infogan.digit_classifier"},
-  {"probes", "infogan", "posterior_samples", "set_factors", "latent_axes"},
-  {"representation", "densities", "information"},
-  {"encoding", "metric"},
+  {"metric", "gin_settings", "posterior_samples", "set_factors", "infogan"},
+  {"representation", "densities", "information", "probes", "latent_axes"},
+  {"encoding"},
   {"checks"},
 ]
 # Only these know models.

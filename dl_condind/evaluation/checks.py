@@ -79,15 +79,6 @@ def check_settable(ground_truth_data: ground_truth.GroundTruthData, metric: str)
     )
 
 
-def check_estimator(name: str, estimator: str) -> None:
-  """Checks that a setting names an estimator of mutual information.
-
-  Raises:
-    ConfigError: If it does not.
-  """
-  check_choice(name, estimator, ESTIMATORS)
-
-
 def is_continuous(values: np.ndarray) -> np.ndarray:
   """Returns which columns are not whole numbers everywhere, bool `[num_columns]`.
 

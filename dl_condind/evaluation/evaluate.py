@@ -16,35 +16,12 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import side_by_side
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.infogan import coded_generator
 from dl_condind.evaluation.infogan import stored_generators
-from dl_condind.evaluation.metrics import aligned_mig  # noqa: F401
-from dl_condind.evaluation.metrics import beta_vae  # noqa: F401
-from dl_condind.evaluation.metrics import dci  # noqa: F401
-from dl_condind.evaluation.metrics import dci_es  # noqa: F401
-from dl_condind.evaluation.metrics import decoder_geometry  # noqa: F401
-from dl_condind.evaluation.metrics import downstream_task  # noqa: F401
-from dl_condind.evaluation.metrics import factor_vae  # noqa: F401
-from dl_condind.evaluation.metrics import fairness  # noqa: F401
-from dl_condind.evaluation.metrics import fixed_data  # noqa: F401
-from dl_condind.evaluation.metrics import info_mec  # noqa: F401
-from dl_condind.evaluation.metrics import infogan_disentanglement  # noqa: F401
-from dl_condind.evaluation.metrics import information_estimators  # noqa: F401
-from dl_condind.evaluation.metrics import information_gap  # noqa: F401
-from dl_condind.evaluation.metrics import irs  # noqa: F401
-from dl_condind.evaluation.metrics import med  # noqa: F401
-from dl_condind.evaluation.metrics import mig  # noqa: F401
-from dl_condind.evaluation.metrics import modularity_explicitness  # noqa: F401
-from dl_condind.evaluation.metrics import reduced_downstream_task  # noqa: F401
-from dl_condind.evaluation.metrics import sap_score  # noqa: F401
-from dl_condind.evaluation.metrics import strong_downstream_task  # noqa: F401
-from dl_condind.evaluation.metrics import total_correlation  # noqa: F401
-from dl_condind.evaluation.metrics import unified_scores  # noqa: F401 (for its gin names, as below)
-from dl_condind.evaluation.metrics import unsupervised_metrics  # noqa: F401
-from dl_condind.evaluation.metrics import vae_terms  # noqa: F401
 from dl_condind.methods import saved_models
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -55,6 +32,7 @@ from dl_condind.utils import results
 from dl_condind.utils import stages
 
 STEP = "evaluation"
+METRICS = metric.load_all()  # Gin knows them from here on.
 
 _Represented = Callable | coded_generator.CodedGenerator
 _EvaluationFn = Callable[[ground_truth_data.GroundTruthData, _Represented], dict[str, Any]]
@@ -133,20 +111,20 @@ def evaluate_each(
     configs.parse([*gin_config_files, *path], gin_bindings, trust_gin_imports)
   names = stages.representations_in(input_dir)
   failures, records = [], []
-  for i, (name, metric) in enumerate(itertools.product(names, metrics), start=1):
-    directory = output_dir / name / metric
+  for i, (name, stem) in enumerate(itertools.product(names, metrics), start=1):
+    directory = output_dir / name / stem
     logging.info("[%d/%d] %s", i, len(names) * len(metrics), directory)
     try:
       evaluate_with_gin(
         input_dir / name,
         directory,
         overwrite,
-        [*gin_config_files, *metrics[metric]],
+        [*gin_config_files, *metrics[stem]],
         gin_bindings,
         trust_gin_imports,
         trust_model,
       )
-      records.append(side_by_side.Record(name, metric or output_dir.name, directory))
+      records.append(side_by_side.Record(name, stem or output_dir.name, directory))
     except (ValueError, errors.DivergedError) as error:
       if len(names) * len(metrics) == 1:
         raise
@@ -192,15 +170,15 @@ def evaluate(
     if stage.is_complete:
       return
     bound = configs.bound("evaluation.evaluation_fn")  # Such as @mig; None if a caller passed it.
-    metric = str(bound or output_dir.name).removeprefix("@")
-    logging.info("Computing %s of %s.", metric, input_dir)
+    metric_name = str(bound or output_dir.name).removeprefix("@")
+    logging.info("Computing %s of %s.", metric_name, input_dir)
     dataset = _shared(named_data.get_named_ground_truth_data())
     if stages.config_of(input_dir).stem == "train":
       represent = stored_generators.load_generator(input_dir)
     else:
       digest, path = files.manifest_digest(model_dir), str(model_dir.resolve())
       represent = _load(path, digest, random_seed, saved_models.is_trusting())
-    with progress_lines.heartbeat(f"Computing {metric}"):
+    with progress_lines.heartbeat(f"Computing {metric_name}"):
       values = evaluation_fn(dataset, represent, random_state=np.random.RandomState(random_seed))
     stage.finish(
       {**values, "elapsed_time": time.monotonic() - start_time},

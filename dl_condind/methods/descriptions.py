@@ -34,6 +34,7 @@ _PARTS = {
   "generator_optimizer": ("generator_optimizer.optimizer_fn", "generator/"),
   "recognition_optimizer": ("recognition_optimizer.optimizer_fn", "recognition/"),
 }
+_WITH_CONFIG = (keras.optimizers.Optimizer, keras.optimizers.schedules.LearningRateSchedule)
 
 
 def describe(
@@ -110,7 +111,9 @@ class _Words:
     """Returns a value as gin's text. What a function is called with goes into `values`."""
     if isinstance(value, keras.Model):
       return repr(f"Keras model {_digest(value)}")
-    if isinstance(value, keras.optimizers.Optimizer | keras.optimizers.schedules.LearningRateSchedule):
+    if isinstance(
+      value, keras.optimizers.Optimizer | keras.optimizers.schedules.LearningRateSchedule
+    ):
       return repr(f"{type(value).__name__} {value.get_config()}")
     if callable(value):
       return self._reference(value, scope)

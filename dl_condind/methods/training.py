@@ -105,7 +105,7 @@ def run(
   model_dir: pathlib.Path,
   overwrite: bool = False,
   show: training_progress.Show = training_progress.LOG,
-) -> None:
+) -> bool:
   """Trains a model that is built, or continues where an interrupted call stopped, and records it.
 
   Writes `tf_checkpoint/`, `train_log.jsonl`, `saved_model/` and, last, `results/` into model_dir.
@@ -119,6 +119,9 @@ def run(
     model_dir: Folder of the run.
     overwrite: Whether to delete a run that is there and start again.
     show: What shows how far the training has come.
+
+  Returns:
+    Whether anything was left to do.
 
   Raises:
     ConfigError: If model_dir holds a run of another configuration.
@@ -136,7 +139,7 @@ def run(
       state = run_directory.claim(model_dir, config.values, identity, overwrite)
       if state == run_directory.COMPLETE:
         logging.info("%s is complete.", model_dir)
-        return
+        return False
       described = run_config.describe_training(config.values, provenance["source"])
       logging.info("Training %s.", described)
       _train(model, dataset, settings, model_dir, interruption, show)
@@ -153,6 +156,7 @@ def run(
       provenance = results.provenance(provenance, extra)
       results.write_results(model_dir, STEP, losses, provenance, config=config)
   logging.info("Finished %s: %s", model_dir, {key: round(v, 4) for key, v in losses.items()})
+  return True
 
 
 def _train(

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 
+from dl_condind.reports import measures
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import json_objects
@@ -20,7 +21,6 @@ DEFAULT_PATTERN = "output/**/metrics/*/*/results/aggregate/evaluation.json"
 _FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed", "steps")
 
 _TRAIN_PARTS = ("train_config.", "train_results.", "train_provenance.")
-INFOGAN_LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
 
 _Row = dict[str, object]
 
@@ -82,9 +82,8 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   `train_results.*`, `train_provenance.*` and the evaluations as
   `{representation}.{metric}.{result}`, for example `mean.mig.discrete_mig`, with the settings of
   each as `{representation}.{metric}.config.{key}`.
-  Of InfoGANs there are `train_log.*`: the losses of Figure 4 of Yang et al. (2020) averaged over
-  the last fifth of the log, and their `training_logs.drifts`. Cells of evaluations that a run lacks
-  are empty.
+  `train_log.*` are the scalars that `measures` names, averaged over the last fifth of the log, and
+  their `training_logs.drifts`. Evaluations that a run lacks are empty.
 
   Args:
     directory: A folder with runs in it, such as `output/{study}`, or one run.
@@ -102,8 +101,7 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
     run = path.parents[3].relative_to(directory).as_posix()
     record = results.read_aggregate(path)
     rows[run] = _new_row(run, record)
-    if run_config.is_infogan(run_config.of_record(record)):
-      rows[run] |= _end_of_log(path.parents[2])
+    rows[run] |= _end_of_log(path.parents[2], measures.logged(run_config.kind(record)))
   for path in _below(directory, "metrics/*/*/results/aggregate/evaluation.json"):
     run = path.parents[5].relative_to(directory).as_posix()
     _add_evaluation(rows, run, path, results.read_aggregate(path))
@@ -160,13 +158,13 @@ def _add_evaluation(
         row[f"{column}{key.removeprefix(prefix)}"] = value
 
 
-def _end_of_log(model_dir: pathlib.Path) -> _Row:
-  """Returns the losses at the end of an InfoGAN's log, if it is there."""
-  if not (model_dir / training_logs.NAME).is_file():
+def _end_of_log(model_dir: pathlib.Path, names: Sequence[str]) -> _Row:
+  """Returns scalars at the end of a training's log, if it is there."""
+  if not names or not (model_dir / training_logs.NAME).is_file():
     return {}
   log = training_logs.read(model_dir)
-  ends = training_logs.end_means(log, INFOGAN_LOSSES)
-  drifts = training_logs.drifts(log, INFOGAN_LOSSES)
+  ends = training_logs.end_means(log, names)
+  drifts = training_logs.drifts(log, names)
   ends |= {f"{name}_drift": drift for name, drift in drifts.items()}
   return {f"train_log.{name}": value for name, value in ends.items()}
 

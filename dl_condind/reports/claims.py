@@ -35,7 +35,6 @@ MARGIN = 0.1  # Share of the mean; a smaller change is nearly none.
 LOW, HIGH = "0", "0.9"  # correlations
 
 Values = Sequence[float]
-Cell = Mapping[str, Sequence[study_runs.Run]]  # Name of a setting -> its runs.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,12 +130,12 @@ def _of_cells(num_pointing: int, num_cells: int) -> str:
   return f", in {num_pointing} of {num_cells} cells" if num_pointing < num_cells else ""
 
 
-def compare(cell: Cell, measure: str, test: Test, name: str) -> list[Finding]:
-  """Applies a test to each setting of a cell that has the measure at both correlations.
+def compare(settings: study_runs.Settings, measure: str, test: Test, name: str) -> list[Finding]:
+  """Applies a test to each setting that has a measure at both correlations.
 
   Args:
-    cell: The settings.
-    measure: A measure of `study_runs.COLUMNS`.
+    settings: The settings.
+    measure: Name of a measure of `measures.MEASURES`.
     test: `directed` or `unchanged`.
     name: What to call a setting that is the only one; others go by their names.
 
@@ -147,7 +146,7 @@ def compare(cell: Cell, measure: str, test: Test, name: str) -> list[Finding]:
     setting: [
       study_runs.values_of(study_runs.of_correlation(runs, label), measure) for label in (LOW, HIGH)
     ]
-    for setting, runs in cell.items()
+    for setting, runs in settings.items()
   }
   found = {setting: test(*pair) for setting, pair in pairs.items() if all(pair)}
   return named(found, name)

@@ -1,75 +1,16 @@
-"""Each measure of each cell of a study, and how it compares with factorized noise.
+"""Each measure of each setting of a study, and how it compares with factorized noise."""
 
-A cell is what `study_runs.group_by_setting` returns: runs that differ in nothing but their noise
-correlation and seed.
-"""
-
-from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 
 from dl_condind.reports import equivalence
+from dl_condind.reports import measures
 from dl_condind.reports import statistics
 from dl_condind.reports import study_runs
 
 ALPHA = 0.05
 MARGIN = 0.1
 BASELINE = "0"  # The factorized posterior.
-
-Settings = Mapping[str, Sequence[study_runs.Run]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Measure:
-  """A measure of runs and the direction that is tested: the paper's, where it gives one.
-
-  Attributes:
-    name: Its name in `study_runs.COLUMNS`.
-    title: Its name for readers.
-    falls: Whether the test is that it falls (True), rises (False) or changes either way (None).
-    digits: Decimal places to show.
-    family: Which methods have it.
-    is_ratio: Whether a change as a share of the baseline means something. It does not for a
-      correlation or a share, which may be near 0.
-  """
-
-  name: str
-  title: str
-  falls: bool | None
-  digits: int
-  family: str = study_runs.VAE
-  is_ratio: bool = True
-
-  @property
-  def tested(self) -> str:
-    """What is tested, in words."""
-    return {True: "it falls", False: "it rises", None: "it changes"}[self.falls]
-
-
-MEASURES = (
-  Measure("mig_mean", "MIG, mean representation", falls=True, digits=3),
-  Measure("mig_sampled", "MIG, sampled representation", falls=True, digits=3),
-  Measure("reconstruction_loss", "reconstruction error", falls=False, digits=2),
-  Measure("kl_loss", "KL, factorized", falls=True, digits=2),
-  Measure("total_correlation", "TC estimate", falls=True, digits=2),
-  *(
-    Measure(name, title, falls, digits, study_runs.INFOGAN, is_ratio)
-    for name, title, falls, digits, is_ratio in (
-      ("conditional_r2_mean_gap", "gap of R² between best and second code", True, 3, False),
-      ("conditional_r2_assigned", "R² of a code with an attribute of its own", True, 3, False),
-      ("digit_change_rate", "share of traversals along which the digit changes", False, 3, False),
-      ("error_correlation", "correlation of the recognition network's errors", False, 2, False),
-      ("discriminator_loss", "loss of the discriminator", None, 2, True),
-      ("generator_loss", "loss of the generator", None, 2, True),
-      ("mutual_information_penalty", "mutual information penalty", None, 3, False),
-    )
-  ),
-)
-
-
-def measure(name: str) -> Measure:
-  """Returns the measure of MEASURES with a name."""
-  return next(found for found in MEASURES if found.name == name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +41,10 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-  """A measure of the runs of one correlation in one cell.
+  """A measure of the runs of one correlation in one setting.
 
   Attributes:
-    setting: Name of the cell.
+    setting: Name of the setting.
     label: The correlation.
     summary: The values.
     comparison: Against the baseline, of which it is None.
@@ -120,24 +61,27 @@ Tables = dict[str, Table]  # Name of a measure -> its table.
 
 
 def compare(
-  settings: Settings, measure: Measure, margin: float = MARGIN, alpha: float = ALPHA
+  settings: study_runs.Settings,
+  measure: measures.Measure,
+  margin: float = MARGIN,
+  alpha: float = ALPHA,
 ) -> Table:
-  """Returns a measure of every cell and correlation, compared within each cell.
+  """Returns a measure of every setting and correlation, compared within each setting.
 
-  The baseline of a cell is factorized noise, or where no run has that, the lowest correlation.
+  The baseline of a setting is factorized noise, or where no run has that, the lowest correlation.
   Comparisons that have too few runs count in Holm's method like those that show nothing, so that
   what is shown stays so when they are finished and show nothing.
 
   Args:
-    settings: Runs of each cell; those of other families than the measure's are left out.
+    settings: Runs of each setting; models of another kind than the measure's are left out.
     measure: What is compared.
     margin: Of the equivalence tests, a share of the baseline's mean.
     alpha: Level of all tests.
 
   Returns:
-    (cell, correlation) -> entry.
+    (name of the setting, correlation) -> entry.
   """
-  settings = study_runs.by_family(settings).get(measure.family, {})
+  settings = {name: runs for name, runs in settings.items() if runs[0].kind == measure.kind}
   values = {
     (setting, label): study_runs.values_of(study_runs.of_correlation(runs, label), measure.name)
     for setting, runs in settings.items()
@@ -147,7 +91,7 @@ def compare(
   compared = [key for key, baseline in baselines.items() if key[1] != baseline]
   pairs = {key: (values[key], values[key[0], baselines[key]]) for key in compared}
   level = alpha / max(1, len(pairs))
-  sides = 2 if measure.falls is None else 1
+  sides = 2 if measure.expected == measures.CHANGES else 1
   smallest = [sides * statistics.smallest_p_value(*map(len, pair)) for pair in pairs.values()]
   can_show = [p <= alpha for p in statistics.holm(smallest)]
   p_values = {
@@ -164,29 +108,31 @@ def compare(
   }
 
 
-def compare_all(settings: Settings) -> Tables:
-  """Returns `compare` of each of MEASURES."""
-  return {measure.name: compare(settings, measure) for measure in MEASURES}
+def compare_all(settings: study_runs.Settings) -> Tables:
+  """Returns `compare` of each measure that correlations are compared by."""
+  return {measure.name: compare(settings, measure) for measure in measures.compared()}
 
 
-def _baseline(setting: str, settings: Settings) -> str:
+def _baseline(setting: str, settings: study_runs.Settings) -> str:
   labels = study_runs.correlation_labels(settings[setting])
   return BASELINE if BASELINE in labels else labels[0]
 
 
-def _p_value(values: Sequence[float], baseline: Sequence[float], measure: Measure) -> float:
+def _p_value(
+  values: Sequence[float], baseline: Sequence[float], measure: measures.Measure
+) -> float:
   rises, falls = (
     statistics.mann_whitney(*pair) for pair in ((values, baseline), (baseline, values))
   )
-  if measure.falls is None:
+  if measure.expected == measures.CHANGES:
     return min(1.0, 2 * min(rises, falls))
-  return falls if measure.falls else rises
+  return falls if measure.expected == measures.FALLS else rises
 
 
 def _comparison(
   values: Sequence[float],
   baseline: Sequence[float],
-  measure: Measure,
+  measure: measures.Measure,
   margin: float,
   level: float,
   p_value: float | None,
@@ -194,7 +140,7 @@ def _comparison(
 ) -> Comparison:
   if not values or not baseline:
     return Comparison(None, None, None, None, None, None)
-  greater, less = (baseline, values) if measure.falls else (values, baseline)
+  greater, less = (baseline, values) if measure.expected == measures.FALLS else (values, baseline)
   before, after = (sum(found) / len(found) for found in (baseline, values))
   return Comparison(
     change=_change(before, after, measure),
@@ -206,7 +152,7 @@ def _comparison(
   )
 
 
-def _change(before: float, after: float, measure: Measure) -> float | None:
+def _change(before: float, after: float, measure: measures.Measure) -> float | None:
   if not measure.is_ratio:
     return after - before
   return (after - before) / before if before > 0 else None

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shlex
 
+from dl_condind.reports import families
 from dl_condind.reports import page
 from dl_condind.reports import study_runs
 from dl_condind.studies import run_state
@@ -12,23 +13,6 @@ from dl_condind.studies import study
 
 _PROGRAM = "dl_condind_reproduce"
 _TRUST = "--trust_gin_imports"
-_OTHER_RUNS = {
-  study_runs.VAE: (
-    "Other methods: copy gin_configs/studies/quickstart.gin, put another file of "
-    "gin_configs/methods/ in it (vae.gin, factor_vae.gin, ...), and give the path of the copy to "
-    "dl_condind_reproduce --study.",
-    "Three methods and three seeds in hours: dl_condind_reproduce --study=paper_reduced "
-    "--engine=local; the paper's whole grid: --study=paper. docs/running_many.md says how.",
-    "Pictures of any run: dl_condind_visualize_model --model_dir={run}/model --output_dir=...",
-  ),
-  study_runs.INFOGAN: (
-    "Another prior, other weights or codes: copy gin_configs/studies/figure3.gin, bind them in it "
-    "(study.bindings = [\"infogan.continuous_prior = 'uniform'\"]), and give the path of the copy "
-    "to dl_condind_reproduce --study.",
-    "Pictures of any runs, side by side: dl_condind_visualize_infogan --model_dir={run}/model "
-    "--model_dir={another run}/model --output_dir=...",
-  ),
-}
 
 
 def how_to_go_on(
@@ -64,9 +48,9 @@ def how_to_go_on(
     else "Train with another model.random_seed into a new folder of the study, evaluate as "
     "before, then write the report again:"
   )
-  families = {run.family for run in runs}
+  kinds = {run.kind for run in runs}
   others = [
-    *(text for family, texts in _OTHER_RUNS.items() if family in families for text in texts),
+    *(text for f in families.FAMILIES if f.kind in kinds for text in f.sentences.NEXT_STEPS),
     "The README describes all commands, the settings, and what differs from disentanglement_lib.",
   ]
   return [page.paragraphs([seeds]), page.commands([*more, shlex.join(last)]), page.bullets(others)]

@@ -12,42 +12,22 @@ from dl_condind.reports import study_runs
 from dl_condind.utils import run_config
 
 _STEPS = "training steps"
-_TRAINING_STEPS = {"vae": 300000, "factor_vae": 150000, "beta_tc_vae": 300000, "infogan": 15000}
-_VAE = {
-  "model.batch_size": 64,
-  "encoder.encoder_fn": "@conv_encoder",
-  "decoder.decoder_fn": "@deconv_decoder",
-  "reconstruction_loss.loss_fn": "@bernoulli_loss",
-  "reconstruction_loss.activation": "logits",
-  "bernoulli_loss.subtract_true_image_entropy": False,
-  "discriminator.discriminator_fn": "@fc_discriminator",
-  "dataset.factor_distribution": None,
-}
-_INFOGAN = {"model.batch_size": 64, "infogan.num_noise": 62}
-# Optimizer of a family -> learning rate, beta1, beta2 of its Adam.
-_OPTIMIZERS = {
-  study_runs.VAE: {
-    "vae_optimizer": (1e-4, 0.9, 0.999),
-    "discriminator_optimizer": (1e-4, 0.5, 0.9),
-  },
-  study_runs.INFOGAN: {
-    "discriminator_optimizer": (2e-4, 0.5, 0.999),
-    "generator_optimizer": (1e-3, 0.5, 0.999),
-    "recognition_optimizer": (2e-4, 0.5, 0.999),
-  },
-}
-_EVALUATION = {
-  "mig": {
-    "mig.num_train": 10000,
-    "discretizer.discretizer_fn": "@histogram_discretizer",
-    "discretizer.num_bins": 20,
-  },
-  "total_correlation": {
-    "total_correlation.density": "factorized",
-    "total_correlation.num_posteriors": 64,
-    "total_correlation.num_samples": 30,
-  },
-}
+
+
+class Protocol(NamedTuple):
+  """How the paper trains and evaluates one kind of model.
+
+  Attributes:
+    training_steps: Name of a method -> number of its steps.
+    settings: gin key of a training -> value.
+    optimizers: Name of an optimizer -> learning rate, beta1 and beta2 of its Adam.
+    evaluations: Name of a metric -> gin key -> value.
+  """
+
+  training_steps: Mapping[str, int]
+  settings: Mapping[str, object]
+  optimizers: Mapping[str, tuple[float, float, float]]
+  evaluations: Mapping[str, Mapping[str, object]]
 
 
 class Deviation(NamedTuple):
@@ -62,19 +42,19 @@ class Deviation(NamedTuple):
     return f"{self.what}: {_text(self.value)} instead of {_text(self.expected)}"
 
 
-def deviations(run: study_runs.Run, metric: str = "") -> list[Deviation]:
-  """Returns what differs from the protocol in a run's training and in a metric's settings.
+def deviations(protocol: Protocol, run: study_runs.Run, metric: str = "") -> list[Deviation]:
+  """Returns what differs from a protocol in a run's training and in a metric's settings.
 
   A setting that the record does not have was not used, or is of an older record: it counts as the
   protocol's.
   """
-  steps = _TRAINING_STEPS.get(run.method)
+  steps = protocol.training_steps.get(run.method)
   found = [Deviation(_STEPS, run.measure("steps") or steps, steps)]
-  for key, expected in (_INFOGAN if run.family == study_runs.INFOGAN else _VAE).items():
+  for key, expected in protocol.settings.items():
     found.append(Deviation(key, _literal(run.config, key, expected), expected))
-  for optimizer, rates in _OPTIMIZERS[run.family].items():
+  for optimizer, rates in protocol.optimizers.items():
     found += _of_optimizer(run.config, optimizer, rates)
-  for key, expected in _EVALUATION.get(metric, {}).items():
+  for key, expected in protocol.evaluations.get(metric, {}).items():
     found.append(Deviation(key, run.evaluation_setting(metric, key, expected), expected))
   return [deviation for deviation in found if deviation.value != deviation.expected]
 
@@ -95,23 +75,24 @@ def describe(found: Sequence[Deviation]) -> str:
 
 
 def choose(
-  cell: Mapping[str, Sequence[study_runs.Run]], metric: str = ""
-) -> tuple[dict[str, Sequence[study_runs.Run]], list[Deviation]]:
-  """Chooses the settings of a cell that a claim of the paper is judged by.
+  protocol: Protocol, settings: study_runs.Settings, metric: str = ""
+) -> tuple[study_runs.Settings, list[Deviation]]:
+  """Chooses the settings that a claim of the paper is judged by.
 
   These are the settings that follow the paper's protocol or, where none does, all.
 
   Args:
-    cell: Name of a setting -> its runs.
+    protocol: The paper's.
+    settings: The settings that the claim is about.
     metric: The metric that the claim is about, if it has settings.
 
   Returns:
     The chosen settings, and how they deviate.
   """
-  found = {setting: deviations(runs[0], metric) for setting, runs in cell.items()}
-  chosen = {setting: cell[setting] for setting, differing in found.items() if not differing}
-  chosen = chosen or dict(cell)
-  return chosen, [deviation for setting in chosen for deviation in found[setting]]
+  found = {name: deviations(protocol, runs[0], metric) for name, runs in settings.items()}
+  chosen = {name: settings[name] for name, differing in found.items() if not differing}
+  chosen = chosen or dict(settings)
+  return chosen, [deviation for name in chosen for deviation in found[name]]
 
 
 def _of_optimizer(

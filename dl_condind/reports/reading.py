@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 
+from dl_condind.reports import grouping
 from dl_condind.reports import study_runs
 from dl_condind.studies import run_state
 from dl_condind.utils import errors
@@ -12,12 +13,12 @@ from dl_condind.utils import json_objects
 from dl_condind.utils import results
 from dl_condind.utils import training_logs
 
-Cells = dict[str, list[study_runs.Run]]
+_Settings = dict[str, list[study_runs.Run]]
 
 
 def read_study(
   study_dir: str | os.PathLike, model_nums: Sequence[int] | None = None
-) -> tuple[Cells, Cells]:
+) -> tuple[_Settings, _Settings]:
   """Reads the runs of a study and writes its table `runs.csv`.
 
   Args:
@@ -25,7 +26,7 @@ def read_study(
     model_nums: Numbers of the runs that belong to the study; None if all do.
 
   Returns:
-    Name of a setting, as `study_runs.group_by_setting`, -> runs that count; and name -> those that
+    Name of a setting, as `grouping.group_by_setting`, -> runs that count; and name -> those that
     do not: repeated, diverged and unfinished ones. Runs that left no configuration, or belong to
     another study, have the name "".
 
@@ -39,7 +40,7 @@ def read_study(
 
 def read_table(
   path: str | os.PathLike, model_nums: Sequence[int] | None = None
-) -> tuple[Cells, Cells]:
+) -> tuple[_Settings, _Settings]:
   """Reads the runs of a table such as `runs.csv`; arguments and result as `read_study`.
 
   Raises:
@@ -51,7 +52,7 @@ def read_table(
 
 def _sort(
   found: Sequence[study_runs.Run], model_nums: Sequence[int] | None, source: str | os.PathLike
-) -> tuple[Cells, Cells]:
+) -> tuple[_Settings, _Settings]:
   """Returns runs that count, and those that do not, as `read_study`."""
   wanted = None if model_nums is None else set(map(str, model_nums))
   runs = []
@@ -62,13 +63,13 @@ def _sort(
   if not counted:
     raise errors.ConfigError(f"No trained run of the study in {source}: is it the right place?")
   begun = [run for run in runs if run.state != study_runs.TRAINED]
-  groups = study_runs.group_by_setting([*counted, *repeated, *(r for r in begun if r.config)])
+  groups = grouping.group_by_setting([*counted, *repeated, *(r for r in begun if r.config)])
   others = [
     dataclasses.replace(r, state=study_runs.FOREIGN, problem="not of this study") for r in foreign
   ]
   groups[""] = [*(run for run in begun if not run.config), *others]
-  counts: Cells = {}
-  left_out: Cells = {}
+  counts: _Settings = {}
+  left_out: _Settings = {}
   for name, members in groups.items():
     for run in members:
       chosen = counts if run.state == study_runs.TRAINED else left_out

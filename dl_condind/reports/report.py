@@ -8,7 +8,11 @@ import pathlib
 
 from absl import logging
 
+from dl_condind.reports import caveats
 from dl_condind.reports import comparisons
+from dl_condind.reports import families
+from dl_condind.reports import figures
+from dl_condind.reports import model_pairs
 from dl_condind.reports import next_steps
 from dl_condind.reports import page
 from dl_condind.reports import protocol
@@ -16,35 +20,12 @@ from dl_condind.reports import reading
 from dl_condind.reports import study_description
 from dl_condind.reports import study_runs
 from dl_condind.reports import tables
-from dl_condind.reports.infogan import claims as infogan_claims
-from dl_condind.reports.infogan import figures as infogan_figures
-from dl_condind.reports.infogan import sentences as infogan_sentences
-from dl_condind.reports.vae import claims as vae_claims
-from dl_condind.reports.vae import figures as vae_figures
-from dl_condind.reports.vae import sentences as vae_sentences
 from dl_condind.studies import study
 from dl_condind.utils import errors
 from dl_condind.utils import files
-from dl_condind.visualize import figures
+from dl_condind.visualize import figures as visualize_figures
 
-_INTRODUCTIONS = {
-  study_runs.VAE: "Here a variational autoencoder draws its latents as z = mean + stddev * noise "
-  "with noise of covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, factorized posterior q(z|x), "
-  "c = 0.9 one in which all latents are correlated given the image. Yang et al. (2020), "
-  "arXiv:1911.10922, argue that disentanglement needs the factorized one, so that the mutual "
-  "information gap (MIG) falls when c rises, while reconstruction error, KL and total correlation "
-  "(TC) change little.",
-  study_runs.INFOGAN: "Here an InfoGAN recovers its continuous codes from the images it generates, "
-  "with a posterior q(z|x) whose noise has the covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, "
-  "factorized one, with c = 0.9 all codes are correlated given the image. Yang et al. (2020), "
-  "arXiv:1911.10922, show that with the factorized one each code does something to the digits that "
-  "has a name, and that with the correlated one neither does. Here that is measured.",
-}
-_CLAIMS = {study_runs.VAE: vae_claims, study_runs.INFOGAN: infogan_claims}
-_FINDINGS = {study_runs.VAE: vae_sentences, study_runs.INFOGAN: infogan_sentences}
-_FIGURES = {study_runs.VAE: vae_figures, study_runs.INFOGAN: infogan_figures}
-
-_Families = Mapping[str, comparisons.Settings]
+_Families = Mapping[families.Family, study_runs.Settings]
 
 
 def write_report(
@@ -88,16 +69,16 @@ def write_report(
   runs = [run for members in settings.values() for run in members]
   others = [run for members in left_out.values() for run in members]
   found = comparisons.compare_all(settings)
-  by_family = study_runs.by_family(settings)
+  by_family = families.by_family(settings)
   models = {
-    family: _draw_models(cells, trust_gin_imports, trust_model) if show_models else []
-    for family, cells in by_family.items()
+    family: _draw_models(members, trust_gin_imports, trust_model) if show_models else []
+    for family, members in by_family.items()
   }
-  told = [text for family in by_family for text in _FINDINGS[family].describe(by_family[family])]
+  told = [text for family in by_family for text in family.sentences.describe(by_family[family])]
   title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
   sections = [
-    _claims_section(by_family, vae_sentences.caveats(settings, others)),
-    page.section("Statistics", *tables.cell_statistics(found, left_out)),
+    _claims_section(by_family, caveats.describe(settings, others)),
+    page.section("Statistics", *tables.setting_statistics(found, left_out)),
     page.section("Figures", *_figures(figure_dir, by_family, models)),
     page.section("What the figures say and do not say", page.bullets(told)),
     page.section("Every run", *tables.every_run(settings)),
@@ -108,7 +89,7 @@ def write_report(
     ),
   ]
   banner = page.banner(study_description.data_sets(runs))
-  introduction = [_INTRODUCTIONS[family] for family in by_family]
+  introduction = [family.sentences.INTRODUCTION for family in by_family]
   files.write_text(output_path, page.document(title, introduction, [banner, *sections]))
   logging.info("Wrote %s, a report of %d runs.", output_path, len(runs))
   return output_path
@@ -124,11 +105,9 @@ def _check_replaceable(figure_dir: pathlib.Path) -> None:
 
 
 def _draw_models(
-  settings: comparisons.Settings, trust_gin_imports: bool, trust_model: bool
-) -> list[vae_figures.Drawn]:
+  settings: study_runs.Settings, trust_gin_imports: bool, trust_model: bool
+) -> list[figures.Drawn]:
   """Returns the pictures of two models, none if no setting has stored models to compare."""
-  from dl_condind.reports import model_pairs  # It alone needs TensorFlow.
-
   pair = model_pairs.choose(settings)
   if not pair:
     return []
@@ -139,34 +118,36 @@ def _draw_models(
     raise errors.DatasetError(message) from error
 
 
-def _claims_section(by_family: _Families, caveats: Sequence[str]) -> str:
+def _claims_section(by_family: _Families, reservations: Sequence[str]) -> str:
   """Returns the verdicts under a title that says if they are not about the paper's protocol."""
-  judged = [claim for family, cells in by_family.items() for claim in _CLAIMS[family].judge(cells)]
+  judged = [
+    claim for family, members in by_family.items() for claim in family.claims.judge(members)
+  ]
   deviations = list(dict.fromkeys(d for claim in judged for d in claim.deviations))
   title, banner = "Claims of the paper", []
   if deviations:
     title = f"Claims of the paper, judged in {protocol.name(deviations)}"
     banner = [page.banner(protocol.describe(deviations))]
-  notes = [page.note(_CLAIMS[family].NOTE) for family in by_family]
-  return page.section(title, *banner, *tables.verdicts(judged), *notes, page.bullets(caveats))
+  notes = [page.note(family.claims.NOTE) for family in by_family]
+  return page.section(title, *banner, *tables.verdicts(judged), *notes, page.bullets(reservations))
 
 
 def _figures(
   figure_dir: pathlib.Path,
   by_family: _Families,
-  models: Mapping[str, Sequence[vae_figures.Drawn]],
+  models: Mapping[families.Family, Sequence[figures.Drawn]],
 ) -> list[str]:
   """Writes each figure as PNG and SVG file, and returns them as parts of the page."""
-  drawn = [found for family, cells in by_family.items() for found in _FIGURES[family].draw(cells)]
+  drawn = [found for family, members in by_family.items() for found in family.figures.draw(members)]
   pictures = []
   with files.atomic_directory(figure_dir) as folder:
     for found in itertools.chain(drawn, *models.values()):
-      png = figures.to_png(found.figure)
+      png = visualize_figures.to_png(found.figure)
       (folder / f"{found.name}.png").write_bytes(png)
-      (folder / f"{found.name}.svg").write_bytes(figures.to_svg(found.figure))
+      (folder / f"{found.name}.svg").write_bytes(visualize_figures.to_svg(found.figure))
       pictures.append(page.picture(png, found.name.replace("_", " "), found.caption))
   notes = [
-    f"No pictures of {family}s: they were left out, or no setting has stored models of two "
+    f"No pictures of {family.name}s: they were left out, or no setting has stored models of two "
     "correlations."
     for family, shown in models.items()
     if not shown

@@ -1,14 +1,15 @@
 """What was run in a study and what is missing, as pieces of an HTML page."""
 
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 import shlex
 
+from dl_condind.reports import families
+from dl_condind.reports import measures
 from dl_condind.reports import next_steps
 from dl_condind.reports import page
+from dl_condind.reports import sentences
 from dl_condind.reports import study_runs
-from dl_condind.reports.vae import sentences as vae_sentences
 from dl_condind.studies import progress
 from dl_condind.studies import study
 from dl_condind.utils import run_config
@@ -26,20 +27,10 @@ _VERSIONS = (
 )
 # The parts of a run's fingerprint that are not versions: its bits depend on them.
 _FINGERPRINT = ("runtime.device", "runtime.intra_op_threads", "runtime.onednn")
-# Family -> a measure of each evaluation that the report shows, and its name for readers.
-_MEASURES = {
-  study_runs.VAE: {
-    "mig_mean": "MIG (mean)",
-    "mig_sampled": "MIG (sampled)",
-    "reconstruction_loss": "reconstruction error and KL",
-    "total_correlation": "TC",
-  },
-  study_runs.INFOGAN: {"digit_change_rate": "infogan_disentanglement"},
-}
-_METRICS = ("mig", "total_correlation", "vae_terms", "infogan_disentanglement")
+_METRICS = {measure.metric for measure in measures.MEASURES} - {""}
 
 
-def what_was_run(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
+def what_was_run(settings: study_runs.Settings) -> list[str]:
   """Describes methods, data, training, evaluation, versions and commands."""
   everything = [run for runs in settings.values() for run in runs]
   parts = []
@@ -70,6 +61,7 @@ def data_sets(runs: Sequence[study_runs.Run]) -> str:
 
 def _facts(runs: Sequence[study_runs.Run]) -> list[tuple[str, str]]:
   first = runs[0]
+  words = families.of(first).sentences
   parameters = [
     f"{key} = {first.setting(key)}" for key in first.config if key.startswith(f"{first.method}.")
   ]
@@ -81,42 +73,21 @@ def _facts(runs: Sequence[study_runs.Run]) -> list[tuple[str, str]]:
   return [
     ("Method", ", ".join([first.method_name, *parameters])),
     ("Data set", f"{first.dataset}, {_data_source(runs)}"),
-    ("Networks", _networks(first)),
+    ("Networks", words.name_networks(first)),
     (
       "Training",
       f"{first.setting('model.training_steps')} steps, batches of "
-      f"{first.setting('model.batch_size')}, learning rate {_learning_rates(first)}",
+      f"{first.setting('model.batch_size')}, learning rate {words.name_learning_rates(first)}",
     ),
     ("Seeds", "; ".join(by_correlation)),
   ]
 
 
-def _networks(run: study_runs.Run) -> str:
-  if run.family == study_runs.INFOGAN:
-    return "those of Chen et al. (2016), appendix C.1"
-  keys = ("encoder.encoder_fn", "decoder.decoder_fn", "reconstruction_loss.loss_fn")
-  networks = ", ".join(run.setting(key).removeprefix("@") for key in keys)
-  return f"{networks}, {run.num_latent} latents"
-
-
 def _data_source(runs: Sequence[study_runs.Run]) -> str:
   sources = {str(run.provenance.get("dataset_source", "-")) for run in runs}
-  source = _join(map(vae_sentences.source_name, sources))
+  source = _join(map(sentences.source_name, sources))
   digest = _join(str(run.provenance.get("dataset_sha256", "-"))[:16] for run in runs)
   return f"{source}, sha256 {digest}"
-
-
-def _learning_rates(run: study_runs.Run) -> str:
-  if run.family == study_runs.VAE:
-    return _learning_rate(run, "vae_optimizer")
-  networks = ("discriminator", "recognition", "generator")
-  return ", ".join(f"{_learning_rate(run, f'{name}_optimizer')} ({name})" for name in networks)
-
-
-def _learning_rate(run: study_runs.Run, name: str) -> str:
-  optimizer = run.setting(f"{name}.optimizer_fn").removeprefix("@")
-  rates = run.setting(f"{name}.learning_rate"), run.setting(f"{optimizer}.learning_rate")
-  return next((rate for rate in rates if rate not in ("None", "-")), "the optimizer's default")
 
 
 def _join(values: Iterable[object]) -> str:
@@ -166,7 +137,7 @@ def what_is_missing(
     lacking = _lacking(run, grid)
     if lacking:
       problems.setdefault(f"not evaluated: {', '.join(lacking)}", []).append(run.name)
-  found = vae_sentences.count_of("trained run", len(runs))
+  found = sentences.count_of("trained run", len(runs))
   if grid:
     found += f" of {len(grid.model_nums)} of the study {grid.name}"
   if not problems:
@@ -184,9 +155,13 @@ def what_is_missing(
 def _lacking(run: study_runs.Run, grid: study.Study | None) -> list[str]:
   """Returns the evaluations that a run lacks: those of its study, or those the report shows."""
   if grid is None:
-    if run.family == study_runs.INFOGAN and run.dataset != "mnist":
-      return []  # infogan_disentanglement reads digits.
-    return [name for key, name in _MEASURES[run.family].items() if run.measure(key) is None]
+    return [
+      measure.evaluation
+      for measure in measures.of_kind(run.kind)
+      if measure.evaluation
+      and measure.dataset in ("", run.dataset)
+      and run.measure(measure.name) is None
+    ]
   evaluated = {tuple(column.split(".")[:2]) for column in run.row}
   wanted = [(r, study.metric_name(metric)) for metric in grid.metrics for r in grid.evaluated]
   return [f"{metric} ({name})" for name, metric in wanted if (name, metric) not in evaluated]

@@ -9,56 +9,12 @@ import pathlib
 import statistics
 
 from dl_condind.reports import aggregate_results
+from dl_condind.reports import measures
 from dl_condind.utils import results
 from dl_condind.utils import run_config
 
-VAE, INFOGAN = "VAE", "InfoGAN"
 TRAINED, REPEATED, UNFINISHED, DIVERGED = "trained", "repeated", "unfinished", "diverged"
 FAILED, FOREIGN = "failed", "foreign"
-
-# The columns of `aggregate_results.runs_table` that hold each measure. Those of the model itself
-# are the same for both representations.
-COLUMNS = {
-  "mig_mean": ("mean.mig.discrete_mig",),
-  "mig_sampled": ("sampled.mig.discrete_mig",),
-  **{
-    name: (f"mean.vae_terms.{name}", f"sampled.vae_terms.{name}")
-    for name in ("reconstruction_loss", "kl_loss", "kl_loss_full")
-  },
-  **{
-    name: (f"mean.total_correlation.{name}", f"sampled.total_correlation.{name}")
-    for name in (
-      "total_correlation",
-      "total_correlation_std_error",
-      "total_correlation_null",
-      "total_correlation_leave_one_out",
-    )
-  },
-  **{
-    name: (f"model.infogan_disentanglement.{name}",)
-    for name in (
-      "conditional_r2_mean_gap",
-      "conditional_r2_mean_gap_null",
-      "conditional_r2_assigned",
-      "conditional_r2_assigned_null",
-      "digit_change_rate",
-      "digit_change_rate_null",
-      "error_correlation",
-      "error_correlation_null",
-      "sure_share",
-      "num_covered_digits",
-      "collapsed",
-    )
-  },
-  **{
-    name: (f"train_log.{name}",)
-    for loss in aggregate_results.INFOGAN_LOSSES
-    for name in (loss, f"{loss}_drift")
-  },
-  "discriminator_collapsed": ("train_results.discriminator_collapsed",),
-  "steps": ("train_results.global_step",),
-  "seconds": ("train_results.elapsed_time",),
-}
 
 # How a run was observed, which does not change what it is.
 _OBSERVATION = (
@@ -125,9 +81,9 @@ class Run:
     return run_config.method_name(self.config)
 
   @property
-  def family(self) -> str:
-    """VAE or INFOGAN."""
-    return INFOGAN if run_config.is_infogan(self.config) else VAE
+  def kind(self) -> str:
+    """Kind of its model, such as `run_config.VAE`."""
+    return run_config.kind(self.row)
 
   @property
   def dataset(self) -> str:
@@ -136,13 +92,8 @@ class Run:
 
   @property
   def num_latent(self) -> str:
-    """Number of latents, of an InfoGAN that of its continuous codes."""
+    """Number of latents, or of the continuous codes that a method has instead."""
     return run_config.num_latent(self.config)
-
-  @property
-  def continuous_prior(self) -> str:
-    """Prior of an InfoGAN's continuous codes, "normal" or "uniform"."""
-    return self.setting(f"{self.method}.continuous_prior")
 
   @property
   def seed(self) -> str:
@@ -158,7 +109,13 @@ class Run:
     keys = (*_NOISE, f"{self.noise_correlation}.")
     noise = _canonical_items((k, v) for k, v in self.config.items() if k.startswith(keys))
     # All ways of writing independent noise are one.
-    return _setting_items(self), () if self.correlation == 0 else noise, self.seed
+    return self.setting_items, () if self.correlation == 0 else noise, self.seed
+
+  @property
+  def setting_items(self) -> tuple[tuple[str, str], ...]:
+    """The configuration without the posterior, the seed and how the run was observed."""
+    skipped = (*_NOISE, f"{self.noise_correlation}.", *_OBSERVATION, "model.random_seed")
+    return _canonical_items((k, v) for k, v in self.config.items() if not k.startswith(skipped))
 
   def setting(self, key: str) -> str:
     """Returns a value of the configuration as text, strings without quotes, or `-`."""
@@ -171,9 +128,17 @@ class Run:
     return next((run_config.literal(str(value)) for value in values), absent)
 
   def measure(self, name: str) -> float | None:
-    """Returns a measure of COLUMNS, or None if the run lacks it."""
-    values = (self.row.get(column) for column in COLUMNS[name])
+    """Returns a measure of `measures.MEASURES`, or None if the run lacks it."""
+    values = (self.row.get(column) for column in measures.find(name).columns)
     return next((float(v) for v in values if isinstance(v, int | float)), None)
+
+  @property
+  def failures(self) -> list[measures.Measure]:
+    """The measures that say that something went wrong in the run."""
+    return [m for m in measures.of_kind(self.kind) if m.failure and self.measure(m.name)]
+
+
+Settings = Mapping[str, Sequence[Run]]  # Name of a setting -> its runs.
 
 
 def read_runs(study_dir: str | os.PathLike) -> list[Run]:
@@ -208,53 +173,9 @@ def read_table(path: str | os.PathLike) -> list[Run]:
   return runs
 
 
-def group_by_setting(runs: Sequence[Run]) -> dict[str, list[Run]]:
-  """Groups runs that differ in nothing but the posterior and the seed.
-
-  Returns:
-    Name -> runs. Names say method, data set and number of latents or continuous codes, and whatever
-    else is needed to tell them apart.
-  """
-  groups: dict[tuple, list[Run]] = {}
-  for run in runs:
-    groups.setdefault(_setting_items(run), []).append(run)
-  named = {}
-  for setting, members in groups.items():
-    name = setting_name(members[0])
-    alike = [set(other) for other in groups if setting_name(groups[other][0]) == name]
-    shared = set.intersection(*alike)
-    extra = ", ".join(f"{key} = {value}" for key, value in setting if (key, value) not in shared)
-    named[f"{name} ({extra})" if extra else name] = members
-  return named
-
-
-def setting_name(run: Run) -> str:
-  """Returns method, data set and number of latents or continuous codes."""
-  what = "latents"
-  if run.family == INFOGAN:
-    what = "continuous code" if run.num_latent == "1" else "continuous codes"
-  return f"{run.method_name} on {run.dataset}, {run.num_latent} {what}"
-
-
-def _setting_items(run: Run) -> tuple[tuple[str, str], ...]:
-  """Returns the configuration without the posterior, the seed and how the run was observed."""
-  skipped = (*_NOISE, f"{run.noise_correlation}.", *_OBSERVATION, "model.random_seed")
-  return _canonical_items((k, v) for k, v in run.config.items() if not k.startswith(skipped))
-
-
 def _canonical_items(items: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
   """Returns sorted items in which numbers are written in one way, so that 6 is 6.0."""
   return tuple(sorted((key, run_config.canonical(value)) for key, value in items))
-
-
-def by_family(settings: Mapping[str, Sequence[Run]]) -> dict[str, dict[str, Sequence[Run]]]:
-  """Returns the settings of each family that occurs, in the order VAE, INFOGAN."""
-  families = {runs[0].family for runs in settings.values()}
-  return {
-    family: {name: runs for name, runs in settings.items() if runs[0].family == family}
-    for family in (VAE, INFOGAN)
-    if family in families
-  }
 
 
 def correlation_labels(runs: Sequence[Run]) -> list[str]:

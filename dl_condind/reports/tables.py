@@ -1,66 +1,19 @@
 """The tables of a study's report, as pieces of an HTML page."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from dl_condind.reports import claims
 from dl_condind.reports import comparisons
+from dl_condind.reports import families
+from dl_condind.reports import measures
 from dl_condind.reports import page
-from dl_condind.reports import reading
 from dl_condind.reports import statistics
 from dl_condind.reports import study_runs
-from dl_condind.reports.vae import figures as vae_figures
 
 _MAX_OPEN_RUNS = 20  # More are folded away.
 _ABSENT = "-"
 
 
-class _Column(NamedTuple):
-  """A measure of runs; its null, if it has one, stands beside it in brackets."""
-
-  heading: str
-  measure: str
-  digits: int
-  null: str | None = None
-
-
-_VAE_COLUMNS = (
-  _Column("Steps", "steps", 0),
-  _Column("MIG, mean", "mig_mean", 3),
-  _Column("MIG, sampled", "mig_sampled", 3),
-  _Column("Reconstr. error", "reconstruction_loss", 2),
-  _Column("KL, factorized", "kl_loss", 2),
-  _Column("KL, full", "kl_loss_full", 2),
-  _Column("TC", "total_correlation", 2),
-  _Column("TC, std. error", "total_correlation_std_error", 3),
-  _Column("TC, null", "total_correlation_null", 2),
-  _Column("TC, leave‑one‑out", "total_correlation_leave_one_out", 2),
-)
-_INFOGAN_COLUMNS = (
-  _Column("Steps", "steps", 0),
-  _Column("R² gap", "conditional_r2_mean_gap", 3, "conditional_r2_mean_gap_null"),
-  _Column("R² of own attribute", "conditional_r2_assigned", 3, "conditional_r2_assigned_null"),
-  _Column("Digit changes", "digit_change_rate", 3, "digit_change_rate_null"),
-  _Column("Error correlation", "error_correlation", 2, "error_correlation_null"),
-  _Column("Classifier sure", "sure_share", 3),
-  _Column("Digits covered", "num_covered_digits", 0),
-  _Column("Discr. loss", "discriminator_loss", 2),
-  _Column("Gen. loss", "generator_loss", 2),
-  _Column("MI penalty", "mutual_information_penalty", 3),
-)
-_INFOGAN_NOTE = (
-  "R² is the share of the variance of an attribute of the generated digits (slant, width, height, "
-  "thickness) that a continuous code explains, within each category (or, without a categorical "
-  "code, each predicted digit) and averaged over these. The gap is the best code's less the second "
-  "best's, averaged over the attributes. “Of own attribute”: each code with a different attribute, "
-  "averaged over the codes. “Digit changes”: share of the traversals of a code along which the "
-  "classifier sees the digit change. “Error correlation”: of the recognition network's errors in "
-  "units of the standard deviation it reports. In brackets: the same of shuffled codes, of images "
-  "shuffled among traversals, of shuffled errors. “Classifier sure”: share of the images of "
-  "whose digit it is. “Digits covered”: out of ten. Losses in nats, averaged over the last fifth "
-  "of training's log; the MI penalty is the weighted negative log likelihood of all codes, which "
-  "may be below 0."
-)
 _RUN_NOTE = (
   "Medians are of the runs that have the value; “-” is a value that is not there. Minutes of "
   "training are those since it was last continued. The same numbers, and more, are in runs.csv."
@@ -91,21 +44,21 @@ def verdicts(found: Sequence[claims.Claim]) -> list[str]:
   return [page.table(headings, rows, "verdicts"), page.note(note)]
 
 
-def cell_statistics(found: comparisons.Tables, left_out: reading.Cells) -> list[str]:
-  """Returns the table of each measure of each cell and correlation.
+def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings) -> list[str]:
+  """Returns the table of each measure of each setting and correlation.
 
   Args:
     found: The comparisons.
-    left_out: Runs of each cell that do not count, which are counted.
+    left_out: Runs of each setting that do not count, which are counted.
   """
   headings = ["Cell", "c", "Runs", "Not counted", "Median", "Mean", "95 % interval"]
   headings += ["Change", "A12", "p", "p, Holm", "Would show", f"p, ±{comparisons.MARGIN:.0%}"]
   rows = []
-  for measure in comparisons.MEASURES:
+  for measure in measures.compared():
     table = found[measure.name]
     if not any(entry.summary.count for entry in table.values()):
       continue
-    test = f"{measure.title}; tested: {measure.tested}"
+    test = f"{measure.title}; tested: it {measure.expected}"
     rows.append(page.row([test], "setting", span=len(headings)))
     rows += [page.row(_statistics_cells(entry, measure, left_out)) for entry in table.values()]
   effects = [f"{statistics.superiority_of_shift(shift):.2f}" for shift in (1.0, 1.5, 2.0)]
@@ -128,7 +81,7 @@ def cell_statistics(found: comparisons.Tables, left_out: reading.Cells) -> list[
 
 
 def _statistics_cells(
-  entry: comparisons.Entry, measure: comparisons.Measure, left_out: reading.Cells
+  entry: comparisons.Entry, measure: measures.Measure, left_out: study_runs.Settings
 ) -> list[str]:
   summary, digits = entry.summary, measure.digits
   others = study_runs.of_correlation(left_out.get(entry.setting, ()), entry.label)
@@ -141,7 +94,7 @@ def _statistics_cells(
 
 
 def _comparison_cells(
-  comparison: comparisons.Comparison | None, measure: comparisons.Measure
+  comparison: comparisons.Comparison | None, measure: measures.Measure
 ) -> list[str]:
   if comparison is None:
     return [""] * 6
@@ -167,21 +120,16 @@ def _text(value: float | None, style: str) -> str:
   return _ABSENT if value is None else f"{value:{style}}"
 
 
-def every_run(settings: comparisons.Settings) -> list[str]:
-  """Returns a table of all VAEs and one of all InfoGANs, with the medians of each correlation."""
+def every_run(settings: study_runs.Settings) -> list[str]:
+  """Returns a table of all runs of each family, with the medians of each correlation."""
   parts = []
-  for family, cells in study_runs.by_family(settings).items():
-    if family == study_runs.INFOGAN:
-      parts += _family_runs(cells, _INFOGAN_COLUMNS, _INFOGAN_NOTE)
-    else:
-      runs = [run for members in cells.values() for run in members]
-      parts += _family_runs(cells, _VAE_COLUMNS, _vae_note(runs))
+  for family, members in families.by_family(settings).items():
+    parts += _family_runs(family, members)
   return parts
 
 
-def _family_runs(
-  settings: comparisons.Settings, columns: Sequence[_Column], note: str
-) -> list[str]:
+def _family_runs(family: families.Family, settings: study_runs.Settings) -> list[str]:
+  columns = family.columns
   headings = ["Run", "c", "Seed", *(_heading(column) for column in columns), "Minutes"]
   rows = []
   for name, runs in settings.items():
@@ -195,34 +143,26 @@ def _family_runs(
       cells = [f"median of {len(members)}", label, "", *_values(members, columns)]
       rows.append(page.row(cells, "median"))
   table = page.table(headings, rows)
-  num_runs = sum(map(len, settings.values()))
-  if num_runs > _MAX_OPEN_RUNS:
-    table = page.details(f"All {num_runs} runs", table)
-  return [table, page.note(f"{note} {_RUN_NOTE}")]
+  everything = [run for runs in settings.values() for run in runs]
+  if len(everything) > _MAX_OPEN_RUNS:
+    table = page.details(f"All {len(everything)} runs", table)
+  return [table, page.note(f"{family.sentences.explain_columns(everything)} {_RUN_NOTE}")]
 
 
-def _vae_note(runs: Sequence[study_runs.Run]) -> str:
-  return (
-    "KL and TC in nats; reconstruction error summed over pixels, in "
-    f"{vae_figures.reconstruction_unit(runs)}. TC is the paper's estimate with its standard "
-    "error over batches."
-  )
-
-
-def _values(runs: Sequence[study_runs.Run], columns: Sequence[_Column]) -> list[str]:
+def _values(runs: Sequence[study_runs.Run], columns: Sequence[measures.Measure]) -> list[str]:
   """Returns the measures of a run, or the medians of several."""
   seconds = study_runs.median(runs, "seconds")
   minutes = None if seconds is None else seconds / 60
   return [*(_cell(runs, column) for column in columns), _text(minutes, ",.1f")]
 
 
-def _heading(column: _Column) -> str:
+def _heading(column: measures.Measure) -> str:
   return f"{column.heading} (null)" if column.null else column.heading
 
 
-def _cell(runs: Sequence[study_runs.Run], column: _Column) -> str:
+def _cell(runs: Sequence[study_runs.Run], column: measures.Measure) -> str:
   style = f"z,.{column.digits}f"  # z: never -0.00
-  text = _text(study_runs.median(runs, column.measure), style)
+  text = _text(study_runs.median(runs, column.name), style)
   if column.null is None or text == _ABSENT:
     return text
   return f"{text} ({_text(study_runs.median(runs, column.null), style)})"

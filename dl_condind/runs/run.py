@@ -286,10 +286,10 @@ def load(directory: str | os.PathLike, trust_model: bool = False) -> Run:
   if not results.is_complete(model_dir, training.STEP):
     raise errors.DatasetError(f"{directory} holds no finished run: train it to its end first.")
   record = results.read_aggregate(model_dir / "results" / "aggregate" / "train.json")
-  kind = run_config.kind(record)
+  kind = record.get("train_provenance.kind", base_model.VAE)
   run_class = {base_model.VAE: VAERun, base_model.INFOGAN: InfoGANRun}.get(kind)
   if run_class is None:
-    raise errors.ConfigError(f"{directory} holds a model of the kind {kind!r}, not a VAE or InfoGAN.")
+    raise errors.ConfigError(f"{directory} holds a model of another kind: {kind!r}.")
   return run_class(model_dir, record, trust_model)
 
 

@@ -84,5 +84,5 @@ def train(
   training.build(model, data, settings)
   model_dir = pathlib.Path(directory) / "model"
   show = training_progress.in_python(steps)
-  training.run(model, data, settings, config, model_dir, overwrite, show)
-  return run.load(directory)
+  is_new = training.run(model, data, settings, config, model_dir, overwrite, show)
+  return run.load(directory, trust_model=is_new)  # What this call wrote needs no check.

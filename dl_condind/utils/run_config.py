@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Mapping
 
+VAE, INFOGAN = "vae", "infogan"  # Kinds of models, as `methods.base_model` names them.
+
 _METHOD_NAMES = {
   "annealed_vae": "AnnealedVAE",
   "beta_tc_vae": "beta-TCVAE",
@@ -56,15 +58,23 @@ def method_name(config: Mapping[str, object]) -> str:
   return _METHOD_NAMES.get(found, found)
 
 
-def is_infogan(config: Mapping[str, object]) -> bool:
-  """Returns whether the method is an InfoGAN: its generator has an optimizer of its own."""
-  return "generator_optimizer.optimizer_fn" in config
+def kind(record: Mapping[str, object]) -> str:
+  """Returns the kind of model of a run, such as VAE or INFOGAN.
+
+  It is what the training recorded. Records of versions that did not, and runs that have no record
+  yet, are told apart by their settings: only the generator of an InfoGAN has an optimizer.
+
+  Args:
+    record: A flat record, or a row of a table of runs, with keys `train_config.*`.
+  """
+  guessed = INFOGAN if "train_config.generator_optimizer.optimizer_fn" in record else VAE
+  return str(record.get("train_provenance.kind", guessed))
 
 
 def num_latent(config: Mapping[str, object]) -> str:
-  """Returns the number of latents, of an InfoGAN that of its continuous codes, or `-`."""
-  parameter = f"{method(config)}.num_continuous"
-  return setting(config, parameter if is_infogan(config) else "encoder.num_latent")
+  """Returns the number of latents, or of the continuous codes that a method has instead, or `-`."""
+  keys = ("encoder.num_latent", f"{method(config)}.num_continuous")
+  return setting(config, next((key for key in keys if key in config), keys[0]))
 
 
 def noise_correlation(config: Mapping[str, object]) -> str:

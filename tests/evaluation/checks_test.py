@@ -28,11 +28,6 @@ def test_values_whose_powers_overflow_are_refused():
   )  # as the floating point type they turn into
 
 
-def test_unknown_estimator_is_an_error():
-  with pytest.raises(errors.ConfigError, match="x.estimator must be one of discretized, nearest"):
-    checks.check_estimator("x.estimator", "knn")
-
-
 def test_whole_numbers_in_floats_are_values():
   x, y = np.ones((6, 3), np.float32), np.ones((6, 2))
   checked = checks.check_points(x, y, "train")

@@ -5,7 +5,6 @@ Where a metric does not promise what one might expect of it, a test states what 
 
 from collections.abc import Callable
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 from typing import Any
 from typing import NamedTuple
@@ -19,6 +18,7 @@ import pytest
 from sklearn import ensemble
 from sklearn import tree
 
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import discretization
@@ -278,7 +278,8 @@ ACCURACIES = {"train_accuracy": UNIT, "eval_accuracy": UNIT}
 MATRICES = [unified_scores.mutual_information_matrix, unified_scores.accuracy_svm_matrix]
 MODULARITY = modularity_explicitness.modularity_explicitness_scores
 
-# One entry for each metric. NB: a missing change is one that the metric does not promise to ignore:
+# An entry for each metric, and more with a colon. NB: a missing change is one that the metric does
+# not promise to ignore:
 # - Metrics on a grid draw other points if factors, their values or copies of points are numbered
 #   in another way. Values are numbered by their rank.
 # - A logistic regression or a support vector machine is regularized, so it depends on scales.
@@ -292,7 +293,7 @@ METRICS = {
     "order_of_latents order_of_factors order_of_points names_of_values scale_of_all copies",
     dict.fromkeys(["discrete_mig", "noise_eigenbasis.mig", "pca.mig"], UNIT),
   ),
-  "beta_vae": Metric(
+  "beta_vae_sklearn": Metric(
     on_grid(beta_vae.compute_beta_vae_sklearn, **FEW_VOTES),
     "order_of_latents names_in_order signs",
     ACCURACIES,
@@ -319,14 +320,14 @@ METRICS = {
     "order_of_latents signs scale_of_all",
     {"distance_to_orthogonality": (0, np.sqrt(8)), "mean_abs_cosine": UNIT},
   ),
-  "decoder_geometry_cosine": Metric(geometry, "power_of_2", {"mean_abs_cosine": UNIT}),
+  "decoder_geometry:cosine": Metric(geometry, "power_of_2", {"mean_abs_cosine": UNIT}),
   "downstream_task": Metric(
     on_splits(downstream_task.accuracies, predictor_fn=tree.DecisionTreeClassifier),
     "order_of_factors names_in_order power_of_2",
     dict.fromkeys(["mean_train_accuracy", "mean_test_accuracy", "min_test_accuracy"], UNIT),
   ),
   # Without the density ratio, whose classifier is regularized.
-  "estimators": Metric(
+  "information_estimators": Metric(
     every_estimate,
     "affine_rising",
     {
@@ -336,7 +337,7 @@ METRICS = {
       if name != "density_ratio"
     },
   ),
-  "factor_vae": Metric(
+  "factor_vae_score": Metric(
     on_grid(factor_vae.compute_factor_vae, num_variance_estimate=50, **FEW_VOTES),
     "order_of_latents names_in_order affine",
     ACCURACIES,
@@ -353,7 +354,7 @@ METRICS = {
     {"info_m": UNIT, "info_c": UNIT},
   ),
   # Logistic regression stops early.
-  "info_mec_explicitness": Metric(
+  "info_mec:explicitness": Metric(
     on_points(info_mec.info_mec_scores, min_relative_range=0),
     INFORMATION,
     {"info_e": UNIT},
@@ -376,13 +377,13 @@ METRICS = {
   ),
   "med": Metric(on_points(med.med_scores), INFORMATION, {"med": UNIT}),
   "mig": Metric(on_points(mig.mutual_information_gap), INFORMATION, {"discrete_mig": UNIT}),
-  "mig_neighbors": Metric(
+  "mig:neighbors": Metric(
     on_points(mig.mutual_information_gap, estimator="nearest_neighbors"),
     INFORMATION,
     {"nearest_neighbor_mig": UNIT},
   ),
   # Logistic regression stops early. Its order of points is kept, but not where it stops.
-  "modularity": Metric(
+  "modularity_explicitness": Metric(
     on_splits(MODULARITY),
     INFORMATION,
     dict.fromkeys(
@@ -390,7 +391,7 @@ METRICS = {
     ),
     tolerance=0.02,
   ),
-  "modularity_neighbors": Metric(
+  "modularity_explicitness:neighbors": Metric(
     on_splits(MODULARITY, estimator="nearest_neighbors"), INFORMATION, {"modularity_score": UNIT}
   ),
   "reduced_downstream_task": Metric(
@@ -405,13 +406,13 @@ METRICS = {
     "order_of_factors names_in_order power_of_2",
     dict.fromkeys(["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"], UNIT),
   ),
-  "sap": Metric(
+  "sap_score": Metric(
     on_splits(sap_score.sap_scores),
     "order_of_latents order_of_factors names_in_order signs",
     {"SAP_score": UNIT},
   ),
   # A correlation knows how far values are apart, so their names matter.
-  "sap_continuous": Metric(
+  "sap_score:continuous": Metric(
     on_splits(sap_score.sap_scores, continuous_factors=True),
     "order_of_latents order_of_factors order_of_points affine copies",
     {"SAP_score": UNIT},
@@ -426,18 +427,18 @@ METRICS = {
     "names_in_order power_of_2",
     dict.fromkeys(["30:mean_test_accuracy", "30:mean_strong_test_accuracy"], UNIT),
   ),
-  "total_correlation_factorized": Metric(
+  "total_correlation:factorized": Metric(
     total_correlation_of, "order_of_latents affine", {"score": (-np.inf, np.inf)}
   ),
-  "total_correlation_full": Metric(
+  "total_correlation:full": Metric(
     functools.partial(total_correlation_of, density="full"),
     "order_of_latents affine",
     {"score": (-np.inf, np.inf)},
   ),
-  "udr_lasso": Metric(
+  "udr_sklearn:lasso": Metric(
     ranking, "order_of_latents affine copies", {"score": (0, np.inf)}, tolerance=1e-3
   ),
-  "udr_spearman": Metric(
+  "udr_sklearn:spearman": Metric(
     functools.partial(ranking, correlation_matrix="spearman"),
     "order_of_latents affine copies",
     {"score": UNIT},
@@ -451,23 +452,23 @@ METRICS = {
       for score in ("dci_disentanglement", "dci_completeness", "mig", "modularity")
     },
   ),
-  "unsupervised": Metric(
+  "unsupervised_metrics": Metric(
     unsupervised, "order_of_latents order_of_points affine copies", {"mutual_info_score": (0, 3)}
   ),
   # The Wasserstein distance is in the unit of the latents, and of a covariance by n - 1.
-  "unsupervised_gaussian": Metric(
+  "unsupervised_metrics:gaussian": Metric(
     unsupervised,
     "order_of_latents order_of_points affine copies",
     {"gaussian_total_correlation": (0, np.inf)},
   ),
-  "unsupervised_wasserstein": Metric(
+  "unsupervised_metrics:wasserstein": Metric(
     unsupervised,
     "order_of_latents order_of_points scale_of_all copies",
     {"gaussian_wasserstein_correlation_norm": UNIT},
   ),
 }
 PROMISES = [
-  (metric, change) for metric, promised in METRICS.items() for change in promised.ignores.split()
+  (name, change) for name, promised in METRICS.items() for change in promised.ignores.split()
 ]
 
 
@@ -480,22 +481,35 @@ def configuration():
   gin.clear_config()
 
 
-@pytest.mark.parametrize("metric, change", PROMISES)
+def test_every_metric_has_its_promises():
+  known = {
+    name
+    for name, compute in metric.load_all().items()
+    if compute.__module__.startswith("dl_condind.")
+  }
+  # Averages of a model's own terms, an InfoGAN's codes, and other metrics on a fixed set.
+  assert {name.partition(":")[0] for name in METRICS} == {
+    *(known - {"vae_terms", "infogan_disentanglement", "fixed_data"}),
+    "udr_sklearn",
+  }
+
+
+@pytest.mark.parametrize("name, change", PROMISES)
 @examples(5)
 @hypothesis.given(before=splits(), seed=st.integers(0, 2**32 - 1))
-def test_metric_ignores(metric, change, before, seed):
-  score, _, ranges, tolerance = METRICS[metric]
+def test_metric_ignores(name, change, before, seed):
+  score, _, ranges, tolerance = METRICS[name]
   expected = score(before)
   found = score(CHANGES[change](before, np.random.RandomState(seed)))
   for key in ranges:
     assert found[key] == pytest.approx(expected[key], abs=tolerance), key
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", METRICS)
 @examples(8)
 @hypothesis.given(before=splits())
-def test_scores_are_in_their_range_and_repeatable(metric, before):
-  score, _, ranges, _ = METRICS[metric]
+def test_scores_are_in_their_range_and_repeatable(name, before):
+  score, _, ranges, _ = METRICS[name]
   results = score(before)
   for key, (low, high) in ranges.items():
     assert low <= results[key] <= high, key
@@ -625,8 +639,8 @@ def test_regularized_classifiers_depend_on_the_unit_of_latents():
   codes = factors + np.random.RandomState(0).normal(scale=0.1, size=factors.shape)
   before = Splits(codes, factors, codes, factors)
   after = on_codes(lambda x: x * [1e-6, 1.0], before)
-  for metric, key in (("sap", "SAP_score"), ("beta_vae", "eval_accuracy")):
-    score = METRICS[metric].score
+  for name, key in (("sap_score", "SAP_score"), ("beta_vae_sklearn", "eval_accuracy")):
+    score = METRICS[name].score
     assert score(before)[key] > score(after)[key]
 
 

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from dl_condind.reports import measures
 from dl_condind.reports import study_runs
 from dl_condind.utils import files
 
@@ -62,12 +63,12 @@ def infogan_config(num_continuous):
   return config
 
 
-def make_runs(measures, name="0", **config):
+def make_runs(columns, name="0", **config):
   """Returns runs without files, one for each value; a list of values of each measure."""
   runs = []
-  for i in range(len(next(iter(measures.values())))):
+  for i in range(len(next(iter(columns.values())))):
     row = {f"train_config.{k}": v for k, v in config_of(**{"seed": i, **config}).items()}
-    row |= {study_runs.COLUMNS[key][0]: values[i] for key, values in measures.items()}
+    row |= {measures.find(key).columns[0]: values[i] for key, values in columns.items()}
     row["train_results.global_step"] = int(row["train_config.model.training_steps"])
     runs.append(study_runs.Run(f"{name}-{i}", pathlib.Path(), row, dict(PROVENANCE)))
   return runs
@@ -151,7 +152,7 @@ def write_infogan(run, config, gap=0.2, assigned=0.4, change=0.3, collapsed=Fals
     for attribute, of_codes in {**of_attributes, "thickness": (0.1, 0.0)}.items()
     for code, share in enumerate(of_codes)
   }
-  measures = {
+  scores = {
     "conditional_r2_mean_gap": gap,
     "conditional_r2_mean_gap_null": 0.001,
     "conditional_r2_assigned": assigned,
@@ -167,7 +168,7 @@ def write_infogan(run, config, gap=0.2, assigned=0.4, change=0.3, collapsed=Fals
   }
   stage = run / "metrics" / "model" / "infogan_disentanglement"
   settings = {"infogan_disentanglement.num_points": "5000", "digit_classifier.cache_dir": "'/x'"}
-  parts = {"evaluation_config": settings, "evaluation_results": {**measures, **shares}}
+  parts = {"evaluation_config": settings, "evaluation_results": {**scores, **shares}}
   write_record(stage, "evaluation", {**train, **parts})
 
 

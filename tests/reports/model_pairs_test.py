@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
+from dl_condind.reports import grouping
 from dl_condind.reports import model_pairs
 from dl_condind.reports import study_runs
 from dl_condind.visualize import infogan_pictures
@@ -98,7 +99,7 @@ def test_pair_that_did_not_collapse_comes_first(generated, tiny_infogan, tmp_pat
   tiny_infogan.write(tmp_path / "0" / "model")
   for number in "123":
     shutil.copytree(tmp_path / "0/model/saved_model", tmp_path / number / "model/saved_model")
-  settings = study_runs.group_by_setting(study_runs.read_runs(tmp_path))
+  settings = grouping.group_by_setting(study_runs.read_runs(tmp_path))
   found = model_pairs.choose(settings)
   assert [run.name for run in found] == ["2", "3"]
   runs = study_runs.read_runs(tmp_path)

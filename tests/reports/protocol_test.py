@@ -1,6 +1,8 @@
 import pytest
 
+from dl_condind.reports import families
 from dl_condind.reports import protocol
+from dl_condind.reports.vae import claims as vae_claims
 
 OPTIMIZER = {
   "train_config.vae_optimizer.optimizer_fn": "@vae/AdamOptimizer",
@@ -9,6 +11,13 @@ OPTIMIZER = {
   "train_config.vae/AdamOptimizer.beta1": "0.9",
   "train_config.vae/AdamOptimizer.beta2": "0.999",
 }
+
+
+PROTOCOL = vae_claims.PROTOCOL
+
+
+def deviations(run, metric=""):
+  return protocol.deviations(families.of(run).claims.PROTOCOL, run, metric)
 
 
 def make_run(generated, method="vae", **row):
@@ -21,7 +30,7 @@ def make_run(generated, method="vae", **row):
 
 @pytest.mark.parametrize("method", ["vae", "factor_vae", "beta_tc_vae", "infogan"])
 def test_the_protocol_itself_does_not_deviate(generated, method):
-  assert protocol.deviations(make_run(generated, method), "mig") == []
+  assert deviations(make_run(generated, method), "mig") == []
 
 
 @pytest.mark.parametrize(
@@ -63,14 +72,14 @@ def test_the_protocol_itself_does_not_deviate(generated, method):
   ],
 )
 def test_deviations_are_named_with_both_values(generated, row, text):
-  found = protocol.deviations(make_run(generated, **row), "mig")
+  found = deviations(make_run(generated, **row), "mig")
   assert [str(deviation) for deviation in found] == [text]
 
 
 def test_settings_of_another_metric_do_not_matter(generated):
   run = make_run(generated, **{"mean.mig.config.mig.num_train": "1000"})
-  assert protocol.deviations(run, "total_correlation") == []
-  assert protocol.deviations(run) == []
+  assert deviations(run, "total_correlation") == []
+  assert deviations(run) == []
 
 
 def test_numbers_are_equal_however_they_are_written(generated):
@@ -82,17 +91,17 @@ def test_numbers_are_equal_however_they_are_written(generated):
       "train_config.model.batch_size": "64",
     },
   )
-  assert protocol.deviations(run, "mig") == []
+  assert deviations(run, "mig") == []
 
 
 def test_settings_of_the_protocol_are_chosen_before_others(generated):
   papers = [make_run(generated)]
   others = [make_run(generated, **{"train_results.global_step": 10})]
-  assert protocol.choose({"a": papers, "b": others}) == ({"a": papers}, [])
-  chosen, deviations = protocol.choose({"b": others})
+  assert protocol.choose(PROTOCOL, {"a": papers, "b": others}) == ({"a": papers}, [])
+  chosen, found = protocol.choose(PROTOCOL, {"b": others})
   assert chosen == {"b": others}
-  assert protocol.name(deviations) == "this shorter protocol"
-  text = protocol.describe(deviations)
+  assert protocol.name(found) == "this shorter protocol"
+  text = protocol.describe(found)
   assert "(training steps: 10 instead of 300,000)" in text and "this shorter protocol" in text
   assert protocol.name([protocol.Deviation("model.batch_size", 32, 64)]) == "this other protocol"
-  assert protocol.choose({}) == ({}, [])
+  assert protocol.choose(PROTOCOL, {}) == ({}, [])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dl_condind.reports import grouping
 from dl_condind.reports import report
 from dl_condind.reports import study_runs
 from dl_condind.reports.infogan import claims as infogan_claims
@@ -391,19 +392,19 @@ def test_table_that_is_none_is_refused(tmp_path, content, message):
 def test_published_table_gives_the_published_verdicts():
   """The page under docs/results is that of the table beside it."""
   folder = pathlib.Path(__file__).parents[2] / "docs" / "results" / "paper_reduced"
-  cells = study_runs.group_by_setting(study_runs.read_table(folder / "runs.csv"))
-  judged = {claim.text: claim.summary for claim in vae_claims.judge(cells)}
+  settings = grouping.group_by_setting(study_runs.read_table(folder / "runs.csv"))
+  judged = {claim.text: claim.summary for claim in vae_claims.judge(settings)}
   rows = [row for row in Page(folder / "report.html").rows if len(row) == 4]
   assert {row[1]: row[0] for row in rows[1:]} == judged
 
 
 @pytest.mark.parametrize(
-  ("name", "family"), [("paper_reduced", vae_claims), ("infogan", infogan_claims)]
+  ("name", "claims"), [("paper_reduced", vae_claims), ("infogan", infogan_claims)]
 )
-def test_published_text_names_the_verdicts_of_the_published_table(name, family):
+def test_published_text_names_the_verdicts_of_the_published_table(name, claims):
   results = pathlib.Path(__file__).parents[2] / "docs" / "results"
-  cells = study_runs.group_by_setting(study_runs.read_table(results / name / "runs.csv"))
-  judged = [claim for claim in family.judge(cells) if claim.leaning != "no runs"]
+  settings = grouping.group_by_setting(study_runs.read_table(results / name / "runs.csv"))
+  judged = [claim for claim in claims.judge(settings) if claim.leaning != "no runs"]
   text = (results / f"{name}.md").read_text(encoding="utf-8")
   rows = re.findall(r"^\| ((?:holds|opposite|too small|open).*?) \|", text, re.MULTILINE)
   told = {row for row in rows if row != "open: no runs"}

@@ -2,6 +2,7 @@ import html
 import pathlib
 import re
 
+from dl_condind.reports import measures
 from dl_condind.reports import study_description
 from dl_condind.reports import study_runs
 from dl_condind.studies import study
@@ -126,7 +127,7 @@ def test_missing_values_are_listed():
 
 
 def whole_run(name):
-  return make_run(name, 0.0, "", **{columns[0]: 1.0 for columns in study_runs.COLUMNS.values()})
+  return make_run(name, 0.0, "", **{measure.columns[0]: 1.0 for measure in measures.of_kind("vae")})
 
 
 def test_nothing_missing():

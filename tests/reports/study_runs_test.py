@@ -2,6 +2,8 @@ import pathlib
 
 import pytest
 
+from dl_condind.reports import grouping
+from dl_condind.reports import measures
 from dl_condind.reports import study_runs
 from dl_condind.utils import errors
 
@@ -75,26 +77,6 @@ def test_measures_come_from_either_representation_and_may_be_missing():
   assert run.measure("total_correlation") == 1.5
 
 
-def test_runs_of_one_setting_differ_in_noise_and_seed_only():
-  runs = [
-    make_run("0"),
-    make_run("1", {"model.random_seed": "4", "model.model_num": "1"}),
-    make_run("2", noise("@equicorrelated", correlation=0.9)),
-    make_run("3", noise("@banded", width=2)),
-    make_run("4", {"vae.beta": "4.0"}),
-    make_run("5", {"encoder.num_latent": "20"}),
-    make_run("6", {"vae.beta": "4.0", "model.training_steps": "200"}),
-  ]
-  groups = study_runs.group_by_setting(runs)
-  assert {name: [run.name for run in members] for name, members in groups.items()} == {
-    "VAE on dsprites_full, 10 latents (model.training_steps = 100, vae.beta = 1)": [*"0123"],
-    "VAE on dsprites_full, 10 latents (model.training_steps = 100, vae.beta = 4)": ["4"],
-    "VAE on dsprites_full, 20 latents": ["5"],
-    "VAE on dsprites_full, 10 latents (model.training_steps = 200, vae.beta = 4)": ["6"],
-  }
-  assert list(study_runs.group_by_setting(runs[:3])) == ["VAE on dsprites_full, 10 latents"]
-
-
 def test_correlations_are_sorted_as_numbers():
   values = [0.9, 0.0, 0.55, -0.1]
   runs = [make_run(config=noise("@equicorrelated", correlation=value)) for value in values]
@@ -102,40 +84,19 @@ def test_correlations_are_sorted_as_numbers():
   assert study_runs.correlation_labels(runs) == ["-0.1", "0", "0.55", "0.9", "given"]
 
 
-def test_infogans_are_a_family_of_their_own(generated):
-  (infogan,) = generated.make_runs(
-    {"digit_change_rate": [0.25]}, method="infogan", dataset="mnist", num_latent=3
-  )
-  vae = make_run()
-  assert (infogan.family, vae.family) == (study_runs.INFOGAN, study_runs.VAE)
-  assert (infogan.method_name, infogan.num_latent) == ("InfoGAN", "3")
-  assert infogan.measure("digit_change_rate") == 0.25
-  infogan_name, vae_name = (
-    "InfoGAN on mnist, 3 continuous codes",
-    "VAE on dsprites_full, 10 latents",
-  )
-  settings = study_runs.group_by_setting([infogan, vae])
-  assert list(settings) == [infogan_name, vae_name]
-  assert study_runs.by_family(settings) == {
-    study_runs.VAE: {vae_name: [vae]},
-    study_runs.INFOGAN: {infogan_name: [infogan]},
-  }
-  assert list(study_runs.by_family({"a": [infogan]})) == [study_runs.INFOGAN]
-
-
 def test_trained_runs_are_read_with_their_provenance(trained_study):
   runs = study_runs.read_runs(trained_study)
   assert [run.name for run in runs] == ["0", "1"]
   assert [run.correlation for run in runs] == [0.0, 0.9]
   assert runs[0].provenance["dataset_source"] == "synthetic"
-  for name, columns in study_runs.COLUMNS.items():
-    if columns[0].startswith("mean.") or name in ("steps", "seconds"):
-      assert runs[0].measure(name) is not None
+  for measure in measures.of_kind("vae"):
+    if measure.columns[0].startswith("mean.") or measure.name in ("steps", "seconds"):
+      assert runs[0].measure(measure.name) is not None
   assert runs[1].measure("mig_sampled") is None
   assert runs[1].measure("kl_loss_full") - runs[1].measure("kl_loss") == pytest.approx(
     1.7878, abs=1e-3
   )
-  assert len(study_runs.group_by_setting(runs)) == 1
+  assert len(grouping.group_by_setting(runs)) == 1
 
 
 def test_single_run_is_a_study_of_one(trained_study):

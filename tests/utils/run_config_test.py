@@ -40,13 +40,27 @@ def test_columns():
   }
 
 
+@pytest.mark.parametrize(
+  ("record", "kind"),
+  [
+    ({}, "vae"),
+    ({"train_config.generator_optimizer.optimizer_fn": "@generator/AdamOptimizer"}, "infogan"),
+    ({"train_provenance.kind": "other"}, "other"),
+    (
+      {"train_provenance.kind": "vae", "train_config.generator_optimizer.optimizer_fn": "@x()"},
+      "vae",
+    ),
+  ],
+)
+def test_kind_is_what_was_recorded_or_follows_from_the_settings(record, kind):
+  assert run_config.kind(record) == kind
+
+
 def test_codes_of_an_infogan_of_any_name_are_its_latents():
   config = {
     "model.model": "@my_infogan()",
-    "generator_optimizer.optimizer_fn": "@generator/AdamOptimizer",
     "my_infogan.num_continuous": "3",
   }
-  assert run_config.is_infogan(config) and not run_config.is_infogan(CONFIG)
   assert run_config.num_latent(config) == "3"
   assert run_config.columns(config)["num_latent"] == 3
 

@@ -5,29 +5,12 @@ disentanglement_lib's.
 """
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 
 import gin
 import numpy as np
 
 from dl_condind.evaluation import checks
 from dl_condind.utils import errors
-
-
-@gin.configurable("discretizer", denylist=["target"])
-def make_discretizer(
-  target: np.ndarray,
-  num_bins: int = gin.REQUIRED,
-  discretizer_fn: Callable[[np.ndarray, int], np.ndarray] = gin.REQUIRED,
-) -> np.ndarray:
-  """Returns target discretized by the function and number of bins that gin binds.
-
-  Args:
-    target: Representations, `[num_points, num_latent]`.
-    num_bins: Number of bins of each column.
-    discretizer_fn: `(target, num_bins)` -> labels of the shape of target.
-  """
-  return discretizer_fn(target, num_bins)
 
 
 @gin.register("histogram_discretizer", denylist=["target", "num_bins"])
@@ -71,6 +54,11 @@ def histogram_discretizer(target: np.ndarray, num_bins: int) -> np.ndarray:
       edges = np.linspace(low, high, num_bins + 1, dtype=dtype)
       labels[column] = _bins(values, edges)
   return labels.T
+
+
+def histogram_of_20_bins(target: np.ndarray) -> np.ndarray:
+  """Returns `histogram_discretizer` with the 20 bins of Locatello et al. (2019)."""
+  return histogram_discretizer(target, num_bins=20)
 
 
 def _bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

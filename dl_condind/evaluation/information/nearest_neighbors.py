@@ -3,9 +3,6 @@
 Arrays have one row per point and one column per latent or factor.
 """
 
-import importlib.util  # noqa: F401  (gin uses it without importing it)
-
-import gin
 import numpy as np
 from scipy import spatial
 from scipy import special
@@ -16,7 +13,6 @@ from dl_condind.evaluation.information import discrete_information
 from dl_condind.utils import errors
 
 
-@gin.configurable("nearest_neighbors", denylist=["representations", "factors", "seed"])
 def mutual_information(
   representations: np.ndarray, factors: np.ndarray, seed: int = 0, num_neighbors: int = 3
 ) -> np.ndarray:

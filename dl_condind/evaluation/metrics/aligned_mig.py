@@ -5,8 +5,6 @@ them has lost nothing, but its mutual information gap is near 0.
 """
 
 from collections.abc import Callable
-import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
 import gin
@@ -14,70 +12,53 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
 from dl_condind.evaluation import latent_axes
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
-from dl_condind.evaluation import representation
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import mig
 from dl_condind.utils import errors
 
 BASES = ("noise_eigenbasis", "pca", "ica")
-_HISTOGRAM = functools.partial(discretization.histogram_discretizer, num_bins=20)
 _DETAILS = ("mig", "mutual_information_matrix", "variance_share", "latent_share")
 
 
-@gin.configurable(
-  "aligned_mig",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
-def compute_aligned_mig(
+def _points_and_noise(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_train: int = gin.REQUIRED,
   batch_size: int = 16,
-  num_nulls: int = 10,
-) -> dict[str, Any]:
-  """Returns the gap along rotated axes on sampled points, with gin's `discretizer`.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+  """Draws the points that `mig` draws, and the mean noise covariance of as many observations.
 
-  The points are those that `mig` draws with the same settings. The noise covariance is the mean
-  over as many further observations.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations; a `Representation` with a
-      `gaussian_encoder`, or any function, which has no noise eigenbasis.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
-    num_nulls: Number of null values.
-
-  Returns:
-    The results of `aligned_mutual_information_gap`.
-
-  Raises:
-    ConfigError: As `aligned_mutual_information_gap`.
+  There is no noise covariance, so no noise eigenbasis, without a `gaussian_encoder`.
   """
-  del artifact_dir
-  representations, factors = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
+  representations, factors = metric.points(
+    ground_truth_data, representation_function, random_state, num_train, batch_size
   )
   gaussian_encoder = getattr(representation_function, "gaussian_encoder", None)
-  noise_covariance = None
-  if gaussian_encoder is not None:
-    _, _, scale_tril = posterior_samples.sample_posteriors(
-      ground_truth_data, gaussian_encoder, num_train, random_state
-    )
-    noise_covariance = np.mean(scale_tril @ np.swapaxes(scale_tril, 1, 2), axis=0)
+  if gaussian_encoder is None:
+    return representations, factors, None
+  _, _, scale_tril = posterior_samples.sample_posteriors(
+    ground_truth_data, gaussian_encoder, num_train, random_state
+  )
+  noise_covariance = np.mean(scale_tril @ np.swapaxes(scale_tril, 1, 2), axis=0)
+  return representations, factors, noise_covariance
+
+
+@metric.metric("aligned_mig", draw=_points_and_noise)
+def compute_aligned_mig(
+  representations: np.ndarray,
+  factors: np.ndarray,
+  noise_covariance: np.ndarray | None,
+  random_state: np.random.RandomState,
+  num_nulls: int = 10,
+) -> dict[str, Any]:
+  """Returns `aligned_mutual_information_gap` of sampled points, with gin's `discretizer`."""
   return aligned_mutual_information_gap(
-    representations,
-    factors,
-    noise_covariance,
-    random_state,
-    discretization.make_discretizer,
-    num_nulls,
+    representations, factors, noise_covariance, random_state, gin_settings.discretize, num_nulls
   )
 
 
@@ -86,7 +67,7 @@ def aligned_mutual_information_gap(
   factors: np.ndarray,
   noise_covariance: np.ndarray | None = None,
   random_state: np.random.RandomState | None = None,
-  discretize: Callable[[np.ndarray], np.ndarray] = _HISTOGRAM,
+  discretize: Callable[[np.ndarray], np.ndarray] = discretization.histogram_of_20_bins,
   num_nulls: int = 10,
 ) -> dict[str, Any]:
   """Returns the mutual information gap along the latents and along three other bases.

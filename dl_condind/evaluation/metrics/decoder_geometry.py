@@ -6,10 +6,8 @@ correlated noise the same argument holds along the axes of the noise.
 """
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 from scipy import optimize
 from scipy import stats
@@ -17,6 +15,7 @@ from scipy import stats
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import latent_axes
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 
@@ -24,15 +23,11 @@ _JACOBIAN_CHUNK = 20  # points; the decoder runs once for each of their latents
 _NEGLIGIBLE = 1e-14  # of the largest squared norm; products of a column below it are rounding
 
 
-@gin.configurable(
-  "decoder_geometry",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("decoder_geometry")
 def compute_decoder_geometry(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_points: int = 1000,
   active_variance: float = 0.01,
 ) -> dict[str, Any]:
@@ -42,7 +37,6 @@ def compute_decoder_geometry(
     ground_truth_data: Data set to sample from.
     representation_function: `Representation` with a `gaussian_encoder` and a `decoder_jacobian`.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
     num_points: Number of observations, at least 2.
     active_variance: Variance of a latent's posterior mean above which the latent is active.
 
@@ -53,7 +47,6 @@ def compute_decoder_geometry(
     ConfigError: If num_points is too small, the representation lacks a function or a number is not
       finite.
   """
-  del artifact_dir
   checks.check_count("decoder_geometry.num_points", num_points, 2)
   gaussian_encoder, decoder_jacobian = (
     representation.model_function(representation_function, name, "decoder_geometry")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
 import gin
@@ -10,18 +9,18 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.probes import predictors
-from dl_condind.utils import seeds
 
 
-@gin.configurable(
-  "downstream_task", denylist=["ground_truth_data", "representation_function", "random_state"]
-)
+@metric.metric("downstream_task")
 def compute_downstream_task(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
+  seed: int,
   num_train: Sequence[int] = gin.REQUIRED,
   num_test: int = gin.REQUIRED,
   batch_size: int = 16,
@@ -35,6 +34,7 @@ def compute_downstream_task(
     ground_truth_data: Data set to sample from.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
+    seed: Seed of the classifiers.
     num_train: Numbers of points to fit. Each has points of its own.
     num_test: Number of points to test on, drawn anew for each.
     batch_size: Number of points of one draw.
@@ -42,13 +42,12 @@ def compute_downstream_task(
   Returns:
     The results of `accuracies` of each number of train points, as `{num_train}:{key}`.
   """
-  seed = seeds.seed_from(random_state)
   results = {}
   for size in num_train:
     splits = representation.generate_splits(
       ground_truth_data, representation_function, size, num_test, random_state, batch_size
     )
-    found = accuracies(*splits, predictor_fn=predictors.make_predictor_fn(), seed=seed)
+    found = accuracies(*splits, predictor_fn=gin_settings.predictor_fn(), seed=seed)
     results |= {f"{size}:{key}": value for key, value in found.items()}
   return results
 

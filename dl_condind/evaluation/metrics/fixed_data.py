@@ -6,7 +6,6 @@ seed.
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import math
 from typing import Any
 
@@ -16,6 +15,8 @@ import numpy as np
 from dl_condind.data.ground_truth import labelled_images
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import encoding
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import dci
@@ -28,15 +29,11 @@ from dl_condind.utils import errors
 _DATA = ["observations", "labels", "representation_function"]
 
 
-@gin.configurable(
-  "fixed_data",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("fixed_data")
 def compute_on_fixed_data(
   ground_truth_data: labelled_images.LabelledImages,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   validation_fn: Callable[[np.ndarray, np.ndarray, Callable], dict[str, Any]] = gin.REQUIRED,
 ) -> dict[str, Any]:
   """Returns a score of all images of the user's own data, each once, for `dl_condind_evaluate`.
@@ -45,7 +42,6 @@ def compute_on_fixed_data(
     ground_truth_data: The data set `arrays` or `image_folder`, with factors.
     representation_function: Observations -> representations.
     random_state: State that the order of the images comes from, in which the first are fitted on.
-    artifact_dir: Not used.
     validation_fn: One of the functions below. Its batch_size has no effect, as all images are
       encoded before; the seed of its classifiers is its own.
 
@@ -55,7 +51,6 @@ def compute_on_fixed_data(
   Raises:
     ConfigError: If the data set is no list of images with factors, or as validation_fn.
   """
-  del artifact_dir
   if not isinstance(ground_truth_data, labelled_images.LabelledImages):
     raise errors.ConfigError(
       f"fixed_data scores all images of `arrays` or `image_folder`, got {ground_truth_data.name}: "
@@ -90,7 +85,8 @@ def compute_mig_on_fixed_data(
   """
   representations, labels = _encode(observations, labels, representation_function, batch_size)
   return mig.gap_of_codes(
-    discretization.make_discretizer(representations), mig.discretize_factors(labels)
+    gin_settings.discretize(representations),
+    discretization.discretize_continuous(labels, gin_settings.discretize),
   )
 
 
@@ -190,7 +186,9 @@ def compute_unified_score_on_fixed_data(
   """
   points = _encode(observations, labels, representation_function, batch_size)
   splits = _split(*points, train_percentage=train_percentage, metric="unified_score_validation")
-  return unified_scores.unified_scores(*splits, matrix_fns=matrix_fns, seed=seed)
+  return unified_scores.unified_scores(
+    *splits, matrix_fns=matrix_fns, seed=seed, discretize=gin_settings.discretize
+  )
 
 
 def _encode(

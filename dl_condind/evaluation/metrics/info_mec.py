@@ -4,12 +4,9 @@ Modularity and compactness are ratios within the matrix of normalized mutual inf
 and factors, explicitness is the information that a linear classifier can use.
 """
 
-from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 import warnings
 
-import gin
 import numpy as np
 from sklearn import exceptions
 from sklearn import linear_model
@@ -17,58 +14,30 @@ from sklearn import metrics
 from sklearn import preprocessing
 import threadpoolctl
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import representation
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.utils import errors
-from dl_condind.utils import seeds
 
 ESTIMATORS = ("nearest_neighbors", "histogram", "discrete")
 
 
-@gin.configurable(
-  "info_mec",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("info_mec", draw=metric.points)
 def compute_info_mec(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  batch_size: int = 16,
+  representations: np.ndarray,
+  factors: np.ndarray,
+  seed: int,
   estimator: str = "nearest_neighbors",
   min_relative_range: float = 0.05,
   num_neighbors: int = 10,
   num_bins: int = 20,
 ) -> dict[str, Any]:
-  """Returns InfoM, InfoC and InfoE on sampled points.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from, and the seed of the estimator.
-    artifact_dir: Not used.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
-    estimator: As `info_mec_scores`.
-    min_relative_range: As `info_mec_scores`.
-    num_neighbors: As `info_mec_scores`.
-    num_bins: As `info_mec_scores`.
-
-  Returns:
-    The results of `info_mec_scores`.
-  """
-  del artifact_dir
-  seed = seeds.seed_from(random_state)
-  points = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
+  """Returns the results of `info_mec_scores` on sampled points."""
+  return info_mec_scores(
+    representations, factors, estimator, min_relative_range, seed, num_neighbors, num_bins
   )
-  return info_mec_scores(*points, estimator, min_relative_range, seed, num_neighbors, num_bins)
 
 
 def info_mec_scores(

@@ -5,15 +5,14 @@ where the truth is 0, and an interval; docs/estimators.md says which to trust wh
 """
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.data.ground_truth import labelled_images
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.densities import density_ratio
@@ -37,15 +36,11 @@ QUANTITIES = ("total_correlation", "mutual_information")
 _NUM_SAMPLED_POSTERIORS = 10000  # where num_posteriors is None and a data set has no rows
 
 
-@gin.configurable(
-  "information_estimators",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("information_estimators")
 def compute_information_estimators(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_posteriors: int | None = None,
   num_points: int = 2000,
   num_ratio_points: int = 10000,
@@ -61,7 +56,6 @@ def compute_information_estimators(
     ground_truth_data: Data set to encode.
     representation_function: `Representation` with a `gaussian_encoder`.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
     num_posteriors: Number of observations to sample and encode, at least 6; they stand for the data
       set. None for every row of a data set whose rows are equally likely, and 10,000 samples of
       another.
@@ -81,7 +75,6 @@ def compute_information_estimators(
     ConfigError: If a setting is out of range, the representation has no `gaussian_encoder` or a
       posterior no density.
   """
-  del artifact_dir
   gaussian_encoder = representation.model_function(
     representation_function, "gaussian_encoder", metric="information_estimators"
   )

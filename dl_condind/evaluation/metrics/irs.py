@@ -1,55 +1,26 @@
 """Interventional robustness score of Suter et al. (2019), arXiv:1811.00007."""
 
-from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import discretization
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "irs",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("irs", draw=metric.points)
 def compute_irs(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  diff_quantile: float = 0.99,
-  num_train: int = gin.REQUIRED,
-  batch_size: int = gin.REQUIRED,
+  representations: np.ndarray, factors: np.ndarray, diff_quantile: float = 0.99
 ) -> dict[str, Any]:
-  """Returns the interventional robustness score on sampled points, with gin's `discretizer`.
+  """Returns `robustness_scores` of sampled points, with factors cut by gin's `discretizer`.
 
   The factors are discretized, not the latents, as in disentanglement_lib.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    diff_quantile: Quantile of deviations that stands for the largest one, in [0, 1]; 1 in the
-      paper.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
-
-  Returns:
-    The results of `robustness_scores`.
   """
-  del artifact_dir
-  representations, factors = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
-  )
-  return robustness_scores(representations, discretization.make_discretizer(factors), diff_quantile)
+  return robustness_scores(representations, gin_settings.discretize(factors), diff_quantile)
 
 
 def interventional_robustness(

@@ -1,54 +1,25 @@
 """Mutual information based entropy disentanglement (MED) of Cao et al. (2022), arXiv:2206.04756."""
 
-from collections.abc import Callable
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import dci
 
 
-@gin.configurable(
-  "med",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("med", draw=metric.points)
 def compute_med(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  batch_size: int = 16,
-  top_k: int | None = None,
+  representations: np.ndarray, factors: np.ndarray, top_k: int | None = None
 ) -> dict[str, Any]:
-  """Returns MED on sampled points, with gin's `discretizer`.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
-    top_k: As `scores_of_codes`.
-
-  Returns:
-    The results of `scores_of_codes`.
-  """
-  del artifact_dir
-  representations, factors = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
-  )
-  factors = discretization.discretize_continuous(factors, discretization.make_discretizer)
-  return scores_of_codes(discretization.make_discretizer(representations), factors, top_k)
+  """Returns the results of `scores_of_codes` on sampled points, with gin's `discretizer`."""
+  factors = discretization.discretize_continuous(factors, gin_settings.discretize)
+  return scores_of_codes(gin_settings.discretize(representations), factors, top_k)
 
 
 def med_scores(

@@ -2,35 +2,22 @@
 
 from collections.abc import Callable
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import representation
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.utils import errors
-from dl_condind.utils import seeds
 
 
-@gin.configurable(
-  "mig",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("mig", draw=metric.points, choices={"estimator": checks.ESTIMATORS})
 def compute_mig(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  batch_size: int = 16,
-  estimator: str = "discretized",
+  representations: np.ndarray, factors: np.ndarray, seed: int, estimator: str = "discretized"
 ) -> dict[str, Any]:
   """Returns the mutual information gap on sampled points, with gin's `discretizer`.
 
@@ -38,12 +25,9 @@ def compute_mig(
   is. Its gap then depends on the number of bins.
 
   Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
+    representations: `[num_train, num_latent]`.
+    factors: `[num_train, num_factors]`.
+    seed: Seed of the nearest neighbours.
     estimator: `discretized`, as in disentanglement_lib, or `nearest_neighbors`, which cuts no
       latent in bins and a continuous factor only for its entropy.
 
@@ -51,27 +35,14 @@ def compute_mig(
     The results of `gap_of_codes` or of `gap_of_neighbors`.
 
   Raises:
-    ConfigError: If the estimator is unknown, or as these.
+    ConfigError: If the estimator is unknown; see also `gap_of_codes` and `gap_of_neighbors`.
   """
-  del artifact_dir
-  checks.check_estimator("mig.estimator", estimator)
-  seed = seeds.seed_from(random_state)
-  representations, factors = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
-  )
-  cut_factors = discretize_factors(factors)
+  discretize = gin_settings.discretize
+  cut_factors = discretization.discretize_continuous(factors, discretize)
   if estimator == "nearest_neighbors":
-    return gap_of_neighbors(representations, factors, cut_factors, seed)
-  return gap_of_codes(discretization.make_discretizer(representations), cut_factors)
-
-
-def discretize_factors(factors: np.ndarray) -> np.ndarray:
-  """Returns factors in which the continuous ones are cut in bins by gin's `discretizer`.
-
-  Args:
-    factors: `[num_points, num_factors]`.
-  """
-  return discretization.discretize_continuous(factors, discretization.make_discretizer)
+    information_fn = gin_settings.neighbor_information
+    return gap_of_neighbors(representations, factors, cut_factors, seed, information_fn)
+  return gap_of_codes(discretize(representations), cut_factors)
 
 
 def mutual_information_gap(
@@ -95,10 +66,11 @@ def mutual_information_gap(
     The results of `gap_of_codes` or of `gap_of_neighbors`.
 
   Raises:
-    ConfigError: If the estimator is unknown or a number is not finite, or as these.
+    ConfigError: If the estimator is unknown or a number is not finite; see also `gap_of_codes`
+      and `gap_of_neighbors`.
     ValueError: If the arrays do not fit together.
   """
-  checks.check_estimator("estimator", estimator)
+  checks.check_choice("estimator", estimator, checks.ESTIMATORS)
   representations, factors = np.asarray(representations), np.asarray(factors)
   discretize = functools.partial(discretization.histogram_discretizer, num_bins=num_bins)
   cut_factors = discretization.discretize_continuous(factors, discretize)
@@ -134,7 +106,11 @@ def gap_of_codes(codes: np.ndarray, factors: np.ndarray) -> dict[str, Any]:
 
 
 def gap_of_neighbors(
-  representations: np.ndarray, factors: np.ndarray, cut_factors: np.ndarray, seed: int = 0
+  representations: np.ndarray,
+  factors: np.ndarray,
+  cut_factors: np.ndarray,
+  seed: int = 0,
+  information_fn: Callable[..., np.ndarray] = nearest_neighbors.mutual_information,
 ) -> dict[str, Any]:
   """Returns the mutual information gap of latents that are not cut in bins.
 
@@ -149,6 +125,7 @@ def gap_of_neighbors(
     factors: Ground truth, `[num_points, num_factors]`.
     cut_factors: The same, with the continuous ones cut in bins.
     seed: Seed of the estimator.
+    information_fn: Function (representations, factors, seed) -> mutual information.
 
   Returns:
     `nearest_neighbor_mig`, at least 0 and at most 1 if all factors are whole numbers; the other
@@ -160,7 +137,7 @@ def gap_of_neighbors(
   """
   representations, cut_factors = np.asarray(representations), np.asarray(cut_factors)
   _check_points(representations, cut_factors)
-  information = nearest_neighbors.mutual_information(representations, factors, seed)
+  information = information_fn(representations, factors, seed)
   return {
     **_gaps(information, cut_factors, "nearest_neighbor_mig"),
     "num_distinct_points": nearest_neighbors.count_distinct(representations, factors),

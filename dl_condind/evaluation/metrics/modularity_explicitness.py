@@ -2,40 +2,33 @@
 
 from collections.abc import Callable
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 import warnings
 
-import gin
 import numpy as np
 from scipy import stats
 from sklearn import exceptions
 from sklearn import linear_model
 import threadpoolctl
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import representation
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.utils import errors
-from dl_condind.utils import seeds
 
 
-@gin.configurable(
-  "modularity_explicitness",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+@metric.metric(
+  "modularity_explicitness", draw=metric.splits, choices={"estimator": checks.ESTIMATORS}
 )
 def compute_modularity_explicitness(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
-  batch_size: int = 16,
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int,
   estimator: str = "discretized",
 ) -> dict[str, Any]:
   """Returns modularity and explicitness on sampled points, with gin's `discretizer`.
@@ -44,13 +37,11 @@ def compute_modularity_explicitness(
   is, unless the estimator is nearest neighbours.
 
   Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points to fit, which modularity is computed on.
-    num_test: Number of points to test on, drawn after those.
-    batch_size: Number of points of one draw.
+    x_train: Representations to fit, on which modularity is computed too, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    seed: Seed of the nearest neighbours.
     estimator: Of mutual information: `discretized`, as in disentanglement_lib, or
       `nearest_neighbors`, which cuts nothing in bins.
 
@@ -59,15 +50,11 @@ def compute_modularity_explicitness(
     train points.
 
   Raises:
-    ConfigError: If the estimator is unknown, or as these.
+    ConfigError: If the estimator is unknown; see also `scores_of_information`.
   """
-  del artifact_dir
-  checks.check_estimator("modularity_explicitness.estimator", estimator)
-  seed = seeds.seed_from(random_state)
-  splits = representation.generate_splits(
-    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
-  )
-  return _scores(splits, discretization.make_discretizer, estimator, seed)
+  splits = (x_train, y_train, x_test, y_test)
+  from_gin = (gin_settings.discretize, gin_settings.neighbor_information)
+  return _scores(splits, *from_gin, estimator, seed)
 
 
 def modularity_explicitness_scores(
@@ -99,20 +86,25 @@ def modularity_explicitness_scores(
     ConfigError: If the estimator is unknown, or as `scores_of_information`.
     ValueError: If the arrays do not fit together.
   """
-  checks.check_estimator("estimator", estimator)
+  checks.check_choice("estimator", estimator, checks.ESTIMATORS)
   splits = tuple(np.asarray(values) for values in (x_train, y_train, x_test, y_test))
   discretize = functools.partial(discretization.histogram_discretizer, num_bins=num_bins)
-  return _scores(splits, discretize, estimator, seed)
+  information_fn = nearest_neighbors.mutual_information
+  return _scores(splits, discretize, information_fn, estimator, seed)
 
 
 def _scores(
-  splits: tuple, discretize: Callable[[np.ndarray], np.ndarray], estimator: str, seed: int
+  splits: tuple,
+  discretize: Callable[[np.ndarray], np.ndarray],
+  information_fn: Callable[..., np.ndarray],
+  estimator: str,
+  seed: int,
 ) -> dict[str, Any]:
   """Returns the results, with information of the train points by an estimator."""
   x_train, y_train = splits[:2]
   check_splits(*splits)
   if estimator == "nearest_neighbors":
-    information = nearest_neighbors.mutual_information(x_train, y_train, seed)
+    information = information_fn(x_train, y_train, seed)
     num_distinct = nearest_neighbors.count_distinct(x_train, y_train)
     return {**scores_of_information(information, *splits), "num_distinct_points": num_distinct}
   information = discrete_information.discrete_mutual_info(

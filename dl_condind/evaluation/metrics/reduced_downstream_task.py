@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
 import gin
@@ -10,21 +9,19 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
-from dl_condind.utils import seeds
 
 
-@gin.configurable(
-  "reduced_downstream_task",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("reduced_downstream_task")
 def compute_reduced_downstream_task(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
+  seed: int,
   num_factors_to_remove: int = gin.REQUIRED,
   num_train: Sequence[int] = gin.REQUIRED,
   num_test: int = gin.REQUIRED,
@@ -39,7 +36,7 @@ def compute_reduced_downstream_task(
     ground_truth_data: Data set to sample from.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
+    seed: Seed of the classifiers.
     num_factors_to_remove: Number of latents (not factors) to remove.
     num_train: Numbers of points to fit. Each has points of its own.
     num_test: Number of points to test on, drawn anew for each.
@@ -48,15 +45,17 @@ def compute_reduced_downstream_task(
   Returns:
     The results of `reduced_accuracies` of each number of train points, as `{num_train}:{key}`.
   """
-  del artifact_dir
-  seed = seeds.seed_from(random_state)
   results = {}
   for size in num_train:
     splits = representation.generate_splits(
       ground_truth_data, representation_function, size, num_test, random_state, batch_size
     )
     found = reduced_accuracies(
-      *splits, num_factors_to_remove, predictor_fn=predictors.make_predictor_fn(), seed=seed
+      *splits,
+      num_factors_to_remove,
+      predictor_fn=gin_settings.predictor_fn(),
+      remove_fn=most_important_latent,
+      seed=seed,
     )
     results |= {f"{size}:{key}": value for key, value in found.items()}
   return results
@@ -69,7 +68,7 @@ def reduced_accuracies(
   y_test: np.ndarray,
   num_to_remove: int,
   predictor_fn: Callable[[], Any],
-  remove_fn: Callable | None = None,
+  remove_fn: Callable,
   seed: int = 0,
 ) -> dict[str, Any]:
   """Returns accuracies after the latents most important for one factor were removed.
@@ -85,8 +84,7 @@ def reduced_accuracies(
     num_to_remove: Number of latents to remove, in [0, num_latent). Importances are computed anew
       after each.
     predictor_fn: Makes the classifiers.
-    remove_fn: Function of the signature of `most_important_latent`, which is used if None with the
-      measure that gin binds.
+    remove_fn: Function of the signature of `most_important_latent`.
     seed: Seed of the classifiers.
 
   Returns:
@@ -116,7 +114,6 @@ def reduced_accuracies(
       f"{varies[0]} of {y_train.shape[1]} varies in the {len(y_train)} train points; raise "
       "reduced_downstream_task.num_train."
     )
-  remove_fn = most_important_latent if remove_fn is None else remove_fn
   constant = np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist()
   y_train, y_test = y_train[:, varies], y_test[:, varies]
   train = np.zeros((len(varies), len(varies)))  # [removed factor, predicted factor]

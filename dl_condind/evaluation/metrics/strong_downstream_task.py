@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
 import gin
@@ -10,21 +9,19 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
-from dl_condind.utils import seeds
 
 
-@gin.configurable(
-  "strong_downstream_task",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("strong_downstream_task")
 def compute_strong_downstream_task(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
+  seed: int,
   num_train: Sequence[int] = gin.REQUIRED,
   num_test: int = gin.REQUIRED,
   n_experiment: int = gin.REQUIRED,
@@ -43,7 +40,7 @@ def compute_strong_downstream_task(
     ground_truth_data: Data set to sample from, with an observation of each combination of factors.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
+    seed: Seed of the classifiers.
     num_train: Numbers of points to fit. Each has factors of its own.
     num_test: Number of points to test on, drawn anew for each.
     n_experiment: Number of shifts for each predicted factor, at least 1.
@@ -59,12 +56,10 @@ def compute_strong_downstream_task(
     ConfigError: If the data set lacks combinations of factors or a second factor that varies, or as
       `checks.check_splits`.
   """
-  del artifact_dir
   _check_data(ground_truth_data)
   checks.check_count("strong_downstream_task.n_experiment", n_experiment, 1)
   checks.check_count("strong_downstream_task.num_test", num_test, 1)
-  predictor_fn = predictors.make_predictor_fn()
-  seed = seeds.seed_from(random_state)
+  predictor_fn = gin_settings.predictor_fn()
 
   def draw(factors: np.ndarray) -> np.ndarray:
     return representation.encode_factors(

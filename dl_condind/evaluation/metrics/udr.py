@@ -5,7 +5,6 @@ A model is good if models that differ from it in their seed alone find the same 
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 from typing import Literal
 import warnings

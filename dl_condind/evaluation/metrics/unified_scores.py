@@ -6,65 +6,41 @@ of each matrix. disentanglement_lib's plots of the matrices are left out.
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
 from absl import logging
 import gin
 import numpy as np
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import discretization
-from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.evaluation.metrics import matrix_scores
-from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import reduced_downstream_task
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
-from dl_condind.utils import seeds
+
+_SPLITS = ["x_train", "y_train", "x_test", "y_test", "seed"]
 
 
-@gin.configurable(
-  "unified_scores",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("unified_scores", draw=metric.splits)
 def compute_unified_scores(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int,
   matrix_fns: Sequence[Callable] = gin.REQUIRED,
-  batch_size: int = 16,
 ) -> dict[str, Any]:
-  """Returns the scores of several matrices on sampled points.
+  """Returns the results of `unified_scores` on sampled points, with gin's `discretizer`.
 
   Works on any data set with factors; disentanglement_lib's fails on those it has no names for.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points to fit.
-    num_test: Number of points to test on, drawn after those.
-    matrix_fns: Functions of the signature of `importance_gbt_matrix`.
-    batch_size: Number of points of one draw.
-
-  Returns:
-    The results of `unified_scores`.
   """
-  del artifact_dir
-  seed = seeds.seed_from(random_state)
-  splits = representation.generate_splits(
-    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
-  )
-  return unified_scores(*splits, matrix_fns, seed=seed)
+  discretize = gin_settings.discretize
+  return unified_scores(x_train, y_train, x_test, y_test, matrix_fns, seed, discretize)
 
 
 def unified_scores(
@@ -74,11 +50,12 @@ def unified_scores(
   y_test: np.ndarray,
   matrix_fns: Sequence[Callable],
   seed: int = 0,
+  discretize: Callable[[np.ndarray], np.ndarray] = discretization.histogram_of_20_bins,
 ) -> dict[str, Any]:
   """Returns the scores of several matrices, with the name of its function before each.
 
   A factor that has one value in the train points is left out (disentanglement_lib returns NaN or
-  fails). A continuous factor is cut in bins by gin's `discretizer` for its entropy and for
+  fails). A continuous factor is cut in bins for its entropy and, by gin's `discretizer`, for
   `mutual_information_matrix`, as `mig` does; the other matrices need discrete factors.
 
   Args:
@@ -88,6 +65,7 @@ def unified_scores(
     y_test: Their factors, `[num_test, num_factors]`.
     matrix_fns: Functions of the signature of `importance_gbt_matrix`.
     seed: Seed of the classifiers.
+    discretize: Cuts columns in bins: continuous factors for their entropy.
 
   Returns:
     `{name}.{key}` of each matrix and each key of `matrix_scores.matrix_scores`; `constant_factors`,
@@ -110,7 +88,9 @@ def unified_scores(
   varies = checks.varying_factors(y_train, "unified_scores")
   constant = np.setdiff1d(np.arange(y_train.shape[1]), varies)
   y_train, y_test = y_train[:, varies], y_test[:, varies]
-  entropy = discrete_information.discrete_entropy(mig.discretize_factors(y_train))
+  entropy = discrete_information.discrete_entropy(
+    discretization.discretize_continuous(y_train, discretize)
+  )
   results = {}
   for number, matrix_fn in enumerate(matrix_fns, start=1):
     logging.info("Matrix %d of %d: %s", number, len(matrix_fns), matrix_fn.__name__)
@@ -131,7 +111,7 @@ def _check_points(
   return representations, factors
 
 
-@gin.register("importance_gbt_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"])
+@gin.register("importance_gbt_matrix", denylist=_SPLITS)
 def importance_gbt_matrix(
   x_train: np.ndarray,
   y_train: np.ndarray,
@@ -157,17 +137,16 @@ def importance_gbt_matrix(
   return reduced_downstream_task.factorwise_dci(*splits, seed=seed, predictor_fn=predictor_fn)
 
 
-@gin.register(
-  "mutual_information_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"]
-)
+@gin.register("mutual_information_matrix", denylist=[*_SPLITS, "discretize"])
 def mutual_information_matrix(
   x_train: np.ndarray,
   y_train: np.ndarray,
   x_test: np.ndarray,
   y_test: np.ndarray,
   seed: int = 0,
+  discretize: Callable[[np.ndarray], np.ndarray] = gin_settings.discretize,
 ) -> np.ndarray:
-  """Returns the mutual information of each latent, discretized by gin's `discretizer`, and factor.
+  """Returns the mutual information of each discretized latent and factor.
 
   Args:
     x_train: Representations, `[num_train, num_latent]`.
@@ -175,25 +154,25 @@ def mutual_information_matrix(
     x_test: Not used.
     y_test: Not used.
     seed: Not used.
+    discretize: Cuts columns in bins.
 
   Returns:
     In nats, `[num_latent, num_factors]`.
   """
   del x_test, y_test, seed
   return discrete_information.discrete_mutual_info(
-    discretization.make_discretizer(x_train), mig.discretize_factors(y_train)
+    discretize(x_train), discretization.discretize_continuous(y_train, discretize)
   )
 
 
-@gin.register(
-  "nearest_neighbor_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"]
-)
+@gin.register("nearest_neighbor_matrix", denylist=[*_SPLITS, "information_fn"])
 def nearest_neighbor_matrix(
   x_train: np.ndarray,
   y_train: np.ndarray,
   x_test: np.ndarray,
   y_test: np.ndarray,
   seed: int = 0,
+  information_fn: Callable[..., np.ndarray] = gin_settings.neighbor_information,
 ) -> np.ndarray:
   """Returns the mutual information of each latent and factor without bins, as `mig` can.
 
@@ -203,15 +182,16 @@ def nearest_neighbor_matrix(
     x_test: Not used.
     y_test: Not used.
     seed: Seed of the estimator.
+    information_fn: Function (representations, factors, seed) -> mutual information.
 
   Returns:
     In nats, `[num_latent, num_factors]`.
   """
   del x_test, y_test
-  return nearest_neighbors.mutual_information(x_train, y_train, seed)
+  return information_fn(x_train, y_train, seed)
 
 
-@gin.register("accuracy_svm_matrix", denylist=["x_train", "y_train", "x_test", "y_test", "seed"])
+@gin.register("accuracy_svm_matrix", denylist=_SPLITS)
 def accuracy_svm_matrix(
   x_train: np.ndarray,
   y_train: np.ndarray,

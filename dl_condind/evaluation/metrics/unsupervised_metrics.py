@@ -1,7 +1,6 @@
 """Dependence between latents, measured without ground truth factors."""
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
 import gin
@@ -9,38 +8,21 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.information import discrete_information
-from dl_condind.evaluation.information import discretization
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "unsupervised_metrics",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
-def compute_unsupervised_metrics(
+def _points_without_factors(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_train: int = gin.REQUIRED,
   batch_size: int = 16,
-) -> dict[str, Any]:
-  """Returns the dependence between latents on sampled points, with gin's `discretizer`.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points, at least 2.
-    batch_size: Number of points of one draw.
-
-  Returns:
-    The results of `latent_dependence`.
-  """
-  del artifact_dir
+) -> tuple[np.ndarray]:
+  """Draws as `metric.points`, at least 2 points; the data set may have no factors."""
   checks.check_count("unsupervised_metrics.num_train", num_train, 2)
   representations, _ = representation.generate_batch_factor_code(
     ground_truth_data,
@@ -50,7 +32,13 @@ def compute_unsupervised_metrics(
     batch_size,
     needs_factors=False,
   )
-  return latent_dependence(representations, discretization.make_discretizer(representations))
+  return (representations,)
+
+
+@metric.metric("unsupervised_metrics", draw=_points_without_factors)
+def compute_unsupervised_metrics(representations: np.ndarray) -> dict[str, Any]:
+  """Returns the results of `latent_dependence` on sampled points, with gin's `discretizer`."""
+  return latent_dependence(representations, gin_settings.discretize(representations))
 
 
 def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[str, Any]:

@@ -43,12 +43,6 @@ class Scores(NamedTuple):
   importance: np.ndarray | None
 
 
-@gin.configurable("predictor")
-def make_predictor_fn(predictor_fn: Callable[[], Any] = gin.REQUIRED) -> Callable[[], Any]:
-  """Returns the predictor_fn that gin binds."""
-  return predictor_fn
-
-
 @gin.register("logistic_regression_cv")
 def logistic_regression_cv() -> linear_model.LogisticRegressionCV:
   """Returns a logistic regression whose regularization is chosen by 5-fold cross-validation.

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from collections.abc import Sequence
 import itertools
 
-from dl_condind.reports import aggregate_results
 from dl_condind.reports import claims
-from dl_condind.reports import comparisons
 from dl_condind.reports import equivalence
+from dl_condind.reports import measures
 from dl_condind.reports import protocol
 from dl_condind.reports import study_runs
 from dl_condind.utils import run_config
@@ -46,37 +45,42 @@ _FIGURE_3 = "Section 5.2, Figure 3"
 _APPENDIX_E = "Section 4.2, Appendix E"
 _FIGURE_4 = "Appendix E, Figure 4"
 _R2 = "model.infogan_disentanglement.conditional_r2."
-_LOSSES = dict(
-  zip(
-    aggregate_results.INFOGAN_LOSSES,
-    ("loss of the discriminator", "loss of the generator", "mutual information penalty"),
-    strict=True,
-  )
+_LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
+PROTOCOL = protocol.Protocol(
+  training_steps={"infogan": 15000},
+  settings={"model.batch_size": 64, "infogan.num_noise": 62},
+  optimizers={
+    "discriminator_optimizer": (2e-4, 0.5, 0.999),
+    "generator_optimizer": (1e-3, 0.5, 0.999),
+    "recognition_optimizer": (2e-4, 0.5, 0.999),
+  },
+  evaluations={},
 )
 
 _MeasureOf = Callable[[study_runs.Run], float | None]
 
 
-def judge(settings: comparisons.Settings) -> list[claims.Claim]:
+def judge(settings: study_runs.Settings) -> list[claims.Claim]:
   """Returns the paper's claims on InfoGANs with their verdicts.
 
   Args:
-    settings: Runs of each cell of InfoGANs, as `study_runs.group_by_setting` returns them.
+    settings: Runs of each setting of InfoGANs, as `grouping.group_by_setting` returns them.
   """
-  cell, deviations = protocol.choose(
+  chosen, deviations = protocol.choose(
+    PROTOCOL,
     {
       name: runs
       for name, runs in settings.items()
       if all(
         run_config.literal(runs[0].config.get(key, "-")) == value for key, value in _SETTING.items()
       )
-    }
+    },
   )
   found = [
-    *_figure_3_claims(cell),
-    *_independence_claims(cell),
-    *_convergence_claims(cell),
-    *_level_claims(cell),
+    *_figure_3_claims(chosen),
+    *_independence_claims(chosen),
+    *_convergence_claims(chosen),
+    *_level_claims(chosen),
   ]
   return [claims.decide(*parts, deviations) for parts in found]
 
@@ -84,7 +88,7 @@ def judge(settings: comparisons.Settings) -> list[claims.Claim]:
 _Parts = tuple[str, str, list[claims.Finding]]  # Text, source and findings of a claim.
 
 
-def _figure_3_claims(cell: claims.Cell) -> list[_Parts]:
+def _figure_3_claims(settings: study_runs.Settings) -> list[_Parts]:
   contrasts = (
     (
       "Codes differ less in what they change at c = 0.9: the gap of R² between the best and the "
@@ -108,21 +112,21 @@ def _figure_3_claims(cell: claims.Cell) -> list[_Parts]:
     (
       "At c = 0 one code is the slant of digits and the other their width",
       _FIGURE_3,
-      _at(cell, claims.LOW, _slant_and_width, claims.above(_R2_BOUND, 3)),
+      _at(settings, claims.LOW, _slant_and_width, claims.above(_R2_BOUND, 3)),
     ),
     (
       "At c = 0.9 no code is an attribute of digits",
       _FIGURE_3,
-      _at(cell, claims.HIGH, _best_share, claims.below(_R2_BOUND, 3)),
+      _at(settings, claims.HIGH, _best_share, claims.below(_R2_BOUND, 3)),
     ),
     *(
-      (text, _FIGURE_3, claims.compare(cell, measure, claims.directed(falls, 3), "InfoGAN"))
+      (text, _FIGURE_3, claims.compare(settings, measure, claims.directed(falls, 3), "InfoGAN"))
       for text, measure, falls in contrasts
     ),
   ]
 
 
-def _independence_claims(cell: claims.Cell) -> list[_Parts]:
+def _independence_claims(settings: study_runs.Settings) -> list[_Parts]:
   measure = "error_correlation"
   test = claims.inside(-_CORRELATION_BOUND, _CORRELATION_BOUND, 2)
   return [
@@ -130,41 +134,45 @@ def _independence_claims(cell: claims.Cell) -> list[_Parts]:
       "A factorized posterior makes codes independent given the image: errors of the recognition "
       "network are nearly uncorrelated at c = 0",
       _APPENDIX_E,
-      _at(cell, claims.LOW, lambda run: run.measure(measure), test),
+      _at(settings, claims.LOW, lambda run: run.measure(measure), test),
     ),
     (
       "Errors of the recognition network are more correlated at c = 0.9",
       _APPENDIX_E,
-      claims.compare(cell, measure, claims.directed(falls=False, digits=2), "InfoGAN"),
+      claims.compare(settings, measure, claims.directed(falls=False, digits=2), "InfoGAN"),
     ),
   ]
 
 
-def _convergence_claims(cell: claims.Cell) -> list[_Parts]:
+def _convergence_claims(settings: study_runs.Settings) -> list[_Parts]:
   """Judges each curve of Figure 4 by itself, at both correlations."""
   test = claims.inside(-_DRIFT_BOUND, _DRIFT_BOUND, 3)
   found = []
-  for loss, title in _LOSSES.items():
-    drift = f"{loss}_drift"
+  for loss in _LOSSES:
+    title, drift = measures.find(loss).title, f"{loss}_drift"
     findings = [
       finding
       for label in (claims.LOW, claims.HIGH)
-      for finding in _at(cell, label, lambda run, drift=drift: run.measure(drift), test)
+      for finding in _at(settings, label, lambda run, drift=drift: run.measure(drift), test)
     ]
     found.append((f"Training converges: the {title} settles", _FIGURE_4, findings))
   return found
 
 
-def _level_claims(cell: claims.Cell) -> list[_Parts]:
+def _level_claims(settings: study_runs.Settings) -> list[_Parts]:
   """Compares where the curves of Figure 4 end."""
   text = "The correlated posterior does not change where the {} ends"
   found = [
-    (text.format(_LOSSES[loss]), _FIGURE_4, claims.compare(cell, loss, claims.unchanged, "InfoGAN"))
+    (
+      text.format(measures.find(loss).title),
+      _FIGURE_4,
+      claims.compare(settings, loss, claims.unchanged, "InfoGAN"),
+    )
     for loss in ("discriminator_loss", "generator_loss")
   ]
   penalty = "mutual_information_penalty"
   findings = {}
-  for setting, runs in cell.items():
+  for setting, runs in settings.items():
     low, high = (study_runs.of_correlation(runs, label) for label in (claims.LOW, claims.HIGH))
     pairs = [(run.measure(penalty), run.measure("generator_loss")) for run in low]
     pairs = [pair for pair in pairs if None not in pair]
@@ -173,7 +181,7 @@ def _level_claims(cell: claims.Cell) -> list[_Parts]:
       findings[setting] = _penalty_finding(pairs, after)
   return [
     *found,
-    (text.format(_LOSSES[penalty]), _FIGURE_4, claims.named(findings, "InfoGAN")),
+    (text.format(measures.find(penalty).title), _FIGURE_4, claims.named(findings, "InfoGAN")),
   ]
 
 
@@ -198,11 +206,11 @@ def _penalty_finding(low: Sequence[tuple[float, float]], high: claims.Values) ->
 
 
 def _at(
-  cell: claims.Cell, label: str, measure: _MeasureOf, test: claims.TestOfOne
+  settings: study_runs.Settings, label: str, measure: _MeasureOf, test: claims.TestOfOne
 ) -> list[claims.Finding]:
   """Applies a test to a measure of each setting's runs at one correlation."""
   found = {}
-  for setting, runs in cell.items():
+  for setting, runs in settings.items():
     values = [measure(run) for run in study_runs.of_correlation(runs, label)]
     values = [value for value in values if value is not None]
     if values:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dl_condind.reports import claims
-from dl_condind.reports import comparisons
 from dl_condind.reports import equivalence
+from dl_condind.reports import measures
 from dl_condind.reports import protocol
 from dl_condind.reports import rank_correlation
 from dl_condind.reports import statistics
@@ -35,20 +35,48 @@ _METHODS = {
 }
 _METHOD_NAMES = {"vae": "VAE", "factor_vae": "FactorVAE", "beta_tc_vae": "beta-TCVAE"}
 _DATASETS = {"dsprites_full": "dSprites", "smallnorb": "SmallNORB", "cars3d": "Cars3D"}
-_METRICS = {"mig_mean": "mig", "total_correlation": "total_correlation"}
+PROTOCOL = protocol.Protocol(
+  training_steps={"vae": 300000, "factor_vae": 150000, "beta_tc_vae": 300000},
+  settings={
+    "model.batch_size": 64,
+    "encoder.encoder_fn": "@conv_encoder",
+    "decoder.decoder_fn": "@deconv_decoder",
+    "reconstruction_loss.loss_fn": "@bernoulli_loss",
+    "reconstruction_loss.activation": "logits",
+    "bernoulli_loss.subtract_true_image_entropy": False,
+    "discriminator.discriminator_fn": "@fc_discriminator",
+    "dataset.factor_distribution": None,
+  },
+  optimizers={
+    "vae_optimizer": (1e-4, 0.9, 0.999),
+    "discriminator_optimizer": (1e-4, 0.5, 0.9),
+  },
+  evaluations={
+    "mig": {
+      "mig.num_train": 10000,
+      "discretizer.discretizer_fn": "@histogram_discretizer",
+      "discretizer.num_bins": 20,
+    },
+    "total_correlation": {
+      "total_correlation.density": "factorized",
+      "total_correlation.num_posteriors": 64,
+      "total_correlation.num_samples": 30,
+    },
+  },
+)
 
 _NOT_ONE = "no runs, or runs of several settings"
 
 _Key = tuple[str, str, str]  # Method, data set, number of latents.
-_Cells = Mapping[_Key, claims.Cell]
+_Cells = Mapping[_Key, study_runs.Settings]
 _Judged = tuple[list[claims.Finding], list[protocol.Deviation]]
 
 
-def judge(settings: comparisons.Settings) -> list[claims.Claim]:
+def judge(settings: study_runs.Settings) -> list[claims.Claim]:
   """Returns the paper's claims on VAEs with their verdicts.
 
   Args:
-    settings: Runs of each cell of VAEs, as `study_runs.group_by_setting` returns them.
+    settings: Runs of each setting of VAEs, as `grouping.group_by_setting` returns them.
   """
   cells: dict[_Key, dict[str, Sequence[study_runs.Run]]] = {}
   for name, runs in settings.items():
@@ -90,7 +118,7 @@ def _mig_claims(cells: _Cells) -> list[claims.Claim]:
 def _figure_2_claims(cells: _Cells) -> list[claims.Claim]:
   unchanged, changed = [], []
   for name in ("reconstruction_loss", "kl_loss", "total_correlation"):
-    measure = comparisons.measure(name)
+    measure = measures.find(name)
     title = measure.title[0].upper() + measure.title[1:]
     keys = [(method, "dsprites_full", "10") for method in ("vae", "factor_vae")]
     text = f"{title} is nearly unchanged for VAE and FactorVAE on dSprites"
@@ -108,7 +136,7 @@ def _compare(cells: _Cells, keys: Sequence[_Key], measure: str, test: claims.Tes
   """Applies a test to the settings of each cell that the paper's protocol chooses."""
   findings, deviations = [], []
   for key in keys:
-    chosen, found = protocol.choose(cells.get(key, {}), _METRICS.get(measure, ""))
+    chosen, found = protocol.choose(PROTOCOL, cells.get(key, {}), measures.find(measure).metric)
     findings += claims.compare(chosen, measure, test, _METHOD_NAMES[key[0]])
     deviations += found
   return findings, deviations
@@ -118,7 +146,7 @@ def _only(
   cells: _Cells, key: _Key, metric: str = ""
 ) -> tuple[Sequence[study_runs.Run], list[protocol.Deviation]]:
   """Returns the runs of a cell's only setting; none if it has no setting, or several."""
-  chosen, deviations = protocol.choose(cells.get(key, {}), metric)
+  chosen, deviations = protocol.choose(PROTOCOL, cells.get(key, {}), metric)
   if len(chosen) != 1:
     return [], []
   (runs,) = chosen.values()
@@ -179,19 +207,20 @@ def _lower_tc_claim(cells: _Cells) -> claims.Claim:
 
 
 def _points(
-  cells: _Cells, metric: str, measures: Sequence[str]
+  cells: _Cells, metric: str, names: Sequence[str]
 ) -> tuple[dict[str, list[tuple[float, ...]]], list[protocol.Deviation]]:
   """Returns measures of the runs on dSprites that have all of them, by method and correlation."""
   points, deviations = {}, []
-  for method, name in _METHOD_NAMES.items():
+  for method, title in _METHOD_NAMES.items():
     runs, found = _only(cells, (method, "dsprites_full", "10"), metric)
     deviations += found
     for label in (claims.LOW, claims.HIGH):
       values = [
-        tuple(run.measure(measure) for measure in measures)
-        for run in study_runs.of_correlation(runs, label)
+        tuple(run.measure(name) for name in names) for run in study_runs.of_correlation(runs, label)
       ]
-      points[f"{name}, {run_config.name_correlation(label)}"] = [v for v in values if None not in v]
+      points[f"{title}, {run_config.name_correlation(label)}"] = [
+        v for v in values if None not in v
+      ]
   return points, deviations
 
 
@@ -229,8 +258,8 @@ def _counts(points: Mapping[str, Sequence]) -> str:
 
 def _precision_claim(cells: _Cells) -> claims.Claim:
   """Tests the estimate for latents made independent, whose TC is 0, against the estimate itself."""
-  measures = ("total_correlation", "total_correlation_null")
-  points, deviations = _points(cells, "total_correlation", measures)
+  names = ("total_correlation", "total_correlation_null")
+  points, deviations = _points(cells, "total_correlation", names)
   findings = []
   for name, values in points.items():
     found = {"": _precision(values)} if values else {}

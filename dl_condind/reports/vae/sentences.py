@@ -1,45 +1,46 @@
-"""What the measures of a study of VAEs say, and do not say, in words; and what any study lacks."""
+"""What a report says of VAEs in words: what they are, what their measures say and do not say."""
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 
+from dl_condind.reports import measures
+from dl_condind.reports import sentences
 from dl_condind.reports import study_runs
 from dl_condind.utils import run_config
 
-MAX_TOLD_SETTINGS = 3  # Of more, the table of statistics says the same in less space.
+INTRODUCTION = (
+  "Here a variational autoencoder draws its latents as z = mean + stddev * noise "
+  "with noise of covariance (1 - c) I + c 1 1ᵀ: c = 0 is the usual, factorized posterior q(z|x), "
+  "c = 0.9 one in which all latents are correlated given the image. Yang et al. (2020), "
+  "arXiv:1911.10922, argue that disentanglement needs the factorized one, so that the mutual "
+  "information gap (MIG) falls when c rises, while reconstruction error, KL and total correlation "
+  "(TC) change little."
+)
+NEXT_STEPS = (
+  "Other methods: copy gin_configs/studies/quickstart.gin, put another file of "
+  "gin_configs/methods/ in it (vae.gin, factor_vae.gin, ...), and give the path of the copy to "
+  "dl_condind_reproduce --study.",
+  "Three methods and three seeds in hours: dl_condind_reproduce --study=paper_reduced "
+  "--engine=local; the paper's whole grid: --study=paper. docs/running_many.md says how.",
+  "Pictures of any run: dl_condind_visualize_model --model_dir={run}/model --output_dir=...",
+)
+
+_MIGS = {"mig_mean": "mean", "mig_sampled": "sampled"}  # Measure -> representation.
 
 
-def describe(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
+def describe(settings: study_runs.Settings) -> list[str]:
   """Returns sentences on the measures of VAEs grouped by setting, most important first."""
   paragraphs = []
-  if len(settings) <= MAX_TOLD_SETTINGS:
+  if len(settings) <= sentences.MAX_TOLD_SETTINGS:
     for name, runs in settings.items():
       start = f"{name}. " if len(settings) > 1 else ""
       if pair := study_runs.extremes(runs):
         paragraphs += [f"{start}{_describe_mig(*pair)}", f"{start}{_describe_terms(*pair)}"]
       else:
-        paragraphs.append(f"{start}{nothing_told(runs)}")
+        paragraphs.append(f"{start}{sentences.nothing_told(runs)}")
   if any(study_runs.extremes(runs) for runs in settings.values()):
     paragraphs.append(_PAPER)
   everything = [run for runs in settings.values() for run in runs]
   return [*paragraphs, *_describe_kl(everything), _TOTAL_CORRELATION, _MIG]
-
-
-def caveats(
-  settings: Mapping[str, Sequence[study_runs.Run]], lost: Sequence[study_runs.Run] = ()
-) -> list[str]:
-  """Returns sentences on what the verdicts of a study do not hold for.
-
-  Args:
-    settings: Runs grouped by setting.
-    lost: Runs that were begun and are not trained.
-  """
-  everything = [run for runs in settings.values() for run in runs]
-  return [
-    *_describe_data(settings),
-    *_describe_diverged([run for run in lost if run.state == study_runs.DIVERGED]),
-    *_describe_collapsed(everything),
-  ]
 
 
 _PAPER = (
@@ -65,13 +66,13 @@ _MIG = (
 
 
 def _describe_mig(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run]) -> str:
-  sentences = []
-  for measure, representation in (("mig_mean", "mean"), ("mig_sampled", "sampled")):
-    if not (study_runs.values_of(low, measure) and study_runs.values_of(high, measure)):
-      sentences.append(f"MIG of the {representation} representation is missing on one side.")
+  told = []
+  for name, representation in _MIGS.items():
+    if not (study_runs.values_of(low, name) and study_runs.values_of(high, name)):
+      told.append(f"MIG of the {representation} representation is missing on one side.")
       continue
-    change = describe_change(low, high, measure, digits=3)
-    sentences.append(f"Median MIG of the {representation} representation {change}.")
+    change = sentences.describe_change(low, high, measures.find(name))
+    told.append(f"Median MIG of the {representation} representation {change}.")
   low_values, high_values = (
     study_runs.values_of(low, "mig_mean"),
     study_runs.values_of(high, "mig_mean"),
@@ -79,51 +80,25 @@ def _describe_mig(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run])
   num_pairs = len(low_values) * len(high_values)
   if num_pairs:
     lower = sum(h < l for l in low_values for h in high_values)  # noqa: E741
-    sentences.append(
-      f"In {lower} of {count_of('pair', num_pairs)} of one run each, the one with "
+    told.append(
+      f"In {lower} of {sentences.count_of('pair', num_pairs)} of one run each, the one with "
       f"{run_config.name_correlation(high[0].correlation_label)} has the lower MIG (mean "
       "representation)."
     )
-  return " ".join(sentences)
+  return " ".join(told)
 
 
 def _describe_terms(low: Sequence[study_runs.Run], high: Sequence[study_runs.Run]) -> str:
-  names = {
-    "reconstruction_loss": "reconstruction error",
-    "kl_loss": "factorized KL",
-    "total_correlation": "TC estimate",
-  }
   changes = [
-    f"{name} {describe_change(low, high, measure, digits=2)}"
-    for measure, name in names.items()
-    if study_runs.values_of(low, measure) and study_runs.values_of(high, measure)
+    f"{measure.axis_label} {sentences.describe_change(low, high, measure)}"
+    for measure in measures.compared(run_config.VAE)
+    if measure.name not in _MIGS
+    and study_runs.values_of(low, measure.name)
+    and study_runs.values_of(high, measure.name)
   ]
   if not changes:
     return "The other measures are missing on one side."
   return f"Median {'; '.join(changes)}."
-
-
-def nothing_told(runs: Sequence[study_runs.Run]) -> str:
-  """Says why there are no two numbers c to compare."""
-  if len(study_runs.correlation_labels(runs)) == 1:
-    return "All runs have one noise correlation, so nothing is compared."
-  return "Not all noise correlations are numbers c: the table of statistics compares them."
-
-
-def describe_change(
-  low: Sequence[study_runs.Run], high: Sequence[study_runs.Run], measure: str, digits: int
-) -> str:
-  """Returns how the median of a measure, of which there are values, changes from low to high."""
-  before, after = (round(study_runs.median(runs, measure), digits) for runs in (low, high))
-  counts = [len(study_runs.values_of(runs, measure)) for runs in (low, high)]
-  where = [
-    f"at {run_config.name_correlation(runs[0].correlation_label)} ({count_of('run', count)})"
-    for runs, count in zip((low, high), counts, strict=True)
-  ]
-  if after == before:
-    return f"stayed {before:.{digits}f}, {where[0]} and {where[1]}"
-  verb = "rose" if after > before else "fell"
-  return f"{verb} from {before:.{digits}f} {where[0]} to {after:.{digits}f} {where[1]}"
 
 
 def _describe_kl(runs: Sequence[study_runs.Run]) -> list[str]:
@@ -149,77 +124,34 @@ def _describe_kl(runs: Sequence[study_runs.Run]) -> list[str]:
   ]
 
 
-def _describe_data(settings: Mapping[str, Sequence[study_runs.Run]]) -> list[str]:
-  """Warns of data that are not the official files, and of different data in one cell."""
-  found: dict[str, dict[str, int]] = {}
-  paragraphs = []
-  for name, runs in settings.items():
-    digests = {str(run.provenance.get("dataset_sha256", "-")) for run in runs}
-    if len(digests) > 1:
-      paragraphs.append(
-        f"{name}: its runs saw different data ({', '.join(sorted(d[:12] for d in digests))})."
-      )
-    for run in runs:
-      counts = found.setdefault(run.dataset, {})
-      source = str(run.provenance.get("dataset_source", "unknown"))
-      counts[source] = counts.get(source, 0) + 1
-  parts = [
-    f"{dataset}: {source_name(source)} ({count_of('run', number)})"
-    for dataset, counts in sorted(found.items())
-    for source, number in sorted(counts.items())
-    if not source.startswith("official")
-  ]
-  if parts:
-    paragraphs.append(f"Not the official files that the paper used: {'; '.join(parts)}.")
-  return paragraphs
+def explain_columns(runs: Sequence[study_runs.Run]) -> str:
+  """Says what the columns of the table of every run are."""
+  return (
+    "KL and TC in nats; reconstruction error summed over pixels, in "
+    f"{reconstruction_unit(runs)}. TC is the paper's estimate with its standard error over batches."
+  )
 
 
-def source_name(source: str) -> str:
-  """Returns what a data set's source is, in words."""
-  names = {
-    "rendered": "rendered by this package",
-    "synthetic": "synthetic stand-in, not real images",
-  }
-  return names.get(source, source)
+def reconstruction_unit(runs: Sequence[study_runs.Run]) -> str:
+  """Returns the unit of the reconstruction error of runs."""
+  losses = {run.setting("reconstruction_loss.loss_fn") for run in runs}
+  if losses == {"@bernoulli_loss"}:
+    return "nats"
+  return "squared error" if losses == {"@l2_loss"} else "units of its loss"
 
 
-def _describe_diverged(runs: Sequence[study_runs.Run]) -> list[str]:
-  counts: dict[str, int] = {}
-  for run in runs:
-    cell = f"run {run.name}, whose configuration is lost"
-    if run.config:
-      correlation = run_config.name_correlation(run.correlation_label)
-      cell = f"{study_runs.setting_name(run)}, {correlation}"
-    counts[cell] = counts.get(cell, 0) + 1
-  if not counts:
-    return []
-  parts = [f"{cell}: {number}" for cell, number in sorted(counts.items())]
-  return [
-    "Diverged runs have no values, and those that are left are no longer a fair sample of seeds: "
-    f"{'; '.join(parts)}."
-  ]
+def name_latents(run: study_runs.Run) -> str:
+  """Returns the number of latents of a run."""
+  return f"{run.num_latent} latents"
 
 
-def _describe_collapsed(runs: Sequence[study_runs.Run]) -> list[str]:
-  """Warns of InfoGANs whose generator or discriminator collapsed."""
-  described = {
-    "collapsed": "fewer than eight digits are covered",
-    "discriminator_collapsed": "the discriminator was right nearly always for a while",
-  }
-  parts = [
-    f"run {run.name} ({run_config.name_correlation(run.correlation_label)}): {what}"
-    for run in runs
-    for measure, what in described.items()
-    if run.measure(measure)
-  ]
-  if not parts:
-    return []
-  return [
-    f"Runs that collapsed count in all tables and figures: {'; '.join(parts)}. What their codes do "
-    "says little of the posterior."
-  ]
+def name_networks(run: study_runs.Run) -> str:
+  """Returns the networks of a run."""
+  keys = ("encoder.encoder_fn", "decoder.decoder_fn", "reconstruction_loss.loss_fn")
+  networks = ", ".join(run.setting(key).removeprefix("@") for key in keys)
+  return f"{networks}, {name_latents(run)}"
 
 
-def count_of(word: str, number: int) -> str:
-  """Returns a number and its noun, such as `1 run` or `2 runs`."""
-  return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def name_learning_rates(run: study_runs.Run) -> str:
+  """Returns the learning rates of a run."""
+  return sentences.learning_rate(run, "vae_optimizer")

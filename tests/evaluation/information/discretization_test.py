@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
 from dl_condind.evaluation.information import discretization
 from dl_condind.utils import errors
 
@@ -64,7 +65,7 @@ def test_column_wider_than_its_type_is_refused(dtype, large):
 
 def test_gin_chooses_the_discretizer():
   gin.parse_config("discretizer.discretizer_fn = @histogram_discretizer\ndiscretizer.num_bins = 2")
-  labels = discretization.make_discretizer(np.array([[0.0], [0.4], [0.6], [1.0]]))
+  labels = gin_settings.discretize(np.array([[0.0], [0.4], [0.6], [1.0]]))
   np.testing.assert_array_equal(labels.ravel(), [1, 1, 2, 2])
 
 

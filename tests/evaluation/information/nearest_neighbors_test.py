@@ -1,5 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
-
 import gin
 import numpy as np
 import pytest

@@ -269,8 +269,9 @@ def test_counts_are_checked(name, minimum):
 
 @pytest.mark.parametrize("threshold", [-0.1, np.nan])
 def test_threshold_is_checked(threshold):
+  gin.bind_parameter("prune_dims.threshold", threshold)
   with pytest.raises(errors.ConfigError, match="prune_dims.threshold must not be negative"):
-    factor_vae.prune_threshold(threshold)
+    score(identity)
 
 
 def test_gin_binds_the_numbers_of_points():

@@ -1,5 +1,4 @@
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin

@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -41,6 +40,7 @@ def identity_splits(num_factors=3):
 
 
 def reduced(x_train, y_train, x_test, y_test, num_to_remove=1, **options):
+  options = {"remove_fn": reduced_downstream_task.most_important_latent, **options}
   return reduced_downstream_task.reduced_accuracies(
     x_train, y_train, x_test, y_test, num_to_remove, TREES, **options
   )

@@ -5,6 +5,7 @@ from sklearn import ensemble
 from sklearn import linear_model
 from sklearn import model_selection
 
+from dl_condind.evaluation import gin_settings
 from dl_condind.evaluation.probes import predictors
 from dl_condind.evaluation.probes.trees import boosted_trees
 
@@ -25,7 +26,7 @@ def splits(**options):
 
 def test_gin_chooses_the_predictor():
   gin.parse_config("predictor.predictor_fn = @logistic_regression_cv")
-  model = predictors.make_predictor_fn()()
+  model = gin_settings.predictor_fn()()
   assert isinstance(model, linear_model.LogisticRegressionCV)
   assert model.Cs == 10 and model.cv.n_splits == 5
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dl_condind.reports import claims
-from dl_condind.reports import study_runs
+from dl_condind.reports import grouping
 from dl_condind.reports.infogan import claims as infogan_claims
 
 # Means at c = 0 and c = 0.9 of which all that the paper says is true.
@@ -46,7 +46,7 @@ CLAIMS = (
 def judge(generated, means=PAPER, num=5, settings=(), shares=SHARES, **config):
   """Returns the claims by name; settings are other values of the configuration."""
   found = infogan_claims.judge(
-    study_runs.group_by_setting(make_runs(generated, means, num, settings, shares, **config))
+    grouping.group_by_setting(make_runs(generated, means, num, settings, shares, **config))
   )
   return dict(zip(CLAIMS, found, strict=True))
 
@@ -147,7 +147,7 @@ def test_shorter_training_is_said_in_the_verdict(generated):
   runs = make_runs(generated)
   for run in runs:
     run.row["train_results.global_step"] = 300
-  found = infogan_claims.judge(study_runs.group_by_setting(runs))
+  found = infogan_claims.judge(grouping.group_by_setting(runs))
   assert {claim.summary for claim in found} == {"holds in this shorter protocol"}
   assert [str(d) for d in found[0].deviations] == ["training steps: 300 instead of 15,000"]
 
@@ -155,7 +155,7 @@ def test_shorter_training_is_said_in_the_verdict(generated):
 def test_cells_are_named_where_several_count(generated):
   longer = make_runs(generated, settings=[("model.batch_size", "32")])
   other = make_runs(generated, settings=[("model.batch_size", "16")])
-  settings = study_runs.group_by_setting([*longer, *other])
+  settings = grouping.group_by_setting([*longer, *other])
   claim = infogan_claims.judge(settings)[2]
   lines = claim.evidence.splitlines()
   assert [line.partition(":")[0] for line in lines] == [

@@ -1,6 +1,6 @@
 import numpy as np
 
-from dl_condind.reports import study_runs
+from dl_condind.reports import grouping
 from dl_condind.reports.infogan import figures as infogan_figures
 
 R2 = "model.infogan_disentanglement.conditional_r2"
@@ -21,7 +21,7 @@ def settings_of(generated, num_seeds=2, **measures):
     for j, attribute in enumerate(("slant", "width", "height", "thickness")):
       for code in range(2):
         run.row[f"{R2}.{attribute}.code_{code}"] = i / 100 + j / 10 + code / 20
-  return study_runs.group_by_setting(runs)
+  return grouping.group_by_setting(runs)
 
 
 def test_measures_and_shares_of_each_code(generated):
@@ -76,4 +76,4 @@ def test_a_share_that_is_not_defined_is_no_number(generated):
 
 def test_what_has_no_value_is_not_drawn(generated):
   runs = generated.make_runs({"steps": [15000]}, method="infogan", dataset="mnist", num_latent=2)
-  assert infogan_figures.draw(study_runs.group_by_setting(runs)) == []
+  assert infogan_figures.draw(grouping.group_by_setting(runs)) == []

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from dl_condind.reports import claims
-from dl_condind.reports import study_runs
+from dl_condind.reports import grouping
+from dl_condind.reports import measures
 from dl_condind.reports.vae import claims as vae_claims
 
 METHODS = ("vae", "factor_vae", "beta_tc_vae")
@@ -21,7 +22,7 @@ def cell(generated, num=10, mig=(0.3, 0.15), terms=(30.0, 30.0), kl=(20.0, 20.0)
   for i, correlation in enumerate((0.0, 0.9)):
     seed = 100 * i + len(str(config))
     kls = normal(kl[i], 0.3, num, seed + 1)
-    measures = {
+    values = {
       "mig_mean": normal(mig[i], 0.03, num, seed),
       "reconstruction_loss": normal(terms[i], 0.5, num, seed + 2),
       "kl_loss": kls,
@@ -29,7 +30,7 @@ def cell(generated, num=10, mig=(0.3, 0.15), terms=(30.0, 30.0), kl=(20.0, 20.0)
       "total_correlation_null": [0.01 * value for value in kls],
     }
     name = f"{config}-{i}"
-    runs += generated.make_runs(measures, name, correlation=correlation, **config)
+    runs += generated.make_runs(values, name, correlation=correlation, **config)
   return runs
 
 
@@ -48,7 +49,7 @@ def paper(generated, **changes):
 
 
 def judge(runs):
-  settings = study_runs.group_by_setting(runs)
+  settings = grouping.group_by_setting(runs)
   found = vae_claims.judge(settings)
   return {claim.text: claim for claim in found}
 
@@ -154,7 +155,7 @@ def test_unrelated_cells_change_no_verdict(generated):
 def set_measure(runs, measure, values):
   """Replaces a measure of runs."""
   for run, value in zip(runs, values, strict=True):
-    run.row[study_runs.COLUMNS[measure][0]] = float(value)
+    run.row[measures.find(measure).columns[0]] = float(value)
 
 
 @pytest.mark.parametrize("num", [3, 10])
@@ -211,7 +212,7 @@ def test_weights_are_compared_as_numbers(generated):
     for key in ("vae.beta", "factor_vae.gamma", "beta_tc_vae.beta"):
       if f"train_config.{key}" in run.row:
         run.row[f"train_config.{key}"] = run.row[f"train_config.{key}"].removesuffix(".0")
-  groups = study_runs.group_by_setting(runs)
+  groups = grouping.group_by_setting(runs)
   assert [len(members) for members in groups.values()] == [20, 20, 20]
   assert judge(runs)[MIG_10].verdict == claims.HOLDS
 
@@ -304,7 +305,7 @@ def test_larger_fall_with_more_latents(generated, at_20, verdict):
 def test_tc_and_kl_that_move_apart(generated):
   runs = paper(generated)
   for run in runs:
-    (column, _) = study_runs.COLUMNS["total_correlation"]
+    (column, _) = measures.find("total_correlation").columns
     run.row[column] = 20 - run.row[column]
   claim = judge(runs)[TC_KL]
   assert claim.verdict == claims.OPPOSITE

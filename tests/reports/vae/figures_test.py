@@ -1,6 +1,4 @@
-import pytest
-
-from dl_condind.reports import study_runs
+from dl_condind.reports import grouping
 from dl_condind.reports.vae import figures as vae_figures
 from dl_condind.visualize import figures
 
@@ -18,7 +16,7 @@ def settings_of(generated, *cells):
       runs += generated.make_runs(
         measures, method=method, dataset=dataset, num_latent=num_latent, correlation=correlation
       )
-  return study_runs.group_by_setting(runs)
+  return grouping.group_by_setting(runs)
 
 
 def test_figures_of_a_grid(generated):
@@ -53,22 +51,7 @@ def test_figures_of_a_grid(generated):
 
 
 def test_what_has_no_value_is_not_drawn(generated):
-  settings = study_runs.group_by_setting(generated.make_runs({"mig_sampled": [0.1]}))
+  settings = grouping.group_by_setting(generated.make_runs({"mig_sampled": [0.1]}))
   assert [found.name for found in vae_figures.draw(settings)] == ["mig_sampled_10_latents"]
-  empty = study_runs.group_by_setting(generated.make_runs({"seconds": [1.0]}))
+  empty = grouping.group_by_setting(generated.make_runs({"seconds": [1.0]}))
   assert vae_figures.draw(empty) == []
-
-
-@pytest.mark.parametrize(
-  ("losses", "unit"),
-  [
-    (["@bernoulli_loss"] * 2, "nats"),
-    (["@l2_loss"] * 2, "squared error"),
-    (["@bernoulli_loss", "@l2_loss"], "units of its loss"),
-  ],
-)
-def test_unit_of_the_reconstruction_error(generated, losses, unit):
-  runs = generated.make_runs({"mig_mean": [0.1, 0.2]})
-  for run, loss in zip(runs, losses, strict=True):
-    run.row["train_config.reconstruction_loss.loss_fn"] = loss
-  assert vae_figures.reconstruction_unit(runs) == unit

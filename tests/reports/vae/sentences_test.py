@@ -1,13 +1,13 @@
-import dataclasses
 import pathlib
 
 import pytest
 
+from dl_condind.reports import measures
 from dl_condind.reports import study_runs
 from dl_condind.reports.vae import sentences as vae_sentences
 
 
-def make_run(correlation, steps=300000, method="vae", **measures):
+def make_run(correlation, steps=300000, method="vae", **values):
   row = {
     "train_config.model.model": f"@{method}()",
     "train_config.encoder.num_latent": "10",
@@ -15,7 +15,7 @@ def make_run(correlation, steps=300000, method="vae", **measures):
     "train_config.equicorrelated.correlation": str(correlation),
     "train_results.global_step": steps,
   }
-  row |= {study_runs.COLUMNS[name][0]: value for name, value in measures.items()}
+  row |= {measures.find(name).columns[0]: value for name, value in values.items()}
   return study_runs.Run("0", pathlib.Path(), row, {})
 
 
@@ -83,64 +83,11 @@ def test_limits_of_the_estimator_are_always_told():
   assert "hardly sees c" in text and "factorized densities" in text
 
 
-def caveats_of(runs, lost=()):
-  return "\n".join(vae_sentences.caveats({"VAE": runs}, lost)).replace("\u00a0", " ")
-
-
-@pytest.mark.parametrize(
-  ("source", "words"),
-  [
-    ("rendered", "rendered by this package (1 run)"),
-    ("synthetic", "synthetic stand-in, not real images (1 run)"),
-    ("unofficial npz (synthetic or altered)", "unofficial npz (synthetic or altered) (1 run)"),
-  ],
-)
-def test_data_that_are_not_official_are_told(source, words):
-  run = make_run(0)
-  run.provenance["dataset_source"] = source
-  assert f"Not the official files that the paper used: -: {words}." in caveats_of([run])
-  run.provenance["dataset_source"] = "official npz"
-  assert caveats_of([run]) == ""
-
-
-def test_different_data_in_one_cell_are_told():
-  runs = [make_run(0), make_run(0.9)]
-  for run, digest in zip(runs, ("aa", "bb"), strict=True):
-    run.provenance.update(dataset_source="official npz", dataset_sha256=digest)
-  assert caveats_of(runs) == "VAE: its runs saw different data (aa, bb)."
-
-
-def test_diverged_runs_are_counted_by_cell():
-  lost = [
-    dataclasses.replace(make_run(0.9), state=state) for state in ("diverged", "diverged", "failed")
-  ]
-  text = caveats_of([make_run(0)], lost)
-  assert "no longer a fair sample of seeds: VAE on -, 10 latents, c = 0.9: 2." in text
-  nameless = study_runs.Run("7", pathlib.Path(), {}, {}, "diverged")
-  assert "run 7, whose configuration is lost: 1" in caveats_of([make_run(0)], [nameless])
-
-
 def test_correlations_that_are_no_numbers_are_not_said_to_be_one(generated):
   low, other = (generated.make_runs({"mig_mean": [0.1]}) for _ in range(2))
   other[0].row["train_config.posterior.noise_correlation"] = "@given_correlation"
   text = text_of([*low, *other])
   assert "nothing is compared" not in text and "the table of statistics compares them" in text
-
-
-def test_diverged_infogans_have_codes(generated):
-  (run,) = generated.make_runs({"steps": [1]}, method="infogan", dataset="mnist", num_latent=1)
-  text = caveats_of([make_run(0)], [dataclasses.replace(run, state="diverged")])
-  assert "InfoGAN on mnist, 1 continuous code, c = 0: 1" in text
-
-
-def test_infogans_that_collapsed_are_told(generated):
-  runs = generated.make_runs(
-    {"collapsed": [False, True], "discriminator_collapsed": [True, False]}, method="infogan"
-  )
-  text = caveats_of(runs)
-  assert "run 0-0 (c = 0): the discriminator was right nearly always for a while; run 0-1" in text
-  assert "run 0-1 (c = 0): fewer than eight digits are covered" in text
-  assert "collapsed" not in caveats_of(generated.make_runs({"collapsed": [False]}))
 
 
 def test_many_settings_are_left_to_the_table():
@@ -161,3 +108,18 @@ def test_settings_are_named_where_there_are_several():
   assert [text.partition(". ")[0] for text in paragraphs[:5]] == ["A", "A", "B", "B", "C"]
   assert "fell" in paragraphs[0] and "rose" in paragraphs[2] and "nothing" in paragraphs[4]
   assert not vae_sentences.describe({"A": first})[0].startswith("A")
+
+
+@pytest.mark.parametrize(
+  ("losses", "unit"),
+  [
+    (["@bernoulli_loss"] * 2, "nats"),
+    (["@l2_loss"] * 2, "squared error"),
+    (["@bernoulli_loss", "@l2_loss"], "units of its loss"),
+  ],
+)
+def test_unit_of_the_reconstruction_error(generated, losses, unit):
+  runs = generated.make_runs({"mig_mean": [0.1, 0.2]})
+  for run, loss in zip(runs, losses, strict=True):
+    run.row["train_config.reconstruction_loss.loss_fn"] = loss
+  assert vae_sentences.reconstruction_unit(runs) == unit
