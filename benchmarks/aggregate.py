@@ -20,7 +20,7 @@ from absl import flags
 from absl import logging
 import pandas as pd
 
-from dl_condind.utils import aggregate_results
+from dl_condind.reports import aggregate_results
 from dl_condind.utils import files
 
 METRICS = ("mig", "total_correlation", "vae_terms")

@@ -12,7 +12,7 @@ from absl import app
 from absl import flags
 import numpy as np
 
-from dl_condind.studies import claims
+from dl_condind.reports import claims
 
 _STUDIES = flags.DEFINE_integer("studies", 500, "Simulated studies for each row.")
 

@@ -4,6 +4,7 @@ Importing this package loads nothing else; import the module you need, for examp
 `from dl_condind.methods import train`.
 """
 
+import importlib.util  # noqa: F401  (gin uses it without importing it.)
 import os
 import sys
 

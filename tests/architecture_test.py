@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -16,22 +17,36 @@ PROGRAMS = sorted(path.name for path in (ROOT / "bin").glob("dl_condind_*"))
 BELOW = {
   "utils": set(),
   "data": {"utils"},
-  "methods": {"data", "utils"},
-  "postprocessing": {"methods", "data", "utils"},
+  "posteriors": {"utils"},
+  "methods": {"posteriors", "data", "utils"},
+  "postprocessing": {"methods", "posteriors", "data", "utils"},
   "evaluation": {"methods", "data", "utils"},
   "visualize": {"methods", "data", "utils"},
   "studies": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
+  "runs": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
+  "reports": {"studies", "visualize", "methods", "utils"},
+  "programs": {
+    "reports",
+    "studies",
+    "visualize",
+    "evaluation",
+    "postprocessing",
+    "methods",
+    "data",
+    "utils",
+  },
 }
 
 # The layers inside `methods`, from the top. No module imports one of its own layer.
 METHOD_LAYERS = [
   {"train"},
+  {"training", "gin_parts"},
   {"training_loop", "saved_models", "run_directory", "stored_infogan"},
-  {"checkpoints", "model_check", "runtime"},
+  {"checkpoints", "model_check", "runtime", "training_progress"},
   {"factor_vae", "beta_tc_vae", "annealed_vae", "dip_vae"},
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
-  {"base_model", "architectures", "infogan_networks", "losses", "optimizers", "posteriors"},
+  {"base_model", "architectures", "infogan_networks", "losses", "optimizers"},
   {"deconvolution", "discriminator_watch", "graph_check", "image_inputs", "model_errors"},
   {"model_operations"},
 ]
@@ -160,7 +175,11 @@ def test_tensorflow_is_only_where_models_are():
 
 def test_errors_name_arguments_rather_than_flags():
   # A caller from Python has no flags; `cli.in_flags` names them to users of the programs.
-  modules = [p for p in (ROOT / "dl_condind").rglob("*.py") if p.stem not in ("cli", "sweep_flags")]
+  modules = [
+    path
+    for path in (ROOT / "dl_condind").rglob("*.py")
+    if path.stem not in ("cli", "sweep_flags") and path.parent.name != "programs"
+  ]
   assert len(modules) > 30
   for path in modules:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -210,10 +229,23 @@ def test_metrics_and_data_work_without_tensorflow():
   assert not loaded & {*TENSORFLOW, "matplotlib"}
 
 
+def test_each_program_is_a_file_of_bin_and_an_installed_command():
+  project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+  modules = [path.stem for path in (ROOT / "dl_condind" / "programs").glob("[!_]*.py")]
+  assert [name.removeprefix("dl_condind_") for name in PROGRAMS] == sorted(modules)
+  commands = {f"dl_condind_{name}": f"dl_condind.programs.{name}:run" for name in modules}
+  assert project["scripts"] == commands
+  for program, command in commands.items():
+    name = command.rpartition(":")[0].rpartition(".")[2]
+    text = (ROOT / "bin" / program).read_text(encoding="utf-8")
+    assert f"  {name}.run()\n" in text
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_help_is_fast_and_shows_the_flags(program):
   path = ROOT / "bin" / program
-  source = path.read_text(encoding="utf-8")
+  module = ROOT / "dl_condind" / "programs" / f"{program.removeprefix('dl_condind_')}.py"
+  source = module.read_text(encoding="utf-8")
   done = subprocess.run(
     [sys.executable, "-X", "importtime", path, "--help"],
     capture_output=True,

@@ -1,7 +1,5 @@
 import contextlib
-import importlib.util
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -111,24 +109,20 @@ def _make_run(folder, correlation, representations):
       evaluate.evaluate_with_gin(representation, metric_dir, False, [gin_file], metric_bindings)
 
 
-def _load_module(path):
-  path = pathlib.Path(__file__).parent / path
-  spec = importlib.util.spec_from_file_location(path.stem, path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
 @pytest.fixture(scope="session")
 def generated():
   """Returns the module that generates studies."""
-  return _load_module("studies/generated_study.py")
+  from helpers import generated_study
+
+  return generated_study
 
 
 @pytest.fixture(scope="session")
 def tiny_infogan():
   """Returns the module that stores InfoGANs without training them."""
-  return _load_module("visualize/tiny_infogan.py")
+  from helpers import tiny_infogan as module
+
+  return module
 
 
 @pytest.fixture(scope="session")

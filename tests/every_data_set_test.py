@@ -1,15 +1,15 @@
 """Every data set through the pipeline: two training steps, a representation, a metric."""
 
 import functools
-import importlib.util
-import pathlib
 import re
 import shutil
 import sys
 
+from helpers import testdata
 import numpy as np
 from PIL import Image
 import pytest
+import stand_ins
 
 from dl_condind.data.ground_truth import mpi3d
 from dl_condind.data.ground_truth import named_data
@@ -19,8 +19,6 @@ from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.utils import results
 
-ROOT = pathlib.Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared" / "data"
 SMALL_MPI3D = (2, 2, 2, 2, 2, 2, 2)
 SMALL_SHAPES3D = (3, 2, 2, 2, 4, 3)
 SMALLER = ("mpi3d_real", "mpi3d_realistic", "mpi3d_toy", "shapes3d")
@@ -46,15 +44,6 @@ EXPECTED = {
 }
 
 
-def _stand_ins():
-  """Returns the module of the benchmarks that writes files in the official formats."""
-  path = ROOT / "benchmarks" / "stand_ins.py"
-  spec = importlib.util.spec_from_file_location("stand_ins", path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
 def _write_own(folder):
   """Writes eight images with their factors in both forms."""
   images = np.random.RandomState(0).randint(256, size=(8, 16, 16, 3), dtype=np.uint8)
@@ -71,7 +60,6 @@ def _write_own(folder):
 def data_folder(tmp_path_factory):
   """A data folder with every data set in it; those of several gigabytes are smaller."""
   folder = tmp_path_factory.mktemp("data")
-  stand_ins = _stand_ins()
   stand_ins.write_smallnorb(folder)
   stand_ins.write_cars3d(folder)
   stand_ins.write_shapes3d(folder, SMALL_SHAPES3D)
@@ -81,8 +69,8 @@ def data_folder(tmp_path_factory):
     small[variant] = functools.partial(mpi3d.MPI3D, variant, SMALL_MPI3D)
   (folder / "scream").mkdir()
   Image.fromarray(stand_ins.patterns(1, 400, 3, seed=0)[0]).save(folder / "scream" / "scream.jpg")
-  if SHARED.is_dir():
-    shutil.copytree(SHARED / "mnist", folder / "mnist")
+  if testdata.MNIST.is_dir():
+    shutil.copytree(testdata.MNIST, folder / "mnist")
   _write_own(folder)
   with pytest.MonkeyPatch.context() as patch:
     patch.setenv("DISENTANGLEMENT_LIB_DATA", str(folder))
@@ -98,7 +86,7 @@ def test_every_data_set_is_tried():
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_data_set_is_trained_on_and_evaluated(name, data_folder, tmp_path, tiny_training):
-  if name == "mnist" and not SHARED.is_dir():
+  if name == "mnist" and not testdata.MNIST.is_dir():
     pytest.skip("the MNIST files are not here")
   source = EXPECTED[name][1]
   bindings = [*tiny_training, f"dataset.name = {name!r}"]
@@ -121,7 +109,7 @@ def test_data_set_is_trained_on_and_evaluated(name, data_folder, tmp_path, tiny_
 
 @pytest.mark.parametrize("name", sorted(EXPECTED.keys() - {"arrays", "image_folder"}))
 def test_documented_factors_are_those_of_the_data_set(name, data_folder):
-  if name == "mnist" and not SHARED.is_dir():
+  if name == "mnist" and not testdata.MNIST.is_dir():
     pytest.skip("the MNIST files are not here")
   data = named_data.DATA_SETS[name]()
   assert data.factors_num_values == EXPECTED[name][0]

@@ -16,7 +16,7 @@ from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import evaluate
 from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
-from dl_condind.studies import report
+from dl_condind.reports import report
 from dl_condind.studies import reproduce
 from dl_condind.studies import study
 from dl_condind.utils import errors

@@ -18,7 +18,7 @@ from dl_condind.evaluation import evaluate_udr
 from dl_condind.methods import saved_models
 from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
-from dl_condind.studies import report
+from dl_condind.reports import report
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results

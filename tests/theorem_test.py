@@ -12,7 +12,7 @@ import pytest
 
 from dl_condind.evaluation.densities import subset_information
 from dl_condind.evaluation.metrics import information_gap
-from dl_condind.methods import posteriors
+from dl_condind.posteriors import equicorrelated as equicorrelated_noise
 
 NUM_MODELS = 20
 
@@ -73,7 +73,7 @@ class GaussianModel:
 
 
 def equicorrelated(num_latent, correlation):
-  return posteriors.equicorrelated(num_latent, correlation)
+  return equicorrelated_noise.equicorrelated(num_latent, correlation)
 
 
 def random_model(seed, num_latent=4, num_x=5):

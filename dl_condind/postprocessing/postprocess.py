@@ -15,9 +15,9 @@ import tensorflow as tf
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import image_inputs
 from dl_condind.methods import model_errors
-from dl_condind.methods import posteriors
 from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
+from dl_condind.posteriors import gaussian
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import stages
@@ -35,7 +35,7 @@ def mean_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tens
 @gin.register
 def sampled_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
   """Returns a sample of q(z|x), with the correlation of its noise, [batch, num_latent]."""
-  return posteriors.add_noise(z_mean, scale_tril, noise)
+  return gaussian.add_noise(z_mean, scale_tril, noise)
 
 
 class _Postprocessed(tf.Module):

@@ -1,1 +1,1 @@
-"""Grids of runs as plain data, and how one run of a grid is made."""
+"""Grids of runs as plain data, and the engines that make them."""

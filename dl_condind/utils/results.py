@@ -51,8 +51,9 @@ def write_results(
   results: Mapping[str, object],
   provenance: Mapping[str, object],
   previous: str | os.PathLike | None = None,
+  config: configs.Config | None = None,
 ) -> None:
-  """Writes the record of a stage, with gin's operative configuration of this moment.
+  """Writes the record of a stage.
 
   Args:
     directory: The stage's folder; the record is `{directory}/results`, which is replaced.
@@ -61,13 +62,15 @@ def write_results(
       `uuid` is added.
     provenance: What `provenance()` returns.
     previous: Folder of the stage before, whose record is taken over.
+    config: What the stage was made with; None stands for gin's operative configuration.
 
   Raises:
     DivergedError: If a number is not finite.
     DatasetError: If the record of the stage before is missing or damaged.
   """
+  config = config or configs.operative()
   parts = {
-    "config": configs.operative_config(),
+    "config": config.values,
     "results": _flat({**results, "uuid": str(uuid.uuid4())}),
     "provenance": _flat(provenance),
   }
@@ -81,7 +84,7 @@ def write_results(
       )
     for name in ("gin", "json", "aggregate"):
       (folder / name).mkdir(exist_ok=True)
-    (folder / "gin" / f"{step}.gin").write_text(configs.config_text(), encoding="utf-8")
+    (folder / "gin" / f"{step}.gin").write_text(config.text, encoding="utf-8")
     for part, values in parts.items():
       _write(folder / "json" / f"{step}_{part}.json", values)
     aggregate = {}

@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Mapping
 
+VAE, INFOGAN = "vae", "infogan"  # Kinds of models, as `methods.base_model` names them.
+
 _METHOD_NAMES = {
   "annealed_vae": "AnnealedVAE",
   "beta_tc_vae": "beta-TCVAE",
@@ -11,6 +13,12 @@ _METHOD_NAMES = {
   "infogan": "InfoGAN",
   "vae": "VAE",
 }
+
+
+def of_record(record: Mapping[str, object]) -> dict[str, object]:
+  """Returns the configuration of the training in a flat record: gin keys and values as text."""
+  prefix = "train_config."
+  return {k.removeprefix(prefix): v for k, v in record.items() if k.startswith(prefix)}
 
 
 def literal(text: str) -> object:
@@ -50,23 +58,23 @@ def method_name(config: Mapping[str, object]) -> str:
   return _METHOD_NAMES.get(found, found)
 
 
-def is_infogan(config: Mapping[str, object]) -> bool:
-  """Returns whether the method is an InfoGAN: its generator has an optimizer of its own."""
-  return "generator_optimizer.optimizer_fn" in config
+def kind(record: Mapping[str, object]) -> str:
+  """Returns the kind of model of a run, such as VAE or INFOGAN.
+
+  It is what the training recorded. Records of versions that did not, and runs that have no record
+  yet, are told apart by their settings: only the generator of an InfoGAN has an optimizer.
+
+  Args:
+    record: A flat record, or a row of a table of runs, with keys `train_config.*`.
+  """
+  guessed = INFOGAN if "train_config.generator_optimizer.optimizer_fn" in record else VAE
+  return str(record.get("train_provenance.kind", guessed))
 
 
 def num_latent(config: Mapping[str, object]) -> str:
-  """Returns the number of latents, of an InfoGAN that of its continuous codes, or `-`."""
-  parameter = f"{method(config)}.num_continuous"
-  return setting(config, parameter if is_infogan(config) else "encoder.num_latent")
-
-
-def code_limit(continuous_prior: str) -> float:
-  """Returns how far from 0 to move the continuous codes of an InfoGAN with this prior.
-
-  It is 2 as in Figure 3 of Yang et al. (2020), but 1 for a uniform prior, which ends there.
-  """
-  return 1.0 if continuous_prior == "uniform" else 2.0
+  """Returns the number of latents, or of the continuous codes that a method has instead, or `-`."""
+  keys = ("encoder.num_latent", f"{method(config)}.num_continuous")
+  return setting(config, next((key for key in keys if key in config), keys[0]))
 
 
 def noise_correlation(config: Mapping[str, object]) -> str:
@@ -85,6 +93,25 @@ def correlation(config: Mapping[str, object]) -> float | None:
     return 0.0
   value = literal(str(config.get(f"{noise}.correlation", "")))
   return float(value) if isinstance(value, int | float) and abs(value) <= 1 else None
+
+
+def correlation_label(config: Mapping[str, object]) -> str:
+  """Returns the correlation as text; of another noise correlation, what it is."""
+  found = correlation(config)
+  if found is not None:
+    return f"{found:g}"
+  noise = noise_correlation(config)
+  return "given" if noise == "given_correlation" else noise
+
+
+def name_correlation(label: str) -> str:
+  """Returns `c = 0.9`, unbroken, for the label `0.9`; a name, such as `given`, as it is."""
+  return f"c\u00a0=\u00a0{label}" if is_number(label) else label
+
+
+def is_number(label: str) -> bool:
+  """Returns whether a label of `correlation_label` is a number."""
+  return label[:1] in "-.0123456789"
 
 
 def columns(config: Mapping[str, object]) -> dict[str, object]:

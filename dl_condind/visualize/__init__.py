@@ -1,1 +1,1 @@
-"""Pictures and reports."""
+"""Pictures of models and of data sets."""

@@ -1,4 +1,4 @@
-"""Pictures of what an InfoGAN's codes do: codes in, images out, in grids."""
+"""Pictures of what an InfoGAN's codes do, in grids, and of its losses in training."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -7,8 +7,11 @@ import numpy as np
 from PIL import Image
 
 from dl_condind.methods import stored_infogan
+from dl_condind.visualize import figures
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import traversals
+
+LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
 
 _NUM_VALUES = 11  # of a code
 SEED = 0
@@ -152,6 +155,23 @@ def animation(
     )
     for frame in range(num_frames)
   ]
+
+
+def losses(logs: Mapping[str, Mapping[str, np.ndarray]]) -> figures.Figure | None:
+  """Draws the losses of trainings side by side; None if no log has two lines.
+
+  Args:
+    logs: Title -> log as of `training_logs.read`.
+  """
+  if max(len(log["step"]) for log in logs.values()) < 2:
+    return None
+  panels = {
+    title: {
+      name.removesuffix("_loss").replace("_", " "): (log["step"], log[name]) for name in LOSSES
+    }
+    for title, log in logs.items()
+  }
+  return figures.curves(panels, "training step", "loss [nats]")
 
 
 def beside(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -10,15 +10,14 @@ from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import priors
 from dl_condind.utils import results
 from dl_condind.utils import run_config
 from dl_condind.utils import training_logs
 from dl_condind.visualize import figures
 from dl_condind.visualize import image_grids
-from dl_condind.visualize import infogan_figures
 from dl_condind.visualize import infogan_pictures
 from dl_condind.visualize import picture_folders
-from dl_condind.visualize import study_runs
 
 _PER_ROW = 5  # images of an animation
 
@@ -60,7 +59,7 @@ def visualize_infogan(
   folders, output_dir = [pathlib.Path(folder) for folder in model_dirs], pathlib.Path(output_dir)
   with saved_models.trusting(trust_model):
     models = _load(folders)
-  limit = min(run_config.code_limit(_run(folder).continuous_prior) for folder in folders)
+  limit = min(priors.traversal_limit(_prior(folder)) for folder in folders)
   logs = [training_logs.read(folder) for folder in folders]
   settings = {
     "input_sha256": [files.manifest_digest(folder / "saved_model") for folder in folders],
@@ -74,7 +73,7 @@ def visualize_infogan(
     return
   caption = _caption(folders[0])
   with picture_folders.written(output_dir, settings) as folder:
-    figure = infogan_figures.losses(dict(zip(models, logs, strict=True)))
+    figure = infogan_pictures.losses(dict(zip(models, logs, strict=True)))
     if figure:
       (folder / "losses.png").write_bytes(figures.to_png(figure))
     else:
@@ -99,15 +98,21 @@ def _load(folders: Sequence[pathlib.Path]) -> infogan_pictures.Models:
   return models
 
 
-def _run(folder: pathlib.Path) -> study_runs.Run:
-  row = results.read_aggregate(folder / "results" / "aggregate" / "train.json")
-  return study_runs.Run(folder.name, folder, row, {})
+def _config(folder: pathlib.Path) -> dict[str, object]:
+  record = results.read_aggregate(folder / "results" / "aggregate" / "train.json")
+  return run_config.of_record(record)
+
+
+def _prior(folder: pathlib.Path) -> str:
+  config = _config(folder)
+  return run_config.setting(config, f"{run_config.method(config)}.continuous_prior")
 
 
 def _title(folder: pathlib.Path) -> str:
-  run = _run(folder)
-  correlation = study_runs.name_correlation(run.correlation_label)
-  return f"{correlation}, seed {run.seed}".replace("\u00a0", " ")  # Pillow's font lacks it.
+  config = _config(folder)
+  correlation = run_config.name_correlation(run_config.correlation_label(config))
+  seed = run_config.setting(config, "model.random_seed")
+  return f"{correlation}, seed {seed}".replace("\u00a0", " ")  # Pillow's font lacks it.
 
 
 def _caption(folder: pathlib.Path) -> str:

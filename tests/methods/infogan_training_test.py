@@ -6,11 +6,11 @@ import json
 import logging
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
 
+from helpers import testdata
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,7 +23,6 @@ from dl_condind.utils import files
 from dl_condind.utils import results
 
 ROOT = pathlib.Path(__file__).parents[2]
-OFFICIAL = ROOT.parent / "shared" / "data" / "mnist"
 GIN_FILES = ["methods/infogan.gin", "posteriors/equicorrelated.gin"]
 LOSSES = {
   "discriminator_loss",
@@ -212,10 +211,8 @@ def test_images_of_another_size_are_refused(tiny, tmp_path):
 @pytest.fixture
 def mnist_folder(tmp_path, monkeypatch):
   """A data folder with the official files."""
-  if not OFFICIAL.is_dir():
-    pytest.skip("the MNIST files are not here")
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
-  shutil.copytree(OFFICIAL, tmp_path / "mnist")
+  testdata.copy_mnist(tmp_path)
   return tmp_path / "mnist"
 
 
@@ -228,6 +225,7 @@ def test_the_configuration_trains_on_mnist(mnist_folder, tmp_path):
   aggregate = results.read_aggregate(tmp_path / "run" / "results" / "aggregate" / "train.json")
   assert aggregate["train_results.global_step"] == 2
   assert aggregate["train_provenance.dataset"] == "mnist"
+  assert aggregate["train_provenance.kind"] == "infogan"
   model = saved_models.load(tmp_path / "run" / "saved_model")  # It owns the weights.
   code = {"categorical": tf.eye(10), "continuous": tf.zeros([10, 2]), "noise": tf.zeros([10, 62])}
   images = model.signatures["generator"](**code)["images"].numpy()

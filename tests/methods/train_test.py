@@ -91,6 +91,7 @@ def test_train_writes_checkpoint_model_log_and_record(tmp_path):
   assert aggregate["train_provenance.saved_model_sha256"] == digest
   assert aggregate["train_config.vae.beta"] == "1.0"
   assert aggregate["train_provenance.dataset"] == "dummy_data"
+  assert aggregate["train_provenance.kind"] == "vae"
 
 
 def test_the_same_command_again_redoes_nothing(tmp_path):

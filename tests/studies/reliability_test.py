@@ -16,12 +16,12 @@ import time
 import pytest
 
 from dl_condind.evaluation import evaluate
-from dl_condind.studies import report
+from dl_condind.reports import aggregate_results
+from dl_condind.reports import report
 from dl_condind.studies import reproduce
 from dl_condind.studies import run_state
 from dl_condind.studies import study
 from dl_condind.studies import sweep
-from dl_condind.utils import aggregate_results
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
@@ -206,7 +206,7 @@ def test_killed_evaluations_leave_a_whole_record_or_none(finished, tmp_path, kil
 def test_killed_aggregations_leave_the_old_table_or_the_new_one(finished, tmp_path, kills):
   _, folder = finished
   code = (
-    "from dl_condind.utils import aggregate_results\n"
+    "from dl_condind.reports import aggregate_results\n"
     "def work(): aggregate_results.aggregate(sys.argv[1], sys.argv[2])"
   )
   for number in range(20):
@@ -232,7 +232,7 @@ def test_killed_reports_leave_the_old_page_or_the_new_one(finished, tmp_path, ki
   _, folder = finished
   shutil.copytree(folder, tmp_path / "study")
   code = (
-    "from dl_condind.studies import report\n"
+    "from dl_condind.reports import report\n"
     "def work(): report.write_report(sys.argv[1], show_models=False)"
   )
 

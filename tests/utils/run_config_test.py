@@ -40,20 +40,34 @@ def test_columns():
   }
 
 
+@pytest.mark.parametrize(
+  ("record", "kind"),
+  [
+    ({}, "vae"),
+    ({"train_config.generator_optimizer.optimizer_fn": "@generator/AdamOptimizer"}, "infogan"),
+    ({"train_provenance.kind": "other"}, "other"),
+    (
+      {"train_provenance.kind": "vae", "train_config.generator_optimizer.optimizer_fn": "@x()"},
+      "vae",
+    ),
+  ],
+)
+def test_kind_is_what_was_recorded_or_follows_from_the_settings(record, kind):
+  assert run_config.kind(record) == kind
+
+
 def test_codes_of_an_infogan_of_any_name_are_its_latents():
   config = {
     "model.model": "@my_infogan()",
-    "generator_optimizer.optimizer_fn": "@generator/AdamOptimizer",
     "my_infogan.num_continuous": "3",
   }
-  assert run_config.is_infogan(config) and not run_config.is_infogan(CONFIG)
   assert run_config.num_latent(config) == "3"
   assert run_config.columns(config)["num_latent"] == 3
 
 
-@pytest.mark.parametrize(("prior", "limit"), [("normal", 2.0), ("uniform", 1.0)])
-def test_codes_are_moved_within_their_prior(prior, limit):
-  assert run_config.code_limit(prior) == limit
+def test_only_numbers_are_named_as_correlations():
+  assert run_config.name_correlation("-0.1") == "c\u00a0=\u00a0-0.1"
+  assert run_config.name_correlation("given") == "given"
 
 
 def test_what_is_not_said_is_none():

@@ -101,3 +101,25 @@ def test_pictures_side_by_side_keep_their_pixels():
   assert pixels.shape == (4, 3 + 12 + 5)
   assert (pixels[:, :3] == 10).all() and (pixels[:2, 15:] == 200).all()
   assert (pixels[:, 3:15] == 255).all() and (pixels[2:, 15:] == 255).all()
+
+
+def test_losses_of_each_model():
+  names = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
+  log = {"step": np.arange(3.0), **{name: np.arange(3.0) + i for i, name in enumerate(names)}}
+  first, second = infogan_pictures.losses({"a": log, "b": log}).axes
+  assert (first.get_title(), second.get_title()) == ("a", "b")
+  for i, line in enumerate(second.lines):
+    np.testing.assert_array_equal(line.get_xydata(), np.stack([np.arange(3), np.arange(3) + i], 1))
+
+
+def test_logs_of_one_line_are_not_drawn():
+  names = ("step", "discriminator_loss", "generator_loss", "mutual_information_penalty")
+  assert infogan_pictures.losses({"a": {name: np.zeros(1) for name in names}}) is None
+
+
+@pytest.mark.parametrize(("num_lines", "marker"), [(20, "o"), (21, "")])
+def test_points_of_short_logs_are_marked(num_lines, marker):
+  names = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
+  log = {name: np.arange(float(num_lines)) for name in ("step", *names)}
+  (axes,) = infogan_pictures.losses({"a": log}).axes
+  assert {line.get_marker() for line in axes.lines} == {marker}

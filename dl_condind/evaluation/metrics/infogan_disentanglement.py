@@ -18,7 +18,7 @@ from dl_condind.evaluation.infogan import code_effects
 from dl_condind.evaluation.infogan import coded_generator
 from dl_condind.evaluation.infogan import digit_attributes
 from dl_condind.utils import errors
-from dl_condind.utils import run_config
+from dl_condind.utils import priors
 
 NUM_DIGITS = 10
 MIN_COVERED = 8  # digits; with fewer the generator counts as collapsed
@@ -62,7 +62,7 @@ def compute_infogan_disentanglement(
   """
   generator = _check_model(ground_truth_data, representation_function)
   if interval is None:
-    interval = run_config.code_limit(generator.continuous_prior)
+    interval = priors.traversal_limit(generator.continuous_prior)
   _check_settings(num_points, num_traversals, num_values, interval, sure_probability, covered_share)
   codes = coded_generator.draw_codes(generator, num_points, random_state)
   images = generator.generate(codes)

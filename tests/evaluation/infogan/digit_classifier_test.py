@@ -1,8 +1,8 @@
-import pathlib
 import subprocess
 import sys
 
 from absl import logging
+from helpers import testdata
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,13 +12,12 @@ from dl_condind.evaluation.infogan import digit_classifier
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 
-OFFICIAL = pathlib.Path(__file__).parents[2].parent / "shared" / "data" / "mnist"
-pytestmark = pytest.mark.skipif(not OFFICIAL.is_dir(), reason="the MNIST files are not here")
+pytestmark = testdata.needs_mnist
 
 
 @pytest.fixture(autouse=True)
 def _data_folder(monkeypatch):
-  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(OFFICIAL.parent))
+  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(testdata.OFFICIAL))
 
 
 @pytest.fixture

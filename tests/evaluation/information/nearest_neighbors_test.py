@@ -106,7 +106,7 @@ def test_weights_are_those_of_a_literal_loop():
   assert found == pytest.approx(expected, abs=1e-9)
 
 
-class Table(ground_truth_data.GroundTruthData):
+class Table(ground_truth_data.RowData):
   """A row of codes for each combination of two factors and a third that is not exposed."""
 
   def __init__(self, size=20, num_hidden=10):
@@ -120,9 +120,6 @@ class Table(ground_truth_data.GroundTruthData):
   def sample_factors(self, num, random_state):
     return random_state.randint(self.factors_num_values[0], size=(num, 2))
 
-  def sample_observations_from_factors(self, factors, random_state):
-    return self.codes[self.sample_rows_from_factors(factors, random_state)]
-
   def sample_rows_from_factors(self, factors, random_state):
     hidden = random_state.randint(self.num_hidden, size=len(factors))
     return (factors @ [self.factors_num_values[0], 1]) * self.num_hidden + hidden
@@ -133,7 +130,7 @@ class Table(ground_truth_data.GroundTruthData):
 
 def test_rows_that_are_drawn_unequally_keep_their_distribution():
   distribution = factor_distributions.FactorDistribution([("a", "b")], strength=0.1)
-  data = factor_distributions.RedistributedFactors(Table(), distribution)
+  data = factor_distributions.redistribute(Table(), distribution)
   joint = data.distribution
   independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
   truth = np.sum(special.rel_entr(joint, independent))

@@ -1,8 +1,8 @@
 import functools
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -14,9 +14,6 @@ from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.evaluation.metrics import mig
 from dl_condind.utils import errors
 from dl_condind.utils import seeds
-
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 
 
 @pytest.fixture(autouse=True)
@@ -288,13 +285,11 @@ def test_arrays_that_do_not_fit_are_an_error(estimator):
     mig.mutual_information_gap(np.eye(3), np.diag([0, 1, np.nan]), estimator=estimator)
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  representations, factors, oracle = testdata.dlib_example()
   rows = oracle["_rows"]["num_train_nosplit"]
   results = mig.mutual_information_gap(
-    table["representations"][:rows], table["factors"][:rows], oracle["_rows"]["num_bins"]
+    representations[:rows], factors[:rows], oracle["_rows"]["num_bins"]
   )
   expected = oracle["per_factor"]
   assert results["discrete_mig"] == pytest.approx(oracle["mig"]["discrete_mig"], abs=1e-9)

@@ -1,7 +1,7 @@
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 
@@ -13,9 +13,6 @@ from dl_condind.evaluation.metrics import modularity_explicitness
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import unified_scores
 from dl_condind.utils import errors
-
-ORACLE = pathlib.Path(__file__).parents[3] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 
 MUTUAL_INFORMATION = [unified_scores.mutual_information_matrix]
 TREES = [unified_scores.importance_gbt_matrix]
@@ -228,12 +225,10 @@ def test_gin_binds_the_matrices():
   json.dumps(results, allow_nan=False)
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  representations, factors, oracle = testdata.dlib_example()
   rows = oracle["_rows"]["num_train_nosplit"]
-  points = table["representations"][:rows], table["factors"][:rows]
+  points = representations[:rows], factors[:rows]
   results = unified_scores.unified_scores(*points, *points, MUTUAL_INFORMATION)
   checked = 0
   for key, expected in oracle["per_factor"].items():

@@ -1,7 +1,7 @@
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 import scipy.linalg
@@ -11,9 +11,6 @@ from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import unsupervised_metrics
 from dl_condind.utils import errors
-
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 
 
 @pytest.fixture(autouse=True)
@@ -168,11 +165,10 @@ def test_evaluator_measures_the_sampled_points():
   assert results["mutual_info_score"] == pytest.approx(2 / 6 * np.log(10), rel=0.15)
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  representations, _, oracle = testdata.dlib_example()
   rows = oracle["_rows"]["num_train_nosplit"]
-  results = measure(np.load(ORACLE)["representations"][:rows], oracle["_rows"]["num_bins"])
+  results = measure(representations[:rows], oracle["_rows"]["num_bins"])
   assert len(oracle["unsupervised"]) == 4
   for name, expected in oracle["unsupervised"].items():
     assert results[name] == pytest.approx(expected, abs=1e-9)

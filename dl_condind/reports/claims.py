@@ -1,0 +1,297 @@
+"""A claim of a paper and its verdict from a study: what decides, and how.
+
+A claim is about certain cells of a study. Each cell is tested for the claim, for its opposite, and
+for an effect that is smaller than a stated size. The verdict is
+
+- HOLDS if every cell shows the claim;
+- OPPOSITE if one cell shows the opposite;
+- TOO_SMALL if one cell shows that its effect is smaller than the stated size;
+- OPEN otherwise.
+
+Each one-sided test has the level LEVEL = ALPHA / 2. HOLDS needs all cells, so its tests need no
+adjustment; the other verdicts need one cell, so their tests are adjusted for the number of the
+claim's cells (Bonferroni). Then a verdict is wrong with a probability of at most ALPHA, however
+many runs and other cells a study has, and few runs leave a claim open instead of turning against
+it.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+
+from dl_condind.reports import equivalence
+from dl_condind.reports import protocol
+from dl_condind.reports import statistics
+from dl_condind.reports import study_runs
+
+HOLDS, OPPOSITE, TOO_SMALL, OPEN = "holds", "opposite", "too small", "open"
+
+ALPHA = 0.05  # Probability of a wrong verdict, at most.
+LEVEL = ALPHA / 2
+SIZE = 1.0  # Standard deviations; a smaller shift of a measure is too small.
+MARGIN = 0.1  # Share of the mean; a smaller change is nearly none.
+
+LOW, HIGH = "0", "0.9"  # correlations
+
+Values = Sequence[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+  """What the runs of one cell say of a claim.
+
+  Attributes:
+    text: The numbers and tests.
+    p_claim: p-value for "the cell is as claimed", None if no values of so few runs could show it.
+    p_opposite: p-value for "the cell is the opposite", or None.
+    p_small: p-value for "the effect is below the stated size", or None.
+    leans: Whether the values point to the claim so far (True) or against it (False), or neither.
+  """
+
+  text: str
+  p_claim: float | None = None
+  p_opposite: float | None = None
+  p_small: float | None = None
+  leans: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+  """A claim and what a study says of it.
+
+  Attributes:
+    text: The claim.
+    source: Where the paper makes it.
+    verdict: HOLDS, OPPOSITE, TOO_SMALL or OPEN.
+    leaning: Of an open claim, which way it points so far.
+    evidence: The numbers and tests that decide, a line for each cell.
+    deviations: How the runs differ from the paper's protocol; none if they follow it.
+  """
+
+  text: str
+  source: str
+  verdict: str
+  leaning: str
+  evidence: str
+  deviations: tuple[protocol.Deviation, ...] = ()
+
+  @property
+  def summary(self) -> str:
+    """The verdict, the protocol it is about if that is not the paper's, and the leaning."""
+    where = f" in {protocol.name(self.deviations)}" if self.deviations else ""
+    return f"{self.verdict}{where}{f': {self.leaning}' if self.leaning else ''}"
+
+
+Test = Callable[[Values, Values], Finding]  # Of the values at LOW and at HIGH.
+TestOfOne = Callable[[Values], Finding]  # Of the values at one correlation.
+
+
+def decide(
+  text: str,
+  source: str,
+  findings: Sequence[Finding],
+  deviations: Sequence[protocol.Deviation] = (),
+) -> Claim:
+  """Returns a claim with its verdict; findings are those of all of its cells, at least one."""
+  level_of_one = LEVEL / len(findings)
+  if all(_is_shown(f.p_claim, LEVEL) for f in findings):
+    verdict = HOLDS
+  elif any(_is_shown(f.p_opposite, level_of_one) for f in findings):
+    verdict = OPPOSITE
+  elif any(_is_shown(f.p_small, level_of_one) for f in findings):
+    verdict = TOO_SMALL
+  else:
+    verdict = OPEN
+  leaning = _leaning(findings) if verdict == OPEN else ""
+  evidence = "\n".join(f.text for f in findings)
+  if all(f.leans is None and f.p_claim is None for f in findings):
+    deviations = ()  # No run follows another protocol.
+  return Claim(text, source, verdict, leaning, evidence, tuple(dict.fromkeys(deviations)))
+
+
+def _is_shown(p_value: float | None, level: float) -> bool:
+  return p_value is not None and p_value <= level
+
+
+def _leaning(findings: Sequence[Finding]) -> str:
+  """Returns which way the cells point, in words."""
+  pointing = [f.leans for f in findings if f.leans is not None]
+  if not pointing:
+    return "no runs"
+  if all(pointing):
+    return "points to it so far" + _of_cells(len(pointing), len(findings))
+  if not any(pointing):
+    return "points against it so far" + _of_cells(len(pointing), len(findings))
+  return f"mixed so far, {sum(pointing)} of {len(findings)} cells point to it"
+
+
+def _of_cells(num_pointing: int, num_cells: int) -> str:
+  return f", in {num_pointing} of {num_cells} cells" if num_pointing < num_cells else ""
+
+
+def compare(settings: study_runs.Settings, measure: str, test: Test, name: str) -> list[Finding]:
+  """Applies a test to each setting that has a measure at both correlations.
+
+  Args:
+    settings: The settings.
+    measure: Name of a measure of `measures.MEASURES`.
+    test: `directed` or `unchanged`.
+    name: What to call a setting that is the only one; others go by their names.
+
+  Returns:
+    Findings, one that there are no runs if there is no such setting.
+  """
+  pairs = {
+    setting: [
+      study_runs.values_of(study_runs.of_correlation(runs, label), measure) for label in (LOW, HIGH)
+    ]
+    for setting, runs in settings.items()
+  }
+  found = {setting: test(*pair) for setting, pair in pairs.items() if all(pair)}
+  return named(found, name)
+
+
+def named(found: Mapping[str, Finding], name: str, missing: str = "no runs") -> list[Finding]:
+  """Returns findings of settings under the name of their cell, or several under their own.
+
+  Args:
+    found: Name of a setting -> its finding.
+    name: What to call the cell.
+    missing: What is said of a cell without findings.
+  """
+  if not found:
+    return [Finding(f"{name}: {missing}")]
+  return [
+    dataclasses.replace(finding, text=f"{name if len(found) == 1 else setting}: {finding.text}")
+    for setting, finding in found.items()
+  ]
+
+
+def directed(falls: bool, digits: int) -> Test:
+  """Returns the test that a measure falls or rises, by one-sided Mann-Whitney tests."""
+  words = ("falls", "rises") if falls else ("rises", "falls")
+
+  def test(low: Values, high: Values) -> Finding:
+    greater, less = (low, high) if falls else (high, low)
+    effect = statistics.probability_of_superiority(greater, less)
+    parts = [_means(low, high, digits), f"A12 {effect:.2f}"]
+    leans = None if effect == 0.5 else effect > 0.5
+    if statistics.smallest_p_value(len(low), len(high)) > LEVEL:
+      parts.append(_too_few())
+      return Finding(", ".join(parts), leans=leans)
+    p_claim, p_opposite = (
+      statistics.mann_whitney(*pair) for pair in ((greater, less), (less, greater))
+    )
+    small = equivalence.of_standardized_sum([high, low], [1, -1], SIZE)
+    p_small = small.p_value if small else None
+    texts = dict(zip(words, (p_claim, p_opposite), strict=True))
+    if small:
+      texts[f"changes by less than {SIZE:g} sd"] = p_small
+    parts += [f"{p_text(p_value)} that it {word}" for word, p_value in texts.items()]
+    if p_claim > LEVEL and leans:
+      parts.append(f"runs on each side: {_would_show()}")
+    return Finding(", ".join(parts), p_claim, p_opposite, p_small, leans)
+
+  return test
+
+
+def _too_few() -> str:
+  least = next(n for n in range(1, 100) if statistics.smallest_p_value(n, n) <= LEVEL)
+  return f"too few runs for a verdict: {least} on each side are the least, {_would_show()}"
+
+
+def _would_show() -> str:
+  num = statistics.num_runs_to_show(SIZE, LEVEL)
+  return f"{num} would show a shift of {SIZE:g} sd in 80 % of cases"
+
+
+def unchanged(low: Values, high: Values) -> Finding:
+  """Tests that the mean changes by less than MARGIN of its value at LOW."""
+  parts = [_means(low, high, 2)]
+  found = equivalence.of_ratio(high, low, MARGIN)
+  if found is None:
+    return Finding(", ".join([*parts, "too few runs for a test, or no positive mean"]))
+  change = sum(high) / len(high) / (sum(low) / len(low)) - 1
+  parts.append(f"change {change:+.1%}")
+  num = equivalence.num_runs_for_ratio(high, low, MARGIN, LEVEL)
+  would_show = (
+    f"runs on each side with as much variation: {num or 'more than 1,000'} would show that an "
+    "equal mean is equal in 80 % of cases"
+  )
+  return equivalence_finding(parts, found, abs(change) < MARGIN, f"±{MARGIN:.0%}", would_show)
+
+
+def inside(low: float, high: float, digits: int) -> TestOfOne:
+  """Returns the test that a mean lies between two bounds."""
+
+  def test(values: Values) -> Finding:
+    mean = sum(values) / len(values)
+    parts = [f"mean {mean:.{digits}f} (n = {len(values)})"]
+    found = equivalence.of_mean(values, low, high)
+    if found is None:
+      return Finding(f"{parts[0]}, too few runs for a test", leans=low < mean < high)
+    return equivalence_finding(parts, found, low < mean < high, f"{low:g} to {high:g}")
+
+  return test
+
+
+def above(bound: float, digits: int) -> TestOfOne:
+  """Returns the test that a mean is above a bound, by Student's t."""
+  return _one_sided(bound, digits, "above", 1)
+
+
+def below(bound: float, digits: int) -> TestOfOne:
+  """Returns the test that a mean is below a bound, by Student's t."""
+  return _one_sided(bound, digits, "below", -1)
+
+
+def _one_sided(bound: float, digits: int, word: str, sign: int) -> TestOfOne:
+  def test(values: Values) -> Finding:
+    mean = sum(values) / len(values)
+    parts = [f"mean {mean:.{digits}f} (n = {len(values)})"]
+    leans = None if mean == bound else sign * (mean - bound) > 0
+    if len(values) < 2:
+      return Finding(f"{parts[0]}, too few runs for a test", leans=leans)
+    p_value = statistics.welch([[sign * (value - bound) for value in values]], [1])
+    parts.append(f"{p_text(p_value)} that it is {word} {bound:g}")
+    return Finding(", ".join(parts), p_value, 1 - p_value, leans=leans)
+
+  return test
+
+
+def equivalence_finding(
+  parts: Sequence[str],
+  found: equivalence.Equivalence,
+  leans: bool,
+  bounds: str,
+  would_show: str = "",
+) -> Finding:
+  """Returns what a test of equivalence says.
+
+  Args:
+    parts: The numbers.
+    found: The tests that the cell is as claimed, which is within bounds.
+    leans: Whether the numbers are within the bounds.
+    bounds: The bounds in words.
+    would_show: What is said if it is not shown to be within them.
+  """
+  parts = [
+    *parts,
+    f"{p_text(found.p_value)} that it is within {bounds}",
+    f"{p_text(found.opposite_p_value)} that it is not",
+  ]
+  if would_show and leans and found.p_value > LEVEL:
+    parts.append(would_show)
+  return Finding(", ".join(parts), found.p_value, found.opposite_p_value, leans=leans)
+
+
+def _means(low: Values, high: Values, digits: int) -> str:
+  means = [f"{sum(values) / len(values):.{digits}f}" for values in (low, high)]
+  return f"mean {means[0]} → {means[1]} (n = {len(low)} and {len(high)})"
+
+
+def p_text(p_value: float, name: str = "p") -> str:
+  """Returns a p-value with two significant digits, or that it is below 0.0001."""
+  text = f"{name} < 0.0001" if p_value < 1e-4 else f"{name} = {p_value:.2g}"
+  return text.replace(" ", "\u00a0")

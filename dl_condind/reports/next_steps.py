@@ -1,0 +1,109 @@
+"""How to go on with a study, as pieces of an HTML page."""
+
+from collections.abc import Sequence
+import os
+import pathlib
+import shlex
+
+from dl_condind.reports import families
+from dl_condind.reports import page
+from dl_condind.reports import study_runs
+from dl_condind.studies import run_state
+from dl_condind.studies import study
+
+_PROGRAM = "dl_condind_reproduce"
+_TRUST = "--trust_gin_imports"
+
+
+def how_to_go_on(
+  study_dir: str | os.PathLike,
+  output_path: str | os.PathLike,
+  runs: Sequence[study_runs.Run],
+  left_out: Sequence[study_runs.Run] = (),
+  grid: study.Study | None = None,
+) -> list[str]:
+  """Says how to go on with the study, or to train more.
+
+  Args:
+    study_dir: Folder of the study.
+    output_path: Name of the page.
+    runs: The runs that count.
+    left_out: The other runs that were begun.
+    grid: The study, if it is known.
+  """
+  study_dir = pathlib.Path(study_dir)
+  words = _program_and_study(runs[0], grid)
+  if grid:
+    more, what = [_whole_study(study_dir, words)], "make what is missing of the study"
+  else:
+    more, what = _more_seeds(study_dir, runs, left_out), "add a seed to the study"
+  last = [str(pathlib.Path(words[0]).with_name("dl_condind_report")), f"--study_dir={study_dir}"]
+  last += words[1:2] if grid else []
+  last += [word for word in words if word == _TRUST]
+  last.append(f"--output_path={output_path}")
+  seeds = (
+    "In the project's folder, with its environment active and DISENTANGLEMENT_LIB_DATA and "
+    f"PYTHONPATH set as before, these commands {what}, and write this page again:"
+    if more
+    else "Train with another model.random_seed into a new folder of the study, evaluate as "
+    "before, then write the report again:"
+  )
+  kinds = {run.kind for run in runs}
+  others = [
+    *(text for f in families.FAMILIES if f.kind in kinds for text in f.sentences.NEXT_STEPS),
+    "The README describes all commands, the settings, and what differs from disentanglement_lib.",
+  ]
+  return [page.paragraphs([seeds]), page.commands([*more, shlex.join(last)]), page.bullets(others)]
+
+
+def _program_and_study(run: study_runs.Run, grid: study.Study | None) -> list[str]:
+  """Returns the program that made a run, its study and its bindings of all runs, as words."""
+  words = _command(run) or [_PROGRAM]
+  studies = [word.partition("=")[2] for word in words if word.lstrip("-").startswith("study=")]
+  if grid and [pathlib.Path(name).stem for name in studies] != [grid.name]:
+    studies = [grid.name]
+  bindings = [word for word in words if word.lstrip("-").startswith("gin_bindings=")]
+  bindings = [word for word in bindings if run_state.NUM_THREADS not in word]
+  trust = [_TRUST] if _TRUST in words else []
+  return [words[0], *(f"--study={name}" for name in studies), *bindings, *trust]
+
+
+def _more_seeds(
+  study_dir: pathlib.Path, runs: Sequence[study_runs.Run], left_out: Sequence[study_runs.Run]
+) -> list[str]:
+  """Returns the command of one run of each correlation with a new seed and a new folder.
+
+  There is none where a run was not made by dl_condind_reproduce.
+  """
+  seeds = [int(run.seed) for run in (*runs, *left_out) if run.seed.isdecimal()]
+  seed = 1 + max(seeds, default=-1)
+  commands = []
+  for label in study_runs.correlation_labels(runs):
+    run = next(run for run in runs if run.correlation_label == label)
+    words = _command(run)
+    if not words:
+      return []
+    kept = [word for word in words if not word.lstrip("-").startswith("output_directory=")]
+    folder = study_dir / f"{run.name}_seed_{seed}"  # A number may be that of a run to come.
+    kept += [f"--output_directory={folder}", f"--gin_bindings=model.random_seed = {seed}"]
+    commands.append(shlex.join(kept))
+  return commands
+
+
+def _command(run: study_runs.Run) -> list[str]:
+  """Returns the words of the command that made a run, none if it was another program's."""
+  words = command_line(run)
+  return words if words and pathlib.Path(words[0]).name == _PROGRAM else []
+
+
+def _whole_study(study_dir: pathlib.Path, words: Sequence[str]) -> str:
+  """Returns the command that makes all missing runs; words as of `_program_and_study`."""
+  output = f"--output_directory={study_dir / study.MODEL_NUM}"
+  return shlex.join([*words, "--engine=local", output])
+
+
+def command_line(run: study_runs.Run) -> list[str]:
+  """Returns the words of a run's command, without the folder that a program was found in."""
+  program, *others = shlex.split(str(run.provenance.get("command_line", ""))) or [""]
+  name = pathlib.Path(program).name if pathlib.Path(program).is_absolute() else program
+  return [name, *others] if name else []

@@ -1,0 +1,174 @@
+"""What was run in a study and what is missing, as pieces of an HTML page."""
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+import shlex
+
+from dl_condind.reports import families
+from dl_condind.reports import measures
+from dl_condind.reports import next_steps
+from dl_condind.reports import page
+from dl_condind.reports import sentences
+from dl_condind.reports import study_runs
+from dl_condind.studies import progress
+from dl_condind.studies import study
+from dl_condind.utils import run_config
+
+_VERSIONS = (
+  "dl_condind",
+  "python",
+  "tensorflow",
+  "keras",
+  "tensorflow_probability",
+  "numpy",
+  "scipy",
+  "scikit-learn",
+  "gin-config",
+)
+# The parts of a run's fingerprint that are not versions: its bits depend on them.
+_FINGERPRINT = ("runtime.device", "runtime.intra_op_threads", "runtime.onednn")
+_METRICS = {measure.metric for measure in measures.MEASURES} - {""}
+
+
+def what_was_run(settings: study_runs.Settings) -> list[str]:
+  """Describes methods, data, training, evaluation, versions and commands."""
+  everything = [run for runs in settings.values() for run in runs]
+  parts = []
+  for name, runs in settings.items():
+    parts += [page.heading(name), page.facts_table(_facts(runs))]
+  metrics = _evaluation_settings(everything)
+  facts = [(metric, "; or ".join(texts)) for metric, texts in metrics.items()]
+  facts += [
+    (name, _join(run.provenance.get(name) for run in everything))
+    for name in (*_VERSIONS, *_FINGERPRINT)
+  ]
+  facts.append(("processor", _join(run.provenance.get("cpu") for run in everything)))
+  parts += [page.heading("Evaluation and versions"), page.facts_table(facts)]
+  lines = [
+    f"# run {run.name}\n{shlex.join(next_steps.command_line(run)) or '-'}" for run in everything
+  ]
+  return [*parts, page.details("Commands of the trainings", page.commands(lines))]
+
+
+def data_sets(runs: Sequence[study_runs.Run]) -> str:
+  """Says where the data of a study is from."""
+  by_name: dict[str, list[study_runs.Run]] = {}
+  for run in runs:
+    by_name.setdefault(run.dataset, []).append(run)
+  parts = [f"{name}: {_data_source(members)}" for name, members in sorted(by_name.items())]
+  return f"Data: {'; '.join(parts)}."
+
+
+def _facts(runs: Sequence[study_runs.Run]) -> list[tuple[str, str]]:
+  first = runs[0]
+  words = families.of(first).sentences
+  parameters = [
+    f"{key} = {first.setting(key)}" for key in first.config if key.startswith(f"{first.method}.")
+  ]
+  by_correlation = [
+    f"{run_config.name_correlation(label)}: "
+    f"{', '.join(run.seed for run in runs if run.correlation_label == label)}"
+    for label in study_runs.correlation_labels(runs)
+  ]
+  return [
+    ("Method", ", ".join([first.method_name, *parameters])),
+    ("Data set", f"{first.dataset}, {_data_source(runs)}"),
+    ("Networks", words.name_networks(first)),
+    (
+      "Training",
+      f"{first.setting('model.training_steps')} steps, batches of "
+      f"{first.setting('model.batch_size')}, learning rate {words.name_learning_rates(first)}",
+    ),
+    ("Seeds", "; ".join(by_correlation)),
+  ]
+
+
+def _data_source(runs: Sequence[study_runs.Run]) -> str:
+  sources = {str(run.provenance.get("dataset_source", "-")) for run in runs}
+  source = _join(map(sentences.source_name, sources))
+  digest = _join(str(run.provenance.get("dataset_sha256", "-"))[:16] for run in runs)
+  return f"{source}, sha256 {digest}"
+
+
+def _join(values: Iterable[object]) -> str:
+  """Returns the different values of the runs."""
+  return ", ".join(sorted({str(value) for value in values if value is not None})) or "-"
+
+
+def _evaluation_settings(runs: Sequence[study_runs.Run]) -> dict[str, list[str]]:
+  """Returns the parameters of the metrics the report shows, metric -> those that occur."""
+  found: dict[str, list[str]] = {}
+  for run in runs:
+    settings: dict[tuple[str, str], list[str]] = {}
+    for column, value in run.row.items():
+      evaluation, is_setting, key = column.partition(".config.")
+      representation, _, metric = evaluation.partition(".")
+      kept = (f"{metric}.", "discretizer.", "digit_classifier.num_epochs", "digit_classifier.seed")
+      if is_setting and metric in _METRICS and key.startswith((*kept, "evaluation.random_seed")):
+        settings.setdefault((representation, metric), []).append(f"{key} = {value}")
+    for (_, metric), items in settings.items():
+      text = ", ".join(sorted(items))
+      if text not in found.setdefault(metric, []):
+        found[metric].append(text)
+  return found
+
+
+def what_is_missing(
+  runs: Sequence[study_runs.Run],
+  left_out: Sequence[study_runs.Run],
+  grid: study.Study | None = None,
+) -> list[str]:
+  """Lists runs that do not count, runs of the grid that are absent, and values that runs lack.
+
+  Args:
+    runs: The runs that count.
+    left_out: The other runs that were begun.
+    grid: The study, if it is known; otherwise gaps in the numbers of runs are listed.
+  """
+  problems: dict[str, list[str]] = {}  # What is wrong -> runs, so that many take one line.
+  for run in left_out:
+    problems.setdefault(run.problem, []).append(run.name)
+  names = {run.name for run in (*runs, *left_out)}
+  numbers = [int(name) for name in names if name.isdecimal()]
+  for number in grid.model_nums if grid else range(max(numbers, default=0)):
+    if str(number) not in names:
+      problems.setdefault("not trained", []).append(str(number))
+  for run in runs:
+    lacking = _lacking(run, grid)
+    if lacking:
+      problems.setdefault(f"not evaluated: {', '.join(lacking)}", []).append(run.name)
+  found = sentences.count_of("trained run", len(runs))
+  if grid:
+    found += f" of {len(grid.model_nums)} of the study {grid.name}"
+  if not problems:
+    return [page.paragraphs([f"{found}, each with every value; none begun and not finished."])]
+  lines = [
+    f"{'Run' if len(names) == 1 else 'Runs'} {ranges(names)}: {problem}."
+    for problem, names in problems.items()
+  ]
+  return [
+    page.paragraphs([f"{found} count. Not part of the figures, or only of some:"]),
+    page.bullets(lines),
+  ]
+
+
+def _lacking(run: study_runs.Run, grid: study.Study | None) -> list[str]:
+  """Returns the evaluations that a run lacks: those of its study, or those the report shows."""
+  if grid is None:
+    return [
+      measure.evaluation
+      for measure in measures.of_kind(run.kind)
+      if measure.evaluation
+      and measure.dataset in ("", run.dataset)
+      and run.measure(measure.name) is None
+    ]
+  evaluated = {tuple(column.split(".")[:2]) for column in run.row}
+  wanted = [(r, study.metric_name(metric)) for metric in grid.metrics for r in grid.evaluated]
+  return [f"{metric} ({name})" for name, metric in wanted if (name, metric) not in evaluated]
+
+
+def ranges(names: Sequence[str]) -> str:
+  """Returns names of runs with consecutive numbers joined, such as `1-3, 7, other`."""
+  numbers = sorted(int(name) for name in names if name.isdecimal())
+  parts = progress.format_numbers(numbers).split(",") if numbers else []
+  return ", ".join([*parts, *sorted(name for name in names if not name.isdecimal())])
