@@ -12,12 +12,12 @@ from typing import Any
 
 from absl import logging
 import gin
-import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import scoring
 from dl_condind.evaluation import side_by_side
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.infogan import coded_generator
@@ -29,10 +29,12 @@ from dl_condind.utils import files
 from dl_condind.utils import gin_texts
 from dl_condind.utils import progress_lines
 from dl_condind.utils import results
+from dl_condind.utils import seeds
 from dl_condind.utils import stages
 
 STEP = "evaluation"
-METRICS = metric.load_all()  # Gin knows them from here on.
+
+metric.load_all()  # Gin knows their names from here on.
 
 _Represented = Callable | coded_generator.CodedGenerator
 _EvaluationFn = Callable[[ground_truth_data.GroundTruthData, _Represented], dict[str, Any]]
@@ -161,8 +163,7 @@ def evaluate(
     ConfigError: If output_dir holds something made with other settings.
   """
   del name
-  if not 0 <= random_seed < 2**32:
-    raise errors.ConfigError(f"evaluation.random_seed must be in [0, 2**32), got {random_seed}.")
+  seeds.check_seed("evaluation.random_seed", random_seed)
   start_time = time.monotonic()
   input_dir, output_dir = pathlib.Path(input_dir), pathlib.Path(output_dir)
   model_dir = input_dir / "saved_model"
@@ -173,13 +174,9 @@ def evaluate(
     metric_name = str(bound or output_dir.name).removeprefix("@")
     logging.info("Computing %s of %s.", metric_name, input_dir)
     dataset = _shared(named_data.get_named_ground_truth_data())
-    if stages.config_of(input_dir).stem == "train":
-      represent = stored_generators.load_generator(input_dir)
-    else:
-      digest, path = files.manifest_digest(model_dir), str(model_dir.resolve())
-      represent = _load(path, digest, random_seed, saved_models.is_trusting())
+    represent = _load_evaluated(input_dir, random_seed)
     with progress_lines.heartbeat(f"Computing {metric_name}"):
-      values = evaluation_fn(dataset, represent, random_state=np.random.RandomState(random_seed))
+      values = scoring.evaluate_metric(dataset, represent, evaluation_fn, random_seed)
     stage.finish(
       {**values, "elapsed_time": time.monotonic() - start_time},
       results.provenance(dataset.provenance(), {"random_seed": random_seed}),
@@ -196,6 +193,15 @@ def _shared(dataset: ground_truth_data.GroundTruthData) -> ground_truth_data.Gro
   """Returns the first data set like this one in this process, whose encodings are remembered."""
   key = json.dumps(dataset.provenance(), sort_keys=True)
   return _data_sets.setdefault(key, dataset)
+
+
+def _load_evaluated(input_dir: pathlib.Path, random_seed: int) -> _Represented:
+  """Returns what a metric sees of the model in a folder: a representation or an InfoGAN."""
+  if stages.config_of(input_dir).stem == "train":
+    return stored_generators.load_generator(input_dir)
+  model_dir = input_dir / "saved_model"
+  digest, path = files.manifest_digest(model_dir), str(model_dir.resolve())
+  return _load(path, digest, random_seed, saved_models.is_trusting())
 
 
 @functools.lru_cache(maxsize=2)
