@@ -54,7 +54,7 @@ METHOD_LAYERS = [
 EVALUATION_LAYERS = [
   {"evaluate", "evaluate_udr"},
   {"stored_representations", "side_by_side", "infogan.stored_generators"},
-  {"metrics", "infogan.digit_classifier"},
+  {"metrics", "scoring", "infogan.digit_classifier"},
   {"metric", "gin_settings", "posterior_samples", "set_factors", "infogan"},
   {"representation", "densities", "information", "probes", "latent_axes"},
   {"encoding"},

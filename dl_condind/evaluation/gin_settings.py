@@ -9,14 +9,16 @@ from typing import Any
 import gin
 import numpy as np
 
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.information import nearest_neighbors
+from dl_condind.evaluation.probes import predictors
 
 
 @gin.configurable("discretizer", denylist=["target"])
 def discretize(
   target: np.ndarray,
-  num_bins: int = gin.REQUIRED,
-  discretizer_fn: Callable[[np.ndarray, int], np.ndarray] = gin.REQUIRED,
+  num_bins: int = 20,
+  discretizer_fn: Callable[[np.ndarray, int], np.ndarray] = discretization.histogram_discretizer,
 ) -> np.ndarray:
   """Returns target discretized by the function and number of bins that gin binds.
 
@@ -37,7 +39,9 @@ def neighbor_information(
 
 
 @gin.configurable("predictor")
-def predictor_fn(predictor_fn: Callable[[], Any] = gin.REQUIRED) -> Callable[[], Any]:
+def predictor_fn(
+  predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
+) -> Callable[[], Any]:
   """Returns the function that makes a classifier which gin binds; see `predictors`."""
   return predictor_fn
 

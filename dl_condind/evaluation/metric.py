@@ -12,9 +12,10 @@ The decorator makes of it the function that is called as in disentanglement_lib 
                 num_train=..., num_test=..., batch_size=16, predictor_fn=...)
 
 It takes points from the data set as `draw` says, encodes them, and hands them on. The settings are
-those of `draw` and of the function. A function without `draw` is given the data set and the
-representation function themselves. Every draw comes from random_state; artifact_dir, a folder for
-disentanglement_lib's plots, is not used.
+those of `draw` and of the function. Their defaults are the settings of the study of Locatello et
+al. (2019), arXiv:1811.12359, if the metric is part of it. A function without `draw` is given the
+data set and the representation function themselves. Every draw comes from random_state;
+artifact_dir, a folder for disentanglement_lib's plots, is not used.
 """
 
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def points(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  num_train: int = gin.REQUIRED,
+  num_train: int = 10_000,
   batch_size: int = 16,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Draws points for a metric that compares representations with factors.
@@ -69,8 +70,8 @@ def splits(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  num_train: int = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
+  num_train: int = 10_000,
+  num_test: int = 5_000,
   batch_size: int = 16,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
   """Draws points to fit and points to test on, for a metric that fits classifiers.

@@ -1,6 +1,18 @@
-"""Seeds that are derived from others."""
+"""Seeds: which there are, and those derived from others."""
 
 import numpy as np
+
+from dl_condind.utils import errors
+
+
+def check_seed(name: str, seed: int) -> None:
+  """Checks that a seed is one of NumPy's.
+
+  Raises:
+    ConfigError: If it is out of range.
+  """
+  if not 0 <= seed < 2**32:
+    raise errors.ConfigError(f"{name} must be in [0, 2**32), got {seed}.")
 
 
 def seed_from(random_state: np.random.RandomState) -> int:

@@ -73,9 +73,7 @@ def test_a_choice_is_checked_before_anything_is_drawn():
     compute_probe_of_points(None, None, None, num_train=1, kind="max")
 
 
-def test_a_setting_that_is_missing_or_unknown_is_an_error():
-  with pytest.raises(RuntimeError, match="Required bindings for `probe_of_points`"):
-    compute_probe_of_points(DATA, represent, np.random.RandomState(0))
+def test_an_unknown_setting_is_an_error():
   with pytest.raises(TypeError, match="sise"):
     compute_probe_of_data(DATA, represent, np.random.RandomState(0), sise=3)
 

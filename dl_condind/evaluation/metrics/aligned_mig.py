@@ -7,7 +7,6 @@ them has lost nothing, but its mutual information gap is near 0.
 from collections.abc import Callable
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
@@ -28,7 +27,7 @@ def _points_and_noise(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  num_train: int = gin.REQUIRED,
+  num_train: int = 10_000,
   batch_size: int = 16,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
   """Draws the points that `mig` draws, and the mean noise covariance of as many observations.

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 import warnings
 
-import gin
 import numpy as np
 from sklearn import exceptions
 from sklearn import linear_model
@@ -20,9 +19,9 @@ def compute_beta_vae_sklearn(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  batch_size: int = gin.REQUIRED,
-  num_train: int = gin.REQUIRED,
-  num_eval: int = gin.REQUIRED,
+  batch_size: int = 64,
+  num_train: int = 10_000,
+  num_eval: int = 5_000,
 ) -> dict[str, float]:
   """Returns how well differences of codes tell which factor two observations share.
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
@@ -21,8 +20,8 @@ def compute_downstream_task(
   representation_function: Callable,
   random_state: np.random.RandomState,
   seed: int,
-  num_train: Sequence[int] = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
+  num_train: Sequence[int] = (10, 100, 1_000, 10_000),
+  num_test: int = 5_000,
   batch_size: int = 16,
 ) -> dict[str, Any]:
   """Returns the accuracy of gin's `predictor` for several numbers of train points.

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
@@ -19,10 +18,10 @@ def compute_factor_vae(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  batch_size: int = gin.REQUIRED,
-  num_train: int = gin.REQUIRED,
-  num_eval: int = gin.REQUIRED,
-  num_variance_estimate: int = gin.REQUIRED,
+  batch_size: int = 64,
+  num_train: int = 10_000,
+  num_eval: int = 5_000,
+  num_variance_estimate: int = 10_000,
 ) -> dict[str, Any]:
   """Returns how well the latent that varies least tells which factor a batch shares.
 

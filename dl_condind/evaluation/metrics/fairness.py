@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
@@ -19,8 +18,8 @@ def compute_fairness(
   representation_function: Callable,
   random_state: np.random.RandomState,
   seed: int,
-  num_train: int = gin.REQUIRED,
-  num_test_points_per_class: int = gin.REQUIRED,
+  num_train: int = 10_000,
+  num_test_points_per_class: int = 100,
   batch_size: int = 16,
 ) -> dict[str, float]:
   """Returns how much predictions of one factor depend on the value of another.

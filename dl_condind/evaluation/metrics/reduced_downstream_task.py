@@ -22,9 +22,9 @@ def compute_reduced_downstream_task(
   representation_function: Callable,
   random_state: np.random.RandomState,
   seed: int,
-  num_factors_to_remove: int = gin.REQUIRED,
-  num_train: Sequence[int] = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
+  num_factors_to_remove: int = 1,
+  num_train: Sequence[int] = (10_000,),
+  num_test: int = 5_000,
   batch_size: int = 16,
 ) -> dict[str, Any]:
   """Returns the accuracy of gin's `predictor` on reduced representations.
@@ -156,41 +156,6 @@ def _named_accuracies(split: str, accuracy: np.ndarray, factors: np.ndarray) -> 
   return results
 
 
-@gin.configurable(
-  "reduced_representation",
-  denylist=["x_train", "y_train", "x_test", "y_test", "factor_of_interest", "seed"],
-)
-def most_important_latent(
-  x_train: np.ndarray,
-  y_train: np.ndarray,
-  x_test: np.ndarray,
-  y_test: np.ndarray,
-  factor_of_interest: int,
-  seed: int,
-  correlation_measure: Callable = gin.REQUIRED,
-) -> int:
-  """Returns the latent that the measure which gin binds finds most important for one factor.
-
-  Differs from disentanglement_lib in that the measure sees that factor alone, which for
-  `factorwise_dci` saves the time of the others and changes nothing.
-
-  Args:
-    x_train: Representations, `[num_train, num_latent]`.
-    y_train: Their factors, `[num_train, num_factors]`.
-    x_test: Other representations, `[num_test, num_latent]`.
-    y_test: Their factors, `[num_test, num_factors]`.
-    factor_of_interest: Index of the factor.
-    seed: Seed of the measure.
-    correlation_measure: Function of the signature of `factorwise_dci`.
-
-  Returns:
-    The first of the most important latents.
-  """
-  one = [factor_of_interest]
-  importance = correlation_measure(x_train, y_train[:, one], x_test, y_test[:, one], seed=seed)
-  return int(np.argmax(importance[:, 0]))
-
-
 @gin.configurable("factorwise_dci", denylist=["x_train", "y_train", "x_test", "y_test", "seed"])
 def factorwise_dci(
   x_train: np.ndarray,
@@ -216,3 +181,38 @@ def factorwise_dci(
   return predictors.score_factors(
     predictor_fn, x_train, y_train, x_test, y_test, seed, with_importance=True
   ).importance
+
+
+@gin.configurable(
+  "reduced_representation",
+  denylist=["x_train", "y_train", "x_test", "y_test", "factor_of_interest", "seed"],
+)
+def most_important_latent(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  factor_of_interest: int,
+  seed: int,
+  correlation_measure: Callable = factorwise_dci,
+) -> int:
+  """Returns the latent that the measure which gin binds finds most important for one factor.
+
+  Differs from disentanglement_lib in that the measure sees that factor alone, which for
+  `factorwise_dci` saves the time of the others and changes nothing.
+
+  Args:
+    x_train: Representations, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Other representations, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    factor_of_interest: Index of the factor.
+    seed: Seed of the measure.
+    correlation_measure: Function of the signature of `factorwise_dci`.
+
+  Returns:
+    The first of the most important latents.
+  """
+  one = [factor_of_interest]
+  importance = correlation_measure(x_train, y_train[:, one], x_test, y_test[:, one], seed=seed)
+  return int(np.argmax(importance[:, 0]))

@@ -3,7 +3,6 @@
 from typing import Any
 import warnings
 
-import gin
 import numpy as np
 from sklearn import exceptions
 from sklearn import svm
@@ -24,7 +23,7 @@ def compute_sap(
   x_test: np.ndarray,
   y_test: np.ndarray,
   seed: int,
-  continuous_factors: bool = gin.REQUIRED,
+  continuous_factors: bool = False,
 ) -> dict[str, Any]:
   """Returns the results of `sap_scores` on sampled points.
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
@@ -22,9 +21,9 @@ def compute_strong_downstream_task(
   representation_function: Callable,
   random_state: np.random.RandomState,
   seed: int,
-  num_train: Sequence[int] = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
-  n_experiment: int = gin.REQUIRED,
+  num_train: Sequence[int] = (1_000,),
+  num_test: int = 1_000,
+  n_experiment: int = 10,
 ) -> dict[str, Any]:
   """Returns the accuracy of gin's `predictor` with and without a shift of one factor.
 

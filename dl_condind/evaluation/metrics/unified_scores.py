@@ -33,12 +33,15 @@ def compute_unified_scores(
   x_test: np.ndarray,
   y_test: np.ndarray,
   seed: int,
-  matrix_fns: Sequence[Callable] = gin.REQUIRED,
+  matrix_fns: Sequence[Callable] | None = None,
 ) -> dict[str, Any]:
   """Returns the results of `unified_scores` on sampled points, with gin's `discretizer`.
 
-  Works on any data set with factors; disentanglement_lib's fails on those it has no names for.
+  Works on any data set with factors; disentanglement_lib's fails on those it has no names for. None
+  stands for `importance_gbt_matrix`, `mutual_information_matrix` and `accuracy_svm_matrix`.
   """
+  if matrix_fns is None:
+    matrix_fns = [importance_gbt_matrix, mutual_information_matrix, accuracy_svm_matrix]
   discretize = gin_settings.discretize
   return unified_scores(x_train, y_train, x_test, y_test, matrix_fns, seed, discretize)
 

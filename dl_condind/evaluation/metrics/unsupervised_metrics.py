@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
@@ -19,7 +18,7 @@ def _points_without_factors(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  num_train: int = gin.REQUIRED,
+  num_train: int = 10_000,
   batch_size: int = 16,
 ) -> tuple[np.ndarray]:
   """Draws as `metric.points`, at least 2 points; the data set may have no factors."""

@@ -5,6 +5,7 @@ from scipy import special
 
 from dl_condind.data.ground_truth import factor_distributions
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.evaluation import gin_settings
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import nearest_neighbors
@@ -209,11 +210,11 @@ def test_number_of_neighbors_is_checked(num_neighbors):
 def test_gin_chooses_the_number_of_neighbors():
   gin.parse_config("nearest_neighbors.num_neighbors = 3")
   points = np.random.RandomState(0).uniform(size=(4, 2))
-  nearest_neighbors.mutual_information(points, points)
+  gin_settings.neighbor_information(points, points)
   gin.clear_config()
   gin.parse_config("nearest_neighbors.num_neighbors = 4")
   with pytest.raises(errors.ConfigError, match="got 4 and 4"):
-    nearest_neighbors.mutual_information(points, points)
+    gin_settings.neighbor_information(points, points)
 
 
 @pytest.mark.parametrize("what", ["The representation", "The array of factors"])
