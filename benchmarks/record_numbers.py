@@ -74,6 +74,7 @@ NOT_COMPARED = ("uuid", "elapsed_time", "date", "command_line", "dl_condind", "p
 _OUTPUT_PATH = flags.DEFINE_string("output_path", None, "File to write.", required=True)
 _COMPARE = flags.DEFINE_string("compare", None, "Earlier file to compare with.")
 _STEPS = flags.DEFINE_integer("steps", 50, "Training steps.", lower_bound=1)
+_EVALUATE = flags.DEFINE_bool("evaluate", True, "Evaluate the metrics and write the report, too.")
 _WORK_DIR = flags.DEFINE_string("work_dir", None, "Folder of the runs; by default a temporary one.")
 
 
@@ -168,15 +169,19 @@ def main(_) -> None:
     for correlation in CORRELATIONS:
       run = study / str(number)
       train_run(run, method, correlation)
-      evaluate_run(run, method)
+      if _EVALUATE.value:
+        evaluate_run(run, method)
       for key, value in numbers_of(run).items():
         numbers[f"{method}, c = {correlation}:{key}"] = value
       number += 1
-  numbers |= {f"runs.csv:{key}": value for key, value in table_of(study).items()}
+  if _EVALUATE.value:
+    numbers |= {f"runs.csv:{key}": value for key, value in table_of(study).items()}
   pathlib.Path(_OUTPUT_PATH.value).write_text(json.dumps(numbers, indent=1, sort_keys=True))
   print(f"{len(numbers):,} values in {_OUTPUT_PATH.value}")
   if _COMPARE.value:
     earlier = json.loads(pathlib.Path(_COMPARE.value).read_text())
+    if not _EVALUATE.value:
+      earlier = {key: value for key, value in earlier.items() if key in numbers}
     differing = [k for k in sorted(numbers.keys() | earlier) if numbers.get(k) != earlier.get(k)]
     for key in differing:
       print(f"{key}: {earlier.get(key, 'absent')} -> {numbers.get(key, 'absent')}")
