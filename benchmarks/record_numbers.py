@@ -133,7 +133,9 @@ def numbers_of(run: pathlib.Path) -> dict[str, object]:
   """Returns everything a run's folder says, as name -> value."""
   found = {"log": hashlib.sha256((run / "model" / "train_log.jsonl").read_bytes()).hexdigest()}
   (checkpoint,) = (run / "model" / "tf_checkpoint").glob("step_*")
-  reader = train.tf.train.load_checkpoint(str(checkpoint / "checkpoint"))
+  import tensorflow as tf  # After dl_condind, which decides how TensorFlow starts.
+
+  reader = tf.train.load_checkpoint(str(checkpoint / "checkpoint"))
   for name in sorted(reader.get_variable_to_shape_map()):
     value = reader.get_tensor(name)
     data = value if isinstance(value, bytes) else value.tobytes()
