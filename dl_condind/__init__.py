@@ -38,7 +38,7 @@ _NAMES = MODELS | {
   "FactorDistribution": "dl_condind.data.ground_truth.factor_distributions",
   "GroundTruthData": "dl_condind.data.ground_truth.ground_truth_data",
   "evaluate": "dl_condind.runs.evaluate",
-  "load": "dl_condind.runs.run",
+  "load": "dl_condind.runs.load",
   "load_data": "dl_condind.runs.data",
   "metric": "dl_condind.evaluation.metric",
   "train": "dl_condind.runs.train",

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import pathlib
 from typing import Any
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import evaluate as evaluate_stage
 from dl_condind.evaluation import scoring
 from dl_condind.evaluation import stored_representations
-from dl_condind.methods import base_model
 from dl_condind.methods import descriptions
 from dl_condind.methods import saved_models
 from dl_condind.postprocessing import postprocess
+from dl_condind.runs import infogan_run
 from dl_condind.runs import run
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
 from dl_condind.utils import results
+from dl_condind.utils import run_folder
 
 Metric = str | Callable[..., dict[str, Any]]
 _NOT_NUMBERS = ("elapsed_time", "uuid")
@@ -54,16 +54,15 @@ def evaluate(
       other settings is there.
     DatasetError: If data, model or record are damaged.
   """
-  is_infogan = trained.provenance.get("kind") == base_model.INFOGAN
-  folder = trained.model_dir.parent if trained.model_dir.name == "model" else trained.model_dir
-  input_dir = trained.model_dir if is_infogan else folder / "postprocessed" / representation
-  name = "model" if is_infogan else representation
+  is_infogan = isinstance(trained, infogan_run.InfoGANRun)
+  name = run_folder.MODEL if is_infogan else representation
+  stage = trained.stage if is_infogan else trained.folder.representation(name)
   bindings = [f"{key} = {value}" for key, value in descriptions.dataset_bindings(data).items()]
   bindings += [f"{key} = {value!r}" for key, value in (settings or {}).items()]
   if not is_infogan:
     postprocess.postprocess_with_gin(
-      trained.model_dir,
-      input_dir,
+      trained.stage.path,
+      stage.path,
       False,
       [f"postprocess/{representation}.gin"],
       bindings[:1],
@@ -73,11 +72,11 @@ def evaluate(
   found = {}
   for metric in metrics:
     if callable(metric):
-      found[metric.__name__] = _compute(trained, input_dir, data, metric, seed)
+      found[metric.__name__] = _compute(trained, stage, data, metric, seed)
     else:
-      output_dir = folder / "metrics" / name / metric
+      output_dir = trained.folder.metric(name, metric).path
       evaluate_stage.evaluate_with_gin(
-        input_dir,
+        stage.path,
         output_dir,
         overwrite,
         [_file_of(metric, "infogan" if is_infogan else "metrics")],
@@ -106,11 +105,11 @@ def _file_of(metric: str, folder: str) -> str:
 
 def _compute(
   trained: run.Run,
-  input_dir: pathlib.Path,
+  stage: run_folder.StageFolder,
   data: ground_truth_data.GroundTruthData,
   metric: Callable[..., dict[str, Any]],
   seed: int,
 ) -> dict[str, Any]:
   with saved_models.trusting(trained.trust_model):
-    represent = stored_representations.load_representation(input_dir / "saved_model", seed)
+    represent = stored_representations.load_representation(stage.saved_model, seed)
   return scoring.evaluate_metric(data, represent, metric, seed)

@@ -168,7 +168,7 @@ def test_overwrite_makes_runs_anew(tmp_path):
   for overwrite, num_attempts in ((False, 1), (False, 1), (True, 2)):
     summary = sweep.make_runs(jobs, sweep.Options(workers=1), overwrite=overwrite)
     assert summary.startswith("1 of 1 done")
-    log = (tmp_path / "0" / run_state.LOG).read_text()
+    log = (tmp_path / "0" / "log.txt").read_text()
     assert log.count(run_state.HEADER) == num_attempts
 
 
