@@ -74,6 +74,7 @@ NOT_COMPARED = ("uuid", "elapsed_time", "date", "command_line", "dl_condind", "p
 _OUTPUT_PATH = flags.DEFINE_string("output_path", None, "File to write.", required=True)
 _COMPARE = flags.DEFINE_string("compare", None, "Earlier file to compare with.")
 _STEPS = flags.DEFINE_integer("steps", 50, "Training steps.", lower_bound=1)
+_EVALUATE = flags.DEFINE_bool("evaluate", True, "Evaluate the metrics and write the report, too.")
 _WORK_DIR = flags.DEFINE_string("work_dir", None, "Folder of the runs; by default a temporary one.")
 
 
@@ -132,7 +133,9 @@ def numbers_of(run: pathlib.Path) -> dict[str, object]:
   """Returns everything a run's folder says, as name -> value."""
   found = {"log": hashlib.sha256((run / "model" / "train_log.jsonl").read_bytes()).hexdigest()}
   (checkpoint,) = (run / "model" / "tf_checkpoint").glob("step_*")
-  reader = train.tf.train.load_checkpoint(str(checkpoint / "checkpoint"))
+  import tensorflow as tf  # After dl_condind, which decides how TensorFlow starts.
+
+  reader = tf.train.load_checkpoint(str(checkpoint / "checkpoint"))
   for name in sorted(reader.get_variable_to_shape_map()):
     value = reader.get_tensor(name)
     data = value if isinstance(value, bytes) else value.tobytes()
@@ -168,15 +171,19 @@ def main(_) -> None:
     for correlation in CORRELATIONS:
       run = study / str(number)
       train_run(run, method, correlation)
-      evaluate_run(run, method)
+      if _EVALUATE.value:
+        evaluate_run(run, method)
       for key, value in numbers_of(run).items():
         numbers[f"{method}, c = {correlation}:{key}"] = value
       number += 1
-  numbers |= {f"runs.csv:{key}": value for key, value in table_of(study).items()}
+  if _EVALUATE.value:
+    numbers |= {f"runs.csv:{key}": value for key, value in table_of(study).items()}
   pathlib.Path(_OUTPUT_PATH.value).write_text(json.dumps(numbers, indent=1, sort_keys=True))
   print(f"{len(numbers):,} values in {_OUTPUT_PATH.value}")
   if _COMPARE.value:
     earlier = json.loads(pathlib.Path(_COMPARE.value).read_text())
+    if not _EVALUATE.value:
+      earlier = {key: value for key, value in earlier.items() if key in numbers}
     differing = [k for k in sorted(numbers.keys() | earlier) if numbers.get(k) != earlier.get(k)]
     for key in differing:
       print(f"{key}: {earlier.get(key, 'absent')} -> {numbers.get(key, 'absent')}")

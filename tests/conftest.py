@@ -31,6 +31,38 @@ TINY_METRICS = {
 }
 
 
+# What a file has that takes seconds to start.
+_SLOW_TO_START = ("tensorflow", "subprocess", "train_with_gin", "trained_", "bin/")
+
+
+def pytest_collection_modifyitems(items):
+  """Puts the files first that need neither a model nor a process: they fail within a minute."""
+  waits = {}
+  for item in items:
+    if item.path not in waits:
+      text = item.path.read_text(encoding="utf-8")
+      waits[item.path] = any(word in text for word in _SLOW_TO_START)
+  items.sort(key=lambda item: waits[item.path])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+  """Names a failure when it happens rather than at the end, in the process that reports."""
+  if report.failed and _terminal:
+    reason = str(getattr(report.longrepr, "reprcrash", "") or "").splitlines()[:1]
+    _terminal[0].write_line(f"\nFAILED {report.nodeid} {' '.join(reason)[:200]}", red=True)
+
+
+_terminal = []
+
+
+def pytest_configure(config):
+  """Keeps the terminal's reporter, which workers do not have."""
+  reporter = config.pluginmanager.get_plugin("terminalreporter")
+  if reporter and not hasattr(config, "workerinput"):
+    _terminal[:] = [reporter]
+
+
 def pytest_collection_finish():
   """Starts TensorFlow as a training does, whichever test comes first to use it.
 

@@ -48,6 +48,7 @@ def evaluate_with_gin(
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
   trust_model: bool = False,
+  dataset: ground_truth_data.GroundTruthData | None = None,
 ) -> None:
   """Evaluates the metric that gin files and bindings describe; see `evaluate`.
 
@@ -64,7 +65,7 @@ def evaluate_with_gin(
   )
   try:
     with saved_models.trusting(trust_model):
-      evaluate(input_dir, output_dir, overwrite)
+      evaluate(input_dir, output_dir, overwrite, dataset=dataset)
   finally:
     gin.clear_config()
 
@@ -136,7 +137,7 @@ def evaluate_each(
   return records, failures
 
 
-@gin.configurable("evaluation", denylist=["input_dir", "output_dir", "overwrite"])
+@gin.configurable("evaluation", denylist=["input_dir", "output_dir", "overwrite", "dataset"])
 def evaluate(
   input_dir: str | os.PathLike,
   output_dir: str | os.PathLike,
@@ -144,6 +145,7 @@ def evaluate(
   evaluation_fn: _EvaluationFn = gin.REQUIRED,
   random_seed: int = gin.REQUIRED,
   name: str = "",
+  dataset: ground_truth_data.GroundTruthData | None = None,
 ) -> None:
   """Writes the value of a metric into output_dir, unless it is there already.
 
@@ -157,6 +159,7 @@ def evaluate(
     evaluation_fn: Function (data set, representation, random state) -> results.
     random_seed: Seed of the points, and of the samples of a sampled representation.
     name: Label for the record.
+    dataset: The data set; None stands for the one that gin's configuration names.
 
   Raises:
     DatasetError: If the representation is missing or damaged.
@@ -173,7 +176,7 @@ def evaluate(
     bound = configs.bound("evaluation.evaluation_fn")  # Such as @mig; None if a caller passed it.
     metric_name = str(bound or output_dir.name).removeprefix("@")
     logging.info("Computing %s of %s.", metric_name, input_dir)
-    dataset = _shared(named_data.get_named_ground_truth_data())
+    dataset = _shared(dataset or named_data.get_named_ground_truth_data())
     represent = _load_evaluated(input_dir, random_seed)
     with progress_lines.heartbeat(f"Computing {metric_name}"):
       values = scoring.evaluate_metric(dataset, represent, evaluation_fn, random_seed)

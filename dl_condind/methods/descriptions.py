@@ -63,7 +63,8 @@ def describe(
       words.values[key] = words.text(value, scope)
       if key.endswith("optimizer_fn"):
         words.values[key.replace("optimizer_fn", "learning_rate")] = "None"
-  _describe_dataset(words, dataset)
+  words.values["dataset.factor_distribution"] = "None"
+  words.values |= dataset_bindings(dataset)
   text = "".join(f"{key} = {value}\n" for key, value in sorted(words.values.items()))
   return configs.Config(words.values, text)
 
@@ -88,17 +89,19 @@ def _describe_posterior(words: "_Words", posterior: posteriors.Posterior) -> Non
     words.values[f"{name}.{parameter}"] = words.text(getattr(posterior, parameter))
 
 
-def _describe_dataset(words: "_Words", dataset: ground_truth_data.GroundTruthData) -> None:
-  words.values["dataset.factor_distribution"] = "None"
+def dataset_bindings(dataset: ground_truth_data.GroundTruthData) -> dict[str, str]:
+  """Returns the gin keys and values of a data set, its name first."""
+  words = _Words()
+  words.values["dataset.name"] = repr(dataset.name)
   if isinstance(dataset, factor_distributions.RedistributedFactors):
     name = factor_distributions.FactorDistribution.__name__
     words.values["dataset.factor_distribution"] = f"@{name}()"
     for parameter in inspect.signature(factor_distributions.FactorDistribution).parameters:
       value = getattr(dataset.described, parameter)
       words.values[f"{name}.{parameter}"] = words.text(value)
-  words.values["dataset.name"] = repr(dataset.name)
   for parameter, value in dataset.options.items():
     words.values[f"{dataset.name}.{parameter}"] = words.text(value)
+  return words.values
 
 
 class _Words:

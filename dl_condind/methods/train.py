@@ -1,24 +1,23 @@
 """Training as gin files describe it."""
 
 from collections.abc import Sequence
+import importlib
 import os
 import pathlib
 
 import gin
 
+import dl_condind
 from dl_condind.data.ground_truth import named_data
-from dl_condind.methods import annealed_vae  # noqa: F401 (registers gin names, as those below)
 from dl_condind.methods import base_model
-from dl_condind.methods import beta_tc_vae  # noqa: F401
-from dl_condind.methods import dip_vae  # noqa: F401
-from dl_condind.methods import factor_vae  # noqa: F401
 from dl_condind.methods import gin_parts
-from dl_condind.methods import infogan  # noqa: F401
 from dl_condind.methods import training
-from dl_condind.methods import vae  # noqa: F401
 from dl_condind.utils import configs
 
 STEP = training.STEP
+
+for _module in dl_condind.MODELS.values():  # Gin knows their names from here on.
+  importlib.import_module(_module)
 
 
 def train_with_gin(

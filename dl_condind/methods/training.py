@@ -104,7 +104,7 @@ def run(
   config: configs.Config,
   model_dir: pathlib.Path,
   overwrite: bool = False,
-  show: training_progress.Show = training_progress.LOG,
+  show: training_progress.Show | None = None,
 ) -> bool:
   """Trains a model that is built, or continues where an interrupted call stopped, and records it.
 
@@ -118,7 +118,7 @@ def run(
     config: All of that in words: the identity of the run, and what its record says of it.
     model_dir: Folder of the run.
     overwrite: Whether to delete a run that is there and start again.
-    show: What shows how far the training has come.
+    show: What shows how far the training has come; None stands for lines of the log.
 
   Returns:
     Whether anything was left to do.
@@ -142,7 +142,7 @@ def run(
         return False
       described = run_config.describe_training(config.values, provenance["source"])
       logging.info("Training %s.", described)
-      _train(model, dataset, settings, model_dir, interruption, show)
+      _train(model, dataset, settings, model_dir, interruption, show or training_progress.LOG)
       saved_models.export(model, model_dir / "saved_model")
       batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.evaluation_data)
       noise_seed, num_batches = seeds.evaluation_noise, settings.eval_steps

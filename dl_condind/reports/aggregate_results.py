@@ -14,9 +14,10 @@ from dl_condind.utils import files
 from dl_condind.utils import json_objects
 from dl_condind.utils import results
 from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
 from dl_condind.utils import training_logs
 
-DEFAULT_PATTERN = "output/**/metrics/*/*/results/aggregate/evaluation.json"
+DEFAULT_PATTERN = f"output/**/{run_folder.EVALUATIONS}"
 
 _FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed", "steps")
 
@@ -66,8 +67,9 @@ def aggregate(result_file_pattern: str | os.PathLike, output_path: str | os.Path
   _write_csv(output_path.with_suffix(".csv"), rows, first=["path"])
   runs: dict[str, _Row] = {}
   for path, row in zip(map(pathlib.Path, paths), rows, strict=True):
-    if path.match("metrics/*/*/results/aggregate/evaluation.json"):
-      _add_evaluation(runs, path.parents[5].as_posix(), path, row)
+    if found := run_folder.evaluated(path):
+      run, *evaluation = found
+      _add_evaluation(runs, run.path.as_posix(), evaluation, row)
   if runs:
     table = [runs[run] for run in sorted(runs, key=_natural_order)]
     _write_csv(output_path.with_name(f"{output_path.stem}_runs.csv"), table, _FIRST_COLUMNS)
@@ -97,14 +99,15 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   """
   directory = pathlib.Path(directory)
   rows: dict[str, _Row] = {}
-  for path in _below(directory, "model/results/aggregate/train.json"):
-    run = path.parents[3].relative_to(directory).as_posix()
-    record = results.read_aggregate(path)
-    rows[run] = _new_row(run, record)
-    rows[run] |= _end_of_log(path.parents[2], measures.logged(run_config.kind(record)))
-  for path in _below(directory, "metrics/*/*/results/aggregate/evaluation.json"):
-    run = path.parents[5].relative_to(directory).as_posix()
-    _add_evaluation(rows, run, path, results.read_aggregate(path))
+  for run in run_folder.trained_below(directory):
+    name = run.path.relative_to(directory).as_posix()
+    record = results.read_record(run.model.path, "train")
+    rows[name] = _new_row(name, record)
+    rows[name] |= _end_of_log(run.model, measures.logged(run_config.kind(record)))
+  for path in run_folder.evaluations_below(directory):
+    run, *evaluation = run_folder.evaluated(path)
+    name = run.path.relative_to(directory).as_posix()
+    _add_evaluation(rows, name, evaluation, results.read_aggregate(path))
   if not rows:
     raise errors.ConfigError(f"No trained run in {directory}: is it the right folder?")
   table = [rows[run] for run in sorted(rows, key=_natural_order)]
@@ -146,11 +149,11 @@ def _value(column: str, text: str) -> object:
 
 
 def _add_evaluation(
-  rows: dict[str, _Row], run: str, path: pathlib.Path, record: Mapping[str, object]
+  rows: dict[str, _Row], run: str, evaluation: Sequence[str], record: Mapping[str, object]
 ) -> None:
   """Adds the record of an evaluation to the row of its run, which is made where absent."""
   row = rows.get(run) or rows.setdefault(run, _new_row(run, record))
-  name = f"{path.parents[3].name}.{path.parents[2].name}"  # Representation and metric.
+  name = ".".join(evaluation)  # Representation and metric.
   prefixes = {"evaluation_results.": f"{name}.", "evaluation_config.": f"{name}.config."}
   for key, value in record.items():
     for prefix, column in prefixes.items():
@@ -158,11 +161,11 @@ def _add_evaluation(
         row[f"{column}{key.removeprefix(prefix)}"] = value
 
 
-def _end_of_log(model_dir: pathlib.Path, names: Sequence[str]) -> _Row:
+def _end_of_log(training: run_folder.StageFolder, names: Sequence[str]) -> _Row:
   """Returns scalars at the end of a training's log, if it is there."""
-  if not names or not (model_dir / training_logs.NAME).is_file():
+  if not names or not training.log.is_file():
     return {}
-  log = training_logs.read(model_dir)
+  log = training_logs.read(training.path)
   ends = training_logs.end_means(log, names)
   drifts = training_logs.drifts(log, names)
   ends |= {f"{name}_drift": drift for name, drift in drifts.items()}
@@ -176,11 +179,6 @@ def _new_row(run: str, record: Mapping[str, object]) -> _Row:
     "steps": record.get("train_results.global_step"),
     **{k: v for k, v in record.items() if k.startswith(_TRAIN_PARTS)},
   }
-
-
-def _below(directory: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-  found = glob.glob(f"**/{pattern}", root_dir=directory, recursive=True)
-  return [directory / path for path in sorted(found)]
 
 
 def _natural_order(run: str) -> list[tuple[bool, int, str]]:

@@ -15,7 +15,7 @@ FALLS, RISES, CHANGES = "falls", "rises", "changes"
 OWN, TERMS, NOWHERE = "own", "terms", ""
 UNIT_OF_LOSS = "unit of the reconstruction loss"
 
-_REPRESENTATIONS = ("mean", "sampled")
+REPRESENTATIONS = ("mean", "sampled")
 _LOG, _DRIFT = "train_log.", "_drift"
 
 
@@ -67,7 +67,7 @@ class Measure:
     """The columns that may hold it, in the order of preference."""
     if not self.column.startswith("*"):
       return (self.column,)
-    return tuple(self.column.replace("*", name, 1) for name in _REPRESENTATIONS)
+    return tuple(self.column.replace("*", name, 1) for name in REPRESENTATIONS)
 
   @property
   def metric(self) -> str:

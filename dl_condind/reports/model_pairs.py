@@ -18,16 +18,12 @@ def choose(settings: study_runs.Settings) -> Pair | None:
   if there are any, and of the same seed if there is one.
   """
   for runs in settings.values():
-    stored = [run for run in runs if (_saved_model(run) / files.MANIFEST).is_file()]
+    stored = [run for run in runs if (run.model.saved_model / files.MANIFEST).is_file()]
     extremes = study_runs.extremes(stored)
     if extremes:
       pairs = [(low, high) for low in extremes[0] for high in extremes[1]]
       return min(pairs, key=_preference)
   return None
-
-
-def _saved_model(run: study_runs.Run):
-  return run.folder / "model" / "saved_model"
 
 
 def _preference(pair: Pair) -> tuple[bool, bool]:

@@ -9,8 +9,8 @@ from dl_condind.reports import grouping
 from dl_condind.reports import study_runs
 from dl_condind.studies import run_state
 from dl_condind.utils import errors
-from dl_condind.utils import json_objects
 from dl_condind.utils import results
+from dl_condind.utils import run_folder
 from dl_condind.utils import training_logs
 
 _Settings = dict[str, list[study_runs.Run]]
@@ -84,24 +84,22 @@ def read_unfinished(study_dir: str | os.PathLike) -> list[study_runs.Run]:
     DatasetError: If what a run left is damaged.
   """
   study_dir = pathlib.Path(study_dir)
-  begun = {path.parents[1] for path in study_dir.glob("**/model/run.json")}
-  for name in run_state.ENDS:
-    begun |= {path.parent for path in study_dir.glob(f"**/{name}")}
   runs = []
-  for folder in sorted(begun):
-    if not results.is_complete(folder / "model", "train"):
-      identity = _read_object(folder / "model" / "run.json")
+  for folder in run_folder.begun_below(study_dir):
+    if not results.is_complete(folder.model.path, "train"):
+      path = folder.model.identity
+      identity = results.read_object(path, "start its run anew") if path.is_file() else {}
       row = {f"train_config.{k}": v for k, v in identity.items() if not k.startswith("runtime.")}
-      name = folder.relative_to(study_dir).as_posix()
-      runs.append(study_runs.Run(name, folder, row, {}, *_end(folder)))
+      name = folder.path.relative_to(study_dir).as_posix()
+      runs.append(study_runs.Run(name, folder.path, row, {}, *_end(folder)))
   return runs
 
 
-def _end(folder: pathlib.Path) -> tuple[str, str]:
+def _end(folder: run_folder.RunFolder) -> tuple[str, str]:
   """Returns the state of a run that is not trained, and what is known of it."""
-  if state := run_state.end_of(folder):
-    return state, f"{state}: {run_state.why(folder)['message']}".rstrip(".")
-  step = training_logs.last_step(folder / "model")
+  if state := run_state.end_of(folder.path):
+    return state, f"{state}: {run_state.why(folder.path)['message']}".rstrip(".")
+  step = training_logs.last_step(folder.model.path)
   return study_runs.UNFINISHED, f"training not finished, its log ends at step {step}"
 
 
@@ -117,11 +115,3 @@ def without_repetitions(
       problem = f"repeats run {counted.name} (same configuration and seed), which counts"
       repeated.append(dataclasses.replace(run, state=study_runs.REPEATED, problem=problem))
   return list(first.values()), repeated
-
-
-def _read_object(path: pathlib.Path) -> dict[str, object]:
-  """Reads a JSON object, empty where there is no file."""
-  try:
-    return json_objects.read(path) if path.is_file() else {}
-  except ValueError as error:
-    raise errors.DatasetError(f"{path} is damaged ({error}); start its run anew.") from error

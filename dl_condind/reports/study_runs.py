@@ -12,6 +12,7 @@ from dl_condind.reports import aggregate_results
 from dl_condind.reports import measures
 from dl_condind.utils import results
 from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
 
 TRAINED, REPEATED, UNFINISHED, DIVERGED = "trained", "repeated", "unfinished", "diverged"
 FAILED, FOREIGN = "failed", "foreign"
@@ -50,10 +51,14 @@ class Run:
   problem: str = ""
 
   @property
+  def model(self) -> run_folder.StageFolder:
+    """The folder of its training."""
+    return run_folder.RunFolder(self.folder).model
+
+  @property
   def config(self) -> dict[str, str]:
     """The training's gin keys and values, as gin writes them."""
-    prefix = "train_config."
-    return {k.removeprefix(prefix): str(v) for k, v in self.row.items() if k.startswith(prefix)}
+    return {key: str(value) for key, value in run_config.of_record(self.row).items()}
 
   @property
   def noise_correlation(self) -> str:
@@ -123,7 +128,9 @@ class Run:
 
   def evaluation_setting(self, metric: str, key: str, absent: object) -> object:
     """Returns a setting that a metric was computed with; `absent` if it is not recorded."""
-    columns = (f"{name}.{metric}.config.{key}" for name in ("mean", "sampled", "model"))
+    columns = (
+      f"{name}.{metric}.config.{key}" for name in (*measures.REPRESENTATIONS, run_folder.MODEL)
+    )
     values = (self.row[column] for column in columns if self.row.get(column) is not None)
     return next((run_config.literal(str(value)) for value in values), absent)
 
@@ -152,8 +159,9 @@ def read_runs(study_dir: str | os.PathLike) -> list[Run]:
   runs = []
   for row in aggregate_results.runs_table(study_dir):
     folder = study_dir / row["run"]
-    trained = results.is_complete(folder / "model", "train")
-    provenance = results.read_provenance(folder / "model", "train") if trained else {}
+    model_dir = run_folder.RunFolder(folder).model.path
+    is_trained = results.is_complete(model_dir, "train")
+    provenance = results.read_provenance(model_dir, "train") if is_trained else {}
     name = study_dir.resolve().name if row["run"] == "." else row["run"]
     runs.append(Run(name, folder, row, provenance))
   return runs

@@ -24,6 +24,6 @@ def load_data(
     DatasetError: If a file that describes the data set cannot be read.
 
   >>> load_data("dsprites_full").factor_names
-  ['shape', 'scale', 'orientation', 'position_x', 'position_y']
+  ['shape', 'scale', 'orientation', 'posX', 'posY']
   """
   return named_data.get_named_ground_truth_data(name, factor_distribution, options)

@@ -10,8 +10,10 @@ from dl_condind.methods import descriptions
 from dl_condind.methods import optimizers
 from dl_condind.methods import training
 from dl_condind.methods import training_progress
+from dl_condind.runs import load
 from dl_condind.runs import run
 from dl_condind.utils import errors
+from dl_condind.utils import run_folder
 
 
 def train(
@@ -82,7 +84,7 @@ def train(
   )
   config = descriptions.describe(model, data, settings)
   training.build(model, data, settings)
-  model_dir = pathlib.Path(directory) / "model"
+  model_dir = run_folder.RunFolder(pathlib.Path(directory)).model.path
   show = training_progress.in_python(steps)
   is_new = training.run(model, data, settings, config, model_dir, overwrite, show)
-  return run.load(directory, trust_model=is_new)  # What this call wrote needs no check.
+  return load.load(directory, trust_model=is_new)  # What this call wrote needs no check.

@@ -20,6 +20,7 @@ from dl_condind.studies import run_state
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import processes
+from dl_condind.utils import run_folder
 
 GRACE = 60.0  # seconds from SIGTERM, at which a training saves a checkpoint, to SIGKILL
 
@@ -110,7 +111,7 @@ class Attempt:
     self._stop_time: float | None = None
     num_threads = run_state.num_threads(job.folder) or limits.num_threads
     command = [*job.command, *_threads_binding(job, num_threads)]
-    log = pathlib.Path(job.folder) / run_state.LOG
+    log = run_folder.RunFolder(pathlib.Path(job.folder)).log
     with files.clear_write_errors(log):
       log.parent.mkdir(parents=True, exist_ok=True)
       with open(log, "ab") as file:

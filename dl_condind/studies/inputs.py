@@ -18,6 +18,7 @@ from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
 from dl_condind.utils import gin_types
+from dl_condind.utils import run_folder
 from dl_condind.utils import stages
 
 _Config = tuple[Sequence[str], Sequence[str]]
@@ -50,9 +51,7 @@ def check_postprocessing(
   _check_given(config, "gin_config=postprocess/mean.gin")
   values = _dataset_values(config)
   check_models([model_dir])
-  _check_data_of_stage(
-    values, pathlib.Path(model_dir) / "results" / "gin" / "train.gin", output_dir
-  )
+  _check_data_of_stage(values, _train_gin(model_dir), output_dir)
 
 
 def check_evaluation(
@@ -107,7 +106,7 @@ def check_pictured(model_dir: str | os.PathLike, output_dir: str | os.PathLike) 
     DatasetError: If one is missing.
   """
   check_models([model_dir])
-  config = pathlib.Path(model_dir) / "results" / "gin" / "train.gin"
+  config = _train_gin(model_dir)
   _check_data_of_stage({}, config, output_dir)
 
 
@@ -152,13 +151,17 @@ def check_run(
   check_training((gin_files, [*bindings, *gin_bindings]), reads_data=is_read)
 
 
+def _train_gin(model_dir: str | os.PathLike) -> pathlib.Path:
+  return run_folder.StageFolder(pathlib.Path(model_dir)).results.gin_file("train")
+
+
 def _check_given(config: _Config, example: str) -> None:
   if not any(config):
     raise errors.ConfigError(f"There is no configuration: try {example}")
 
 
 def _check_model(folder: pathlib.Path, argument: str) -> None:
-  if not (folder / "saved_model").is_dir():
+  if not run_folder.StageFolder(folder).saved_model.is_dir():
     raise errors.DatasetError(
       f"{argument}={folder}: no model is stored there (it has no folder saved_model); finish the "
       "stage before first, or name its folder."

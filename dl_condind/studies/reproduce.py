@@ -14,8 +14,8 @@ from dl_condind.studies import run_state
 from dl_condind.studies import study
 from dl_condind.utils import configs
 from dl_condind.utils import errors
-from dl_condind.visualize import visualize_infogan
-from dl_condind.visualize import visualize_model
+from dl_condind.utils import run_folder
+from dl_condind.visualize import visualize_run
 
 
 def resolved_config(
@@ -77,36 +77,36 @@ def reproduce(
     DivergedError: If a loss of the training is not finite.
     TryAgainError: If interrupted, the disk is full or another process makes the run.
   """
-  output = pathlib.Path(output_directory)
+  run = run_folder.RunFolder(pathlib.Path(output_directory))
   gin_files, bindings = grid.run(model_num)
   # A mistake in one of them shows before the training, not after it.
   _check_stages(grid, trust_gin_imports)
   config = (gin_files, [*bindings, *gin_bindings], trust_gin_imports)
   configs.parse(*config)
-  with run_state.making(output, grid.settings(model_num, gin_bindings), overwrite):
-    logging.info("Study %s, run %d of %d: %s", grid.name, model_num, grid.num_runs, output)
+  with run_state.making(run.path, grid.settings(model_num, gin_bindings), overwrite):
+    logging.info("Study %s, run %d of %d: %s", grid.name, model_num, grid.num_runs, run.path)
     if model_dir is None:
-      model_dir = output / "model"
+      model_dir = run.model.path
       train.train_with_gin(model_dir, overwrite, *config)
-    _evaluate(grid, pathlib.Path(model_dir), output, overwrite, trust_gin_imports, trust_model)
+    _evaluate(grid, pathlib.Path(model_dir), run, overwrite, trust_gin_imports, trust_model)
 
 
 def _evaluate(
   grid: study.Study,
   model_dir: pathlib.Path,
-  output: pathlib.Path,
+  run: run_folder.RunFolder,
   overwrite: bool,
   trust_gin_imports: bool,
   trust_model: bool,
 ) -> None:
   for name in grid.representations:
-    folder = output / "postprocessed" / name
+    folder = run.representation(name).path
     config = ([study.postprocess_file(name)], (), trust_gin_imports, trust_model)
     postprocess.postprocess_with_gin(model_dir, folder, overwrite, *config)
   evaluations = list(itertools.product(grid.evaluated, grid.metrics))
   for number, (name, metric) in enumerate(evaluations, start=1):
-    folder = output / "postprocessed" / name if grid.representations else model_dir
-    directory = output / "metrics" / name / study.metric_name(metric)
+    folder = run.representation(name).path if grid.representations else model_dir
+    directory = run.metric(name, study.metric_name(metric)).path
     logging.info("[%d/%d] %s", number, len(evaluations), directory)
     config = ([study.metric_file(metric)], (), trust_gin_imports, trust_model)
     try:
@@ -116,17 +116,8 @@ def _evaluate(
         f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of "
         "study.metrics, or change its settings."
       ) from error
-  pictures = output / "visualizations"
-  if grid.representations:
-    visualize_model.visualize_model(
-      model_dir,
-      pictures,
-      overwrite,
-      trust_gin_imports=trust_gin_imports,
-      trust_model=trust_model,
-    )
-  else:
-    visualize_infogan.visualize_infogan([model_dir], pictures, overwrite, trust_model=trust_model)
+  options = (overwrite, trust_gin_imports, trust_model)
+  visualize_run.visualize_run(model_dir, run.pictures, *options)
 
 
 def _check_stages(grid: study.Study, trust_gin_imports: bool) -> None:

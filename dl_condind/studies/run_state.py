@@ -21,19 +21,13 @@ import time
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import json_objects
+from dl_condind.utils import run_folder
 
 DONE, RUNNING, DIVERGED, FAILED, MISSING = "done", "running", "diverged", "failed", "missing"
 STATES = (DONE, RUNNING, FAILED, DIVERGED, MISSING)
-LOG = "log.txt"
 HEADER = "==="  # Of an attempt, in its log.
 
 NUM_THREADS = "model.num_threads"  # Engines set it; it decides a result's last bits only.
-
-_STAGES = ("model", "postprocessed", "metrics", "visualizations")
-_DONE, _DIVERGED, _FAILED = "done.json", "diverged.json", "failed.json"
-
-# The records of runs that are not to be done, each with a `message`, and their states.
-ENDS = {_DIVERGED: DIVERGED, _FAILED: FAILED}
 
 _PATIENCE = 2.0  # seconds, of a run whose lock is looked at by an engine
 
@@ -49,8 +43,7 @@ def state_of(folder: str | os.PathLike, settings: Mapping[str, object]) -> str:
   Raises:
     ConfigError: If the folder cannot be read.
   """
-  folder = os.fspath(folder)
-  if _is_done(folder, settings):
+  if _is_done(_run(folder), settings):
     return DONE
   if is_locked(folder):
     return RUNNING
@@ -59,19 +52,25 @@ def state_of(folder: str | os.PathLike, settings: Mapping[str, object]) -> str:
 
 def end_of(folder: str | os.PathLike) -> str | None:
   """Returns DIVERGED or FAILED if the folder of a run that is not done says so, otherwise None."""
-  found = (state for name, state in ENDS.items() if os.path.isfile(os.path.join(folder, name)))
-  return next(found, None)
+  run = _run(folder)
+  if os.path.isfile(run.diverged):
+    return DIVERGED
+  return FAILED if os.path.isfile(run.failed) else None
 
 
-def _is_done(folder: str, settings: Mapping[str, object]) -> bool:
+def _run(folder: str | os.PathLike) -> run_folder.RunFolder:
+  return run_folder.RunFolder(pathlib.Path(folder))
+
+
+def _is_done(run: run_folder.RunFolder, settings: Mapping[str, object]) -> bool:
   """Returns whether the run was made with these settings and has the record of every stage."""
-  found = _read(os.path.join(folder, _DONE))
+  found = _read(run.done)
   if found.get("settings") != _comparable(settings):
     return False
   records = found.get("records", [])
   if not isinstance(records, list):
     return False
-  return all(os.path.isfile(os.path.join(folder, str(name))) for name in records)
+  return all(os.path.isfile(run.path / str(name)) for name in records)
 
 
 def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
@@ -80,7 +79,7 @@ def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
   return {**settings, "bindings": bindings}
 
 
-def _read(path: str) -> dict[str, object]:
+def _read(path: pathlib.Path) -> dict[str, object]:
   """Reads a JSON object; one that is absent or damaged is empty, so that its run is made again."""
   try:
     return json_objects.read(path)
@@ -107,7 +106,7 @@ def is_locked(folder: str | os.PathLike) -> bool:
 
 def why(folder: str | os.PathLike) -> dict[str, object]:
   """Returns what `diverged.json` or else `failed.json` says, with a `message` in any case."""
-  found = _read(os.path.join(folder, _DIVERGED)) or _read(os.path.join(folder, _FAILED))
+  found = _read(_run(folder).diverged) or _read(_run(folder).failed)
   return {"message": "(its record is damaged)", **found}
 
 
@@ -126,23 +125,23 @@ def making(
     TryAgainError: If another process makes the run.
     DivergedError: If the run has diverged before.
   """
-  folder = pathlib.Path(folder)
+  folder, run = pathlib.Path(folder), _run(folder)
   with contextlib.ExitStack() as stack:
     _lock(stack, folder)
     if overwrite:
       forget(folder)
-    elif (folder / _DIVERGED).is_file():
+    elif run.diverged.is_file():
       raise errors.DivergedError(
         f"{folder} has diverged: {why(folder)['message']} Start it anew with overwrite=True."
       )
     try:
       yield
     except errors.DivergedError as error:
-      files.write_json(folder / _DIVERGED, {"step": error.step, "message": str(error)})
+      files.write_json(run.diverged, {"step": error.step, "message": str(error)})
       raise
-    if not _is_done(os.fspath(folder), settings):
-      files.write_json(folder / _DONE, {"settings": _comparable(settings), **_made(folder)})
-    (folder / _FAILED).unlink(missing_ok=True)
+    if not _is_done(run, settings):
+      files.write_json(run.done, {"settings": _comparable(settings), **_made(run)})
+    run.failed.unlink(missing_ok=True)
 
 
 def _lock(stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
@@ -157,24 +156,20 @@ def _lock(stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
       time.sleep(0.1)
 
 
-def _made(folder: pathlib.Path) -> dict[str, object]:
+def _made(run: run_folder.RunFolder) -> dict[str, object]:
   """Returns the id of a run, a digest of its resolved configuration, and the records it has."""
-  identity = folder / "model" / "run.json"
-  records = [*folder.glob("model/results/aggregate/*.json")]
-  records += folder.glob("*/*/results/aggregate/postprocess.json")
-  records += folder.glob("metrics/*/*/results/aggregate/evaluation.json")
-  records += folder.glob("visualizations/visualization.json")
+  identity = run.model.identity
   return {
     "run_id": files.sha256(identity) if identity.is_file() else None,
-    "records": sorted(path.relative_to(folder).as_posix() for path in records),
+    "records": sorted(path.relative_to(run.path).as_posix() for path in run.records()),
   }
 
 
 def forget(folder: pathlib.Path) -> None:
   """Deletes how a run ended. The caller holds its lock."""
   with files.clear_write_errors(folder):
-    for name in (_DONE, _DIVERGED, _FAILED):
-      (folder / name).unlink(missing_ok=True)
+    for path in (_run(folder).done, _run(folder).diverged, _run(folder).failed):
+      path.unlink(missing_ok=True)
 
 
 def clear(folder: str | os.PathLike) -> None:
@@ -188,9 +183,9 @@ def clear(folder: str | os.PathLike) -> None:
     return
   with files.locked(folder):
     forget(folder)
-    for name in _STAGES:
-      if (folder / name).is_dir():
-        files.remove_directory(folder / name)
+    for path in _run(folder).stages():
+      if path.is_dir():
+        files.remove_directory(path)
 
 
 def give_up(folder: str | os.PathLike, exit_code: int, message: str, num_attempts: int) -> None:
@@ -207,12 +202,12 @@ def give_up(folder: str | os.PathLike, exit_code: int, message: str, num_attempt
     ConfigError: If the folder cannot be written.
   """
   record = {"exit_code": exit_code, "message": message, "attempts": num_attempts}
-  files.write_json(pathlib.Path(folder) / _FAILED, record)
+  files.write_json(_run(folder).failed, record)
 
 
 def num_threads(folder: str | os.PathLike) -> int | None:
   """Returns the number of threads that a run was begun with, None if it was not begun."""
-  found = _read(os.path.join(folder, "model", "run.json")).get(NUM_THREADS)
+  found = _read(_run(folder).model.identity).get(NUM_THREADS)
   is_number = isinstance(found, str) and found.isdecimal() and len(found) < 10
   return int(found) if is_number else None
 
@@ -220,7 +215,7 @@ def num_threads(folder: str | os.PathLike) -> int | None:
 def last_line(folder: str | os.PathLike) -> str:
   """Returns the last line of a run's log, without reading all of it."""
   try:
-    with open(os.path.join(folder, LOG), "rb") as log:
+    with open(_run(folder).log, "rb") as log:
       log.seek(0, os.SEEK_END)
       log.seek(max(0, log.tell() - 4000))
       lines = log.read().decode(errors="replace").split("\n")

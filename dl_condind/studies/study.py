@@ -17,6 +17,7 @@ from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
 from dl_condind.utils import gin_types
+from dl_condind.utils import run_folder
 
 GIN_FILE = "gin_file"
 BINDINGS = "bindings"
@@ -58,7 +59,7 @@ class Study:
   @property
   def evaluated(self) -> tuple[str, ...]:
     """Names of what metrics take: the representations, or `model`."""
-    return self.representations or ("model",)
+    return self.representations or (run_folder.MODEL,)
 
   @functools.cached_property
   def model_nums(self) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import json_objects
+from dl_condind.utils import run_folder
 
 _DISTRIBUTIONS = (
   "gin-config",
@@ -42,6 +43,7 @@ _DISTRIBUTIONS = (
   "tensorflow_probability",
 )
 _MODEL_DIGEST = "saved_model_sha256"  # In the provenance of a step that stores a model.
+_REMEDY = "run its stage again"
 _STORE_MODELS = ("postprocess", "train")  # Those steps, the later one first.
 
 
@@ -75,27 +77,25 @@ def write_results(
     "provenance": _flat(provenance),
   }
   if previous is not None:
-    files.verify_manifest(pathlib.Path(previous) / "results")
-  with files.atomic_directory(pathlib.Path(directory) / "results") as folder:
+    files.verify_manifest(_record(previous).path)
+  with files.atomic_directory(_record(directory).path) as folder:
     if previous is not None:
       skip_manifest = shutil.ignore_patterns(files.MANIFEST)
-      shutil.copytree(
-        pathlib.Path(previous) / "results", folder, ignore=skip_manifest, dirs_exist_ok=True
-      )
-    for name in ("gin", "json", "aggregate"):
-      (folder / name).mkdir(exist_ok=True)
-    (folder / "gin" / f"{step}.gin").write_text(config.text, encoding="utf-8")
+      shutil.copytree(_record(previous).path, folder, ignore=skip_manifest, dirs_exist_ok=True)
+    record = run_folder.RecordFolder(folder)
+    _write(record.gin_file(step), config.text)
     for part, values in parts.items():
-      _write(folder / "json" / f"{step}_{part}.json", values)
+      _write(record.part(step, part), _json(values))
     aggregate = {}
-    for path in sorted((folder / "json").iterdir()):
-      aggregate |= {f"{path.stem}.{key}": value for key, value in _read(path).items()}
-    _write(folder / "aggregate" / f"{step}.json", aggregate)
+    for path in record.parts():
+      values = read_object(path, _REMEDY, nan_is_none=True)
+      aggregate |= {f"{path.stem}.{key}": value for key, value in values.items()}
+    _write(record.flat(step), _json(aggregate))
 
 
 def is_complete(directory: str | os.PathLike, step: str) -> bool:
   """Returns whether a stage's folder holds the record of a step."""
-  return (pathlib.Path(directory) / "results" / "aggregate" / f"{step}.json").is_file()
+  return _record(directory).flat(step).is_file()
 
 
 def read_results(directory: str | os.PathLike, step: str) -> dict[str, object]:
@@ -104,9 +104,7 @@ def read_results(directory: str | os.PathLike, step: str) -> dict[str, object]:
   Raises:
     DatasetError: If the record is missing or damaged.
   """
-  folder = pathlib.Path(directory) / "results"
-  files.verify_manifest(folder)
-  return _read(folder / "json" / f"{step}_results.json")
+  return _read_part(directory, step, "results")
 
 
 def read_provenance(directory: str | os.PathLike, step: str) -> dict[str, object]:
@@ -115,9 +113,17 @@ def read_provenance(directory: str | os.PathLike, step: str) -> dict[str, object
   Raises:
     DatasetError: If the record is missing or damaged.
   """
-  folder = pathlib.Path(directory) / "results"
-  files.verify_manifest(folder)
-  return _read(folder / "json" / f"{step}_provenance.json")
+  return _read_part(directory, step, "provenance")
+
+
+def _record(directory: str | os.PathLike) -> run_folder.RecordFolder:
+  return run_folder.StageFolder(pathlib.Path(directory)).results
+
+
+def _read_part(directory: str | os.PathLike, step: str, part: str) -> dict[str, object]:
+  record = _record(directory)
+  files.verify_manifest(record.path)
+  return read_object(record.part(step, part), _REMEDY, nan_is_none=True)
 
 
 def model_provenance(path: str | os.PathLike) -> dict[str, str]:
@@ -147,17 +153,22 @@ def check_recorded_model(path: str | os.PathLike) -> None:
   Raises:
     DatasetError: If it is another one, or the record is damaged.
   """
-  path = pathlib.Path(path)
-  step = next((step for step in _STORE_MODELS if is_complete(path.parent, step)), None)
+  stage = run_folder.StageFolder(pathlib.Path(path).parent)
+  step = next((step for step in _STORE_MODELS if stage.results.flat(step).is_file()), None)
   if step is None:
     return
-  record = read_aggregate(path.parent / "results" / "aggregate" / f"{step}.json")
+  record = read_record(stage.path, step)
   recorded = record.get(f"{step}_provenance.{_MODEL_DIGEST}")
   if recorded not in (None, files.manifest_digest(path)):
     raise errors.DatasetError(
-      f"{path} is not the model that {path.parent / 'results'} was written with: restore it, or "
+      f"{path} is not the model that {stage.results.path} was written with: restore it, or "
       f"delete it and run the {step} stage again."
     )
+
+
+def read_record(directory: str | os.PathLike, step: str) -> dict[str, object]:
+  """Reads the flat record of a step and of those before it; errors as `read_aggregate`."""
+  return read_aggregate(_record(directory).flat(step))
 
 
 def read_aggregate(path: str | os.PathLike) -> dict[str, object]:
@@ -166,11 +177,10 @@ def read_aggregate(path: str | os.PathLike) -> dict[str, object]:
   Raises:
     DatasetError: If it is missing or damaged.
   """
-  path = pathlib.Path(path)
-  folder = path.parent.parent
+  folder = pathlib.Path(path).parent.parent
   if (folder / files.MANIFEST).is_file():  # The records of disentanglement_lib have none.
     files.verify_manifest(folder)
-  return _read(path)
+  return read_object(path, _REMEDY, nan_is_none=True)
 
 
 def provenance(
@@ -246,16 +256,31 @@ def _plain(key: str, value: object) -> object:
   raise TypeError(f"{key} is a {type(value).__name__}, which JSON cannot hold.")
 
 
-def _write(path: pathlib.Path, values: Mapping[str, object]) -> None:
-  text = json.dumps(values, indent=2, sort_keys=True, allow_nan=False)
-  path.write_text(f"{text}\n", encoding="utf-8")
+def _json(values: Mapping[str, object]) -> str:
+  return json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
-def _read(path: pathlib.Path) -> dict[str, object]:
-  """Reads a JSON object, in which NaN and infinity (disentanglement_lib writes them) are None."""
+def _write(path: pathlib.Path, text: str) -> None:
+  path.parent.mkdir(exist_ok=True)
+  path.write_text(text, encoding="utf-8")
+
+
+def read_object(
+  path: str | os.PathLike, remedy: str, nan_is_none: bool = False
+) -> dict[str, object]:
+  """Reads a JSON object. NaN and infinity, which disentanglement_lib writes, may stand for None.
+
+  Args:
+    path: The file.
+    remedy: What to do where it cannot be read, for the message.
+    nan_is_none: As `json_objects.parse`.
+
+  Raises:
+    DatasetError: If the file is missing or damaged.
+  """
   try:
-    return json_objects.read(path, nan_is_none=True)
+    return json_objects.read(path, nan_is_none)
   except FileNotFoundError as error:
-    raise errors.DatasetError(f"{path} is missing; run its stage again.") from error
+    raise errors.DatasetError(f"{path} is missing; {remedy}.") from error
   except ValueError as error:
-    raise errors.DatasetError(f"{path} is damaged ({error}); run its stage again.") from error
+    raise errors.DatasetError(f"{path} is damaged ({error}); {remedy}.") from error

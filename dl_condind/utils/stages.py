@@ -19,6 +19,7 @@ from dl_condind.utils import files
 from dl_condind.utils import gin_types
 from dl_condind.utils import results
 from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
 
 _IMPORTS = ("import ", "from ")
 
@@ -89,7 +90,7 @@ def stage(
       if made.is_complete:
         logging.info("%s is complete.", directory)
       else:  # First, so that what an interruption leaves does not pass for complete.
-        files.remove_directory(directory / "results")
+        files.remove_directory(run_folder.StageFolder(directory).results.path)
     yield made
 
 
@@ -140,18 +141,16 @@ def check_folder(path: str | os.PathLike, argument: str | None = None) -> None:
 
 def representations_in(input_dir: pathlib.Path) -> list[str]:
   """Returns the subfolders of input_dir that are representations, or [""] if it is one itself."""
-  found = sorted(path.parent.name for path in input_dir.glob("*/saved_model"))
-  return [""] if (input_dir / "saved_model").is_dir() or not found else found
+  found = run_folder.stages_in(input_dir)
+  is_one = run_folder.StageFolder(input_dir).saved_model.is_dir()
+  return [""] if is_one or not found else [stage.path.name for stage in found]
 
 
 def config_of(folder: pathlib.Path) -> pathlib.Path:
-  """Returns the gin file saved with a stored model or representation.
-
-  It is `postprocess.gin`, or `train.gin` of an InfoGAN's folder, which has no representation.
-  """
-  saved = folder / "results" / "gin"
-  is_model = (saved / "train.gin").is_file() and not (saved / "postprocess.gin").is_file()
-  return saved / ("train.gin" if is_model else "postprocess.gin")
+  """Returns the gin file saved with a representation, or with a model that metrics take itself."""
+  stage = run_folder.StageFolder(folder)
+  trained, made = stage.results.gin_file("train"), stage.results.gin_file("postprocess")
+  return trained if trained.is_file() and not made.is_file() else made
 
 
 def matching_representations(patterns: Sequence[str]) -> list[pathlib.Path]:
@@ -168,7 +167,7 @@ def matching_representations(patterns: Sequence[str]) -> list[pathlib.Path]:
       f"udr compares at least two models, {', '.join(patterns)} names {len(folders)} folders."
     )
   for folder in folders:
-    if not (folder / "saved_model" / files.MANIFEST).is_file():
+    if not (run_folder.StageFolder(folder).saved_model / files.MANIFEST).is_file():
       raise errors.DatasetError(f"No complete representation at {folder}: finish it before.")
   return folders
 
@@ -225,7 +224,7 @@ def check_previous(config_file: str | os.PathLike) -> None:
     DatasetError: If it or the folder of the stage is missing.
   """
   path = pathlib.Path(config_file)
-  check_folder(path.parents[2])
+  check_folder(run_folder.stage_of(path).path)
   if not path.is_file():
     raise errors.DatasetError(f"No {path}: finish the stage before first.")
 
@@ -247,7 +246,7 @@ def dataset_bindings(config_file: str | os.PathLike) -> dict[str, str]:
     DatasetError: If the record of the stage is missing or damaged.
   """
   path = pathlib.Path(config_file)
-  record = results.read_aggregate(path.parents[1] / "aggregate" / f"{path.stem}.json")
+  record = results.read_record(run_folder.stage_of(path).path, path.stem)
   prefix = f"{path.stem}_config."
   saved = {key.removeprefix(prefix): str(record[key]) for key in record if key.startswith(prefix)}
   for key, value in saved.items():

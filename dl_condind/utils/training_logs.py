@@ -10,8 +10,9 @@ import numpy as np
 
 from dl_condind.utils import errors
 from dl_condind.utils import json_objects
+from dl_condind.utils import run_folder
 
-NAME = "train_log.jsonl"
+NAME = run_folder.TRAIN_LOG
 END_SHARE = 0.2  # of the lines
 NUM_BLOCKS = 20
 
@@ -28,7 +29,7 @@ def read(model_dir: str | os.PathLike) -> dict[str, np.ndarray]:
   Raises:
     DatasetError: If the log is missing, empty or damaged.
   """
-  path = pathlib.Path(model_dir) / NAME
+  path = run_folder.StageFolder(pathlib.Path(model_dir)).log
   if not path.is_file():
     raise errors.DatasetError(f"No {path}: name the folder of a trained model.")
   try:
@@ -49,7 +50,7 @@ def _scalars(name: str, values: Sequence[object]) -> np.ndarray:
 
 def whole_lines(model_dir: str | os.PathLike) -> list[tuple[int, str]]:
   """Returns (step, line) of each line of the log that is whole and undamaged."""
-  path = pathlib.Path(model_dir) / NAME
+  path = run_folder.StageFolder(pathlib.Path(model_dir)).log
   found = []
   for line in path.read_bytes().splitlines() if path.is_file() else ():
     with contextlib.suppress(ValueError):

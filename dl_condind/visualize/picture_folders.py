@@ -9,10 +9,11 @@ import pathlib
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 from dl_condind.utils import files
-from dl_condind.utils import json_objects
+from dl_condind.utils import results
+from dl_condind.utils import run_folder
 from dl_condind.utils import temporary_folders
 
-SETTINGS = "visualization.json"
+SETTINGS = run_folder.PICTURE_SETTINGS
 
 
 def check_in(lowest: int, highest: int, **settings: int) -> None:
@@ -45,12 +46,7 @@ def is_complete(output_dir: pathlib.Path, settings: Mapping[str, object], overwr
   if overwrite:
     return False
   files.verify_manifest(output_dir)
-  try:
-    found = json_objects.read(path)
-  except ValueError as error:
-    raise errors.DatasetError(
-      f"{path} is damaged ({error}): make the pictures again with overwrite=True."
-    ) from error
+  found = results.read_object(path, "make the pictures again with overwrite=True")
   changed = [key for key in settings if found.get(key) != settings[key]]
   if changed:
     raise errors.ConfigError(

@@ -12,9 +12,9 @@ from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import losses
 from dl_condind.methods import model_errors
 from dl_condind.methods import saved_models
-from dl_condind.methods import stored_infogan
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import run_folder
 from dl_condind.utils import stages
 
 
@@ -38,14 +38,14 @@ class StoredModel:
       ConfigError: If its configuration is, it is an InfoGAN, or its data set needs an import that
         is not trusted.
     """
-    model_dir = pathlib.Path(model_dir)
-    self._model = saved_models.load(model_dir / "saved_model")  # It owns the weights.
+    folder = run_folder.StageFolder(pathlib.Path(model_dir))
+    self._model = saved_models.load(folder.saved_model)  # It owns the weights.
     self._signatures = self._model.signatures
-    if stored_infogan.is_infogan(self._signatures):
+    if "gaussian_encoder" not in self._signatures:
       raise errors.ConfigError(
-        f"{model_dir} holds an InfoGAN: make its pictures with dl_condind_visualize_infogan."
+        f"{model_dir} holds no VAE: make pictures of an InfoGAN with dl_condind_visualize_infogan."
       )
-    config = model_dir / "results" / "gin" / "train.gin"
+    config = folder.results.gin_file("train")
     if not config.is_file():
       raise errors.DatasetError(f"No {config}: finish the training first.")
     self._activation = configs.query(config, "reconstruction_loss.activation")

@@ -13,6 +13,7 @@ from dl_condind.utils import files
 from dl_condind.utils import priors
 from dl_condind.utils import results
 from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
 from dl_condind.utils import training_logs
 from dl_condind.visualize import figures
 from dl_condind.visualize import image_grids
@@ -62,7 +63,9 @@ def visualize_infogan(
   limit = min(priors.traversal_limit(_prior(folder)) for folder in folders)
   logs = [training_logs.read(folder) for folder in folders]
   settings = {
-    "input_sha256": [files.manifest_digest(folder / "saved_model") for folder in folders],
+    "input_sha256": [
+      files.manifest_digest(run_folder.StageFolder(folder).saved_model) for folder in folders
+    ],
     "num_frames": num_frames,
     "fps": fps,
     "random_seed": infogan_pictures.SEED,
@@ -86,7 +89,9 @@ def _load(folders: Sequence[pathlib.Path]) -> infogan_pictures.Models:
   """Returns models with codes of the same sizes, each under a title of its own."""
   models, sizes = {}, set()
   for folder in folders:
-    model = stored_infogan.StoredInfoGAN(saved_models.load(folder / "saved_model"))
+    model = stored_infogan.StoredInfoGAN(
+      saved_models.load(run_folder.StageFolder(folder).saved_model)
+    )
     sizes.add((model.num_continuous, model.num_categories, model.num_noise))
     title = _title(folder)
     models[title if title not in models else f"{title} ({folder})"] = model
@@ -99,8 +104,7 @@ def _load(folders: Sequence[pathlib.Path]) -> infogan_pictures.Models:
 
 
 def _config(folder: pathlib.Path) -> dict[str, object]:
-  record = results.read_aggregate(folder / "results" / "aggregate" / "train.json")
-  return run_config.of_record(record)
+  return run_config.of_record(results.read_record(folder, "train"))
 
 
 def _prior(folder: pathlib.Path) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from dl_condind.methods import saved_models
 from dl_condind.utils import files
+from dl_condind.utils import run_folder
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import picture_folders
 from dl_condind.visualize import stored_models
@@ -69,7 +70,7 @@ def visualize_model(
   with saved_models.trusting(trust_model):
     model = stored_models.StoredModel(model_dir, trust_gin_imports)
   settings = {
-    "input_sha256": files.manifest_digest(model_dir / "saved_model"),
+    "input_sha256": files.manifest_digest(run_folder.StageFolder(model_dir).saved_model),
     "num_animations": num_animations,
     "num_frames": num_frames,
     "fps": fps,

@@ -107,6 +107,7 @@ def test_stopped_and_continued_run_is_bit_identical(tiny, tmp_path):
     assert records[0][key] == records[1][key]
 
 
+@pytest.mark.slow
 def test_two_seeds_differ_and_one_repeats(tiny, tmp_path):
   digests = []
   for index, seed in enumerate([0, 0, 1]):
@@ -115,6 +116,7 @@ def test_two_seeds_differ_and_one_repeats(tiny, tmp_path):
   assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_kills_do_not_change_the_result(tiny, tmp_path):
   bindings = [*tiny, "model.training_steps = 400"]
   run(tmp_path / "whole", bindings)
@@ -145,6 +147,7 @@ def test_kills_do_not_change_the_result(tiny, tmp_path):
   assert variables[0] == variables[1]
 
 
+@pytest.mark.slow
 def test_jit_compiled_training_runs(tiny, tmp_path):
   run(tmp_path, [*tiny, "model.jit_compile = True"])
   assert results.read_results(tmp_path, "train")["global_step"] == 6

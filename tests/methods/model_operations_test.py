@@ -186,7 +186,8 @@ def test_models_of_every_family_load(posterior, tmp_path):
   model.build((4, 4, 1), seed=0)
   saved_models.export(model, tmp_path / "model")
   images = tf.random.stateless_uniform([5, 4, 4, 1], [0, 0])
-  encoded = saved_models.load(tmp_path / "model").encode(images)
+  stored = saved_models.load(tmp_path / "model")  # It owns the weights.
+  encoded = stored.encode(images)
   _, *parameters = model.encode(images)
   np.testing.assert_array_equal(encoded["scale_tril"], posterior.scale_tril(*parameters))
   np.testing.assert_array_equal(encoded["logvar"], posterior.marginal_logvar(*parameters))

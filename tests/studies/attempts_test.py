@@ -130,7 +130,7 @@ def test_a_run_that_another_process_makes_is_waited_for(tmp_path):
   while not run_state.is_locked(waited.folder):
     time.sleep(0.01)
   assert attempts.make(waited, attempts.Limits()) == run_state.DONE
-  log = (tmp_path / "3" / run_state.LOG).read_text()
+  log = (tmp_path / "3" / "log.txt").read_text()
   assert log.count(run_state.HEADER) == 1
   while other.poll() is None:
     time.sleep(0.01)

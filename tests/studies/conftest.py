@@ -79,7 +79,7 @@ class ToyDriver:
 
   def attempts_at(self, model_num):
     """Returns the number of attempts at a run."""
-    log = (self.folder / str(model_num) / run_state.LOG).read_text()
+    log = (self.folder / str(model_num) / "log.txt").read_text()
     return log.count(f"{run_state.HEADER} ")
 
   def end(self):

@@ -41,7 +41,7 @@ def test_the_table_of_a_terminal(tmp_path, clock, terminal):
   stream, shown = terminal
   show = progress.Progress({0: "done", 1: "missing", 2: "missing"}, stream)
   show.started(job(tmp_path, 1), 2)
-  log = tmp_path / "1" / run_state.LOG
+  log = tmp_path / "1" / "log.txt"
   log.write_text("=== began\n12:00:00 INFO step 100 of 1000, 10.0 steps/s\n")
   clock[0] += 5
   show.refresh()
@@ -93,7 +93,7 @@ def test_the_status_of_a_study(tmp_path):
   jobs = [job(tmp_path, number) for number in range(30)]
   states = dict.fromkeys(range(30), "missing") | {0: "done", 1: "running", 2: "diverged"}
   states |= dict.fromkeys(range(3, 8), "failed")
-  (tmp_path / "1" / run_state.LOG).write_text("12:00:00 INFO step 5 of 9\n")
+  (tmp_path / "1" / "log.txt").write_text("12:00:00 INFO step 5 of 9\n")
   (tmp_path / "2" / "diverged.json").write_text('{"step": 7, "message": "nan at step 7"}')
   for number in range(3, 8):
     run_state.give_up(jobs[number].folder, 3, "no data", 1)

@@ -152,7 +152,7 @@ def test_a_run_goes_on_with_the_threads_it_was_begun_with(tmp_path):
 
 def test_the_last_line_of_a_log_is_found_without_reading_it(tmp_path):
   assert run_state.last_line(tmp_path) == ""
-  log = tmp_path / run_state.LOG
+  log = tmp_path / "log.txt"
   log.write_text("=== began\n")
   assert run_state.last_line(tmp_path) == ""
   log.write_text("x" * 10_000 + "\nstep 1\nstep 2\n\n=== began again\n")

@@ -114,17 +114,14 @@ def draw_models(
   from dl_condind.visualize import infogan_pictures
 
   titles = [run_config.name_correlation(run.correlation_label) for run in pair]
-  models = [
-    stored_infogan.StoredInfoGAN(saved_models.load(run.folder / "model" / "saved_model"))
-    for run in pair
-  ]
+  models = [stored_infogan.StoredInfoGAN(saved_models.load(run.model.saved_model)) for run in pair]
   starts = infogan_pictures.starts_of(models[0])
   limit = priors.traversal_limit(sentences.continuous_prior(pair[0]))
   values = infogan_pictures.values_between(limit)
   labels = [f"{value:.1f}" for value in values]
   drawn = []
-  if all((run.folder / "model" / training_logs.NAME).is_file() for run in pair):
-    logs = [training_logs.read(run.folder / "model") for run in pair]
+  if all(run.model.log.is_file() for run in pair):
+    logs = [training_logs.read(run.model.path) for run in pair]
     figure = infogan_pictures.losses(dict(zip(titles, logs, strict=True)))
     if figure:
       caption = f"Losses in training (as in Figure 4) of {described}."

@@ -140,7 +140,7 @@ def draw_models(
   from dl_condind.visualize import stored_models  # It needs TensorFlow.
   from dl_condind.visualize import visualize_model
 
-  models = [stored_models.StoredModel(run.folder / "model", trust_gin_imports) for run in pair]
+  models = [stored_models.StoredModel(run.model.path, trust_gin_imports) for run in pair]
   observations = models[0].dataset.sample_observations(_NUM_IMAGES, np.random.RandomState(0))
   labels = [run_config.name_correlation(run.correlation_label) for run in pair]
   rows = {"image": observations}

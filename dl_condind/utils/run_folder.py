@@ -1,0 +1,175 @@
+"""Where things are in the folder of a run, and in that of each of its stages. Nothing else knows.
+
+{run}/model/                              the training
+{run}/postprocessed/{representation}/     a representation
+{run}/metrics/{representation}/{metric}/  a metric; the representation `model` is the model itself
+{run}/visualizations/                     pictures
+{run}/done.json, diverged.json, failed.json, log.txt    see `studies.run_state`
+
+{stage}/results/                          its record, see `results`
+{stage}/saved_model/                      the model that it stored
+{training}/run.json, tf_checkpoint/, train_log.jsonl    identity, checkpoints and log
+"""
+
+from collections.abc import Iterator
+import dataclasses
+import glob
+import os
+import pathlib
+
+MODEL = "model"  # What stands for a representation where a metric takes the model itself.
+TRAIN_LOG = "train_log.jsonl"
+DIVERGED, FAILED = "diverged.json", "failed.json"
+EVALUATIONS = "metrics/*/*/results/aggregate/evaluation.json"
+
+_POSTPROCESSED, _METRICS, _PICTURES = "postprocessed", "metrics", "visualizations"
+_TRAININGS = f"{MODEL}/results/aggregate/train.json"
+_BEGUN = (f"{MODEL}/run.json", DIVERGED, FAILED)
+PICTURE_SETTINGS = "visualization.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordFolder:
+  """The folder of a record, with those of the steps before."""
+
+  path: pathlib.Path
+
+  def gin_file(self, step: str) -> pathlib.Path:
+    """Returns the configuration that a step, such as "train", saved."""
+    return self.path / "gin" / f"{step}.gin"
+
+  def part(self, step: str, part: str) -> pathlib.Path:
+    """Returns one part of the record of a step: "config", "results" or "provenance"."""
+    return self.path / "json" / f"{step}_{part}.json"
+
+  def parts(self) -> list[pathlib.Path]:
+    """Returns the parts of all steps, sorted."""
+    return sorted((self.path / "json").iterdir())
+
+  def flat(self, step: str) -> pathlib.Path:
+    """Returns the flat record of a step and of those before it."""
+    return self.path / "aggregate" / f"{step}.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class StageFolder:
+  """The folder of a training, a representation or a metric."""
+
+  path: pathlib.Path
+
+  @property
+  def saved_model(self) -> pathlib.Path:
+    """Folder of the model that the stage stored."""
+    return self.path / "saved_model"
+
+  @property
+  def results(self) -> RecordFolder:
+    """Folder of the record."""
+    return RecordFolder(self.path / "results")
+
+  @property
+  def identity(self) -> pathlib.Path:
+    """What a training was begun with."""
+    return self.path / "run.json"
+
+  @property
+  def log(self) -> pathlib.Path:
+    """The log of a training."""
+    return self.path / TRAIN_LOG
+
+
+def stage_of(path: str | os.PathLike) -> StageFolder:
+  """Returns the stage in whose record a gin file or a flat record is."""
+  return StageFolder(pathlib.Path(path).parents[2])
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+  """The folder of a run."""
+
+  path: pathlib.Path
+
+  @property
+  def model(self) -> StageFolder:
+    """The training."""
+    return StageFolder(self.path / MODEL)
+
+  def representation(self, name: str) -> StageFolder:
+    """Returns the stage of a representation, such as "mean"."""
+    return StageFolder(self.path / _POSTPROCESSED / name)
+
+  def metric(self, representation: str, name: str) -> StageFolder:
+    """Returns the stage of a metric of a representation."""
+    return StageFolder(self.path / _METRICS / representation / name)
+
+  @property
+  def pictures(self) -> pathlib.Path:
+    """Folder of the pictures."""
+    return self.path / _PICTURES
+
+  @property
+  def done(self) -> pathlib.Path:
+    """What is written when everything is done."""
+    return self.path / "done.json"
+
+  @property
+  def diverged(self) -> pathlib.Path:
+    """What is written when the training diverged."""
+    return self.path / DIVERGED
+
+  @property
+  def failed(self) -> pathlib.Path:
+    """What is written when an engine gave the run up."""
+    return self.path / FAILED
+
+  @property
+  def log(self) -> pathlib.Path:
+    """What all attempts of engines printed."""
+    return self.path / "log.txt"
+
+  def stages(self) -> list[pathlib.Path]:
+    """Returns the folders that stages write into."""
+    return [self.path / name for name in (MODEL, _POSTPROCESSED, _METRICS, _PICTURES)]
+
+  def records(self) -> list[pathlib.Path]:
+    """Returns the flat records of all stages and the settings of the pictures, as far as made."""
+    found = [*self.path.glob(f"{MODEL}/results/aggregate/*.json")]
+    found += self.path.glob("*/*/results/aggregate/postprocess.json")
+    found += self.path.glob(EVALUATIONS)
+    return sorted([*found, *self.path.glob(f"{_PICTURES}/{PICTURE_SETTINGS}")])
+
+
+def evaluated(record: str | os.PathLike) -> tuple[RunFolder, str, str] | None:
+  """Returns run, representation and metric of the record of an evaluation, None of another file."""
+  path = pathlib.Path(record)
+  if not path.match(EVALUATIONS):
+    return None
+  return RunFolder(path.parents[5]), path.parents[3].name, path.parents[2].name
+
+
+def stages_in(directory: pathlib.Path) -> list[StageFolder]:
+  """Returns the stages with a stored model whose folders are in a folder, sorted."""
+  return [StageFolder(path.parent) for path in sorted(directory.glob("*/saved_model"))]
+
+
+def trained_below(directory: pathlib.Path) -> list[RunFolder]:
+  """Returns the runs below a folder that have the record of a training, sorted by its path."""
+  return [RunFolder(stage_of(path).path.parent) for path in _below(directory, _TRAININGS)]
+
+
+def evaluations_below(directory: pathlib.Path) -> list[pathlib.Path]:
+  """Returns the records of evaluations below a folder, sorted."""
+  return list(_below(directory, EVALUATIONS))
+
+
+def begun_below(directory: pathlib.Path) -> list[RunFolder]:
+  """Returns the runs below a folder that were begun, whether or not they are done, sorted."""
+  found = {
+    path.parents[pattern.count("/")] for pattern in _BEGUN for path in _below(directory, pattern)
+  }
+  return [RunFolder(path) for path in sorted(found)]
+
+
+def _below(directory: pathlib.Path, pattern: str) -> Iterator[pathlib.Path]:
+  found = glob.glob(f"**/{pattern}", root_dir=directory, recursive=True)
+  return (directory / path for path in sorted(found))
