@@ -55,9 +55,9 @@ EVALUATION_LAYERS = [
   {"evaluate", "evaluate_udr"},
   {"stored_representations", "side_by_side", "infogan.stored_generators"},
   {"metrics", "scoring", "infogan.digit_classifier"},
-  {"metric", "gin_settings", "posterior_samples", "set_factors", "infogan"},
+  {"metric", "gin_settings", "posterior_samples", "code_table", "infogan"},
   {"representation", "densities", "information", "probes", "latent_axes"},
-  {"encoding"},
+  {"codes"},
   {"checks"},
 ]
 # Only these know models.
