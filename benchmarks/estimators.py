@@ -22,10 +22,10 @@ import gaussian_models
 import interval_coverage
 import numpy as np
 
-from dl_condind.evaluation.metrics import estimators
-from dl_condind.evaluation.metrics import gaussian_posteriors
-from dl_condind.evaluation.metrics import marginals
-from dl_condind.evaluation.metrics import mixtures
+from dl_condind.evaluation.densities import gaussian_posteriors
+from dl_condind.evaluation.densities import marginals
+from dl_condind.evaluation.densities import mixtures
+from dl_condind.evaluation.metrics import information_estimators
 
 NUM_POSTERIORS = 10_000
 DSPRITES_ROWS = 737_280
@@ -157,7 +157,7 @@ def main(argv: list[str]) -> None:
 
 def sections() -> list[str]:
   """Returns the tables: one overview of each quantity, then one of each model."""
-  overview = {quantity: [] for quantity in estimators.QUANTITIES}
+  overview = {quantity: [] for quantity in information_estimators.QUANTITIES}
   details = []
   with multiprocessing.Pool() as pool:
     estimated = pool.map(estimates_of, range(len(MODELS)), chunksize=1)
@@ -165,13 +165,20 @@ def sections() -> list[str]:
     for quantity, lines in overview.items():
       values = [
         truth[quantity],
-        *(results["full"][f"{quantity}.{n}"] for n in estimators.ESTIMATORS),
+        *(results["full"][f"{quantity}.{n}"] for n in information_estimators.ESTIMATORS),
       ]
       lines.append(
         gaussian_models.row([*(f"{x:g}" for x in model), *(f"{x:z.2f}" for x in values)])
       )
     details += details_of(model, truth, results)
-  columns = ["J", "stddev", "c", "means", "truth", *(f"`{n}`" for n in estimators.ESTIMATORS)]
+  columns = [
+    "J",
+    "stddev",
+    "c",
+    "means",
+    "truth",
+    *(f"`{n}`" for n in information_estimators.ESTIMATORS),
+  ]
   lines = []
   for quantity, rows in overview.items():
     title = quantity.replace("_", " ").capitalize()
@@ -184,7 +191,9 @@ def estimates_of(number: int) -> tuple[dict[str, float], dict[str, dict]]:
   model, start = MODELS[number], time.perf_counter()
   posteriors, truth = gaussian_models.gaussian_encoder(model, NUM_POSTERIORS, seed=number)
   results = {
-    density: estimators.estimate(*posteriors, np.random.RandomState(number), density=density)
+    density: information_estimators.estimate(
+      *posteriors, np.random.RandomState(number), density=density
+    )
     for density in (("full",) if model[2] == 0 else ("full", "factorized"))
   }
   print(f"{model}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
@@ -206,9 +215,9 @@ def details_of(
     *gaussian_models.table_head(columns),
   ]
   for density, found in results.items():
-    for name in estimators.ESTIMATORS:
+    for name in information_estimators.ESTIMATORS:
       cells = [f"`{name}`", density]
-      for quantity in estimators.QUANTITIES:
+      for quantity in information_estimators.QUANTITIES:
         value, null, low, high = (
           found[f"{quantity}.{name}{e}"] for e in ("", "_null", "_low", "_high")
         )

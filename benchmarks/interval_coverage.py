@@ -11,7 +11,7 @@ import time
 import gaussian_models
 import numpy as np
 
-from dl_condind.evaluation.metrics import estimators
+from dl_condind.evaluation.metrics import information_estimators
 
 # How often intervals cover: models, settings of each repetition, and the estimators that they are
 # enough for. The bootstrap and the minibatches need no more than so many points.
@@ -21,7 +21,7 @@ SETTINGS = [
   (
     2000,
     {"num_points": 500, "num_ratio_points": 2000, "num_samples": 5, "num_resamples": 300},
-    estimators.ESTIMATORS,
+    information_estimators.ESTIMATORS,
   ),
   (
     10_000,
@@ -68,7 +68,7 @@ def repetition(
 ) -> dict[str, float]:
   """Returns the estimates from observations and draws of their own."""
   posteriors, _ = gaussian_models.gaussian_encoder(model, num_posteriors, seed)
-  return estimators.estimate(*posteriors, np.random.RandomState(seed), **settings)
+  return information_estimators.estimate(*posteriors, np.random.RandomState(seed), **settings)
 
 
 def coverage_of(
@@ -90,7 +90,7 @@ def coverage_of(
   ]
   for name in names:
     cells = [f"`{name}`"]
-    for quantity in estimators.QUANTITIES:
+    for quantity in information_estimators.QUANTITIES:
       ends = ("", "_low", "_high")
       value, low, high = np.array([[r[f"{quantity}.{name}{e}"] for e in ends] for r in results]).T
       own, true = np.mean(value), truth[quantity]

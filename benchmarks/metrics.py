@@ -26,16 +26,17 @@ import tensorflow as tf
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.evaluation.metrics import dci
 from dl_condind.evaluation.metrics import factor_vae
 from dl_condind.evaluation.metrics import irs
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import unsupervised_metrics
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation.probes import predictors
 from dl_condind.methods import architectures
 
 NUM_TRAIN, NUM_TEST = 10_000, 5_000
@@ -135,12 +136,14 @@ def array_pairs(split: per_draw.Split, dci_points: int) -> dict[str, Pair]:
   few = (x[:dci_points], y[:dci_points], *split[2:])
 
   def dependence():
-    found = unsupervised_metrics.latent_dependence(x, utils.histogram_discretizer(x, 20))
+    found = unsupervised_metrics.latent_dependence(x, discretization.histogram_discretizer(x, 20))
     names = ("gaussian_total_correlation", "gaussian_wasserstein_correlation", "mutual_info_score")
     return tuple(found[name] for name in names)
 
   def modularity():
-    information = utils.discrete_mutual_info(utils.histogram_discretizer(x, 20), y)
+    information = discrete_information.discrete_mutual_info(
+      discretization.histogram_discretizer(x, 20), y
+    )
     return (np.mean(modularity_explicitness.modularity_per_code(information)),)
 
   def explicitness():
@@ -162,8 +165,8 @@ def array_pairs(split: per_draw.Split, dci_points: int) -> dict[str, Pair]:
     "mig, unsupervised and modularity": three,
     "explicitness": (explicitness, lambda: per_draw.explicitness(*split)),
     "irs": (
-      lambda: (irs.robustness_scores(x, utils.histogram_discretizer(y, 20))["IRS"],),
-      lambda: per_draw.irs(x, utils.histogram_discretizer(y, 20)),
+      lambda: (irs.robustness_scores(x, discretization.histogram_discretizer(y, 20))["IRS"],),
+      lambda: per_draw.irs(x, discretization.histogram_discretizer(y, 20)),
     ),
     "sap_score": (
       lambda: (sap_score.sap_scores(*split)["SAP_score"],),

@@ -19,16 +19,16 @@ from sklearn import exceptions
 
 from dl_condind.data.ground_truth import dsprites
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.evaluation.metrics import dci
 from dl_condind.evaluation.metrics import downstream_task
 from dl_condind.evaluation.metrics import factor_vae
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import unsupervised_metrics
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation.probes import predictors
 
 SIZES = (10, 100, 1_000, 10_000)  # of the downstream tasks
 
@@ -53,7 +53,7 @@ def our_study(data, encode) -> dict[str, Callable]:
 
   def dependence():
     x, _ = points()
-    unsupervised_metrics.latent_dependence(x, utils.histogram_discretizer(x, 20))
+    unsupervised_metrics.latent_dependence(x, discretization.histogram_discretizer(x, 20))
 
   counts = {
     "batch_size": per_draw.BATCH_SIZE,

@@ -1,11 +1,21 @@
-"""Disentangled representation learning with a posterior whose noise can be chosen.
+"""Disentangled representation learning with a posterior that can be chosen.
 
-Importing this package loads nothing else; import the module you need, for example
-`from dl_condind.methods import train`.
+    import dl_condind as dl
+
+    data = dl.load_data("dsprites_full")
+    model = dl.BetaTCVAE(beta=6.0, posterior=dl.posteriors.Equicorrelated(0.9))
+    run = dl.train(model, data, directory="output/mine", steps=4000, learning_rate=5e-4, seed=0)
+    codes = run.encode(images)
+    scores = dl.evaluate(run, data, ["mig", "dci"])
+
+Importing this package loads nothing else. TensorFlow is loaded when a name that needs it is used.
 """
 
+import importlib
+import importlib.util  # gin uses it without importing it.
 import os
 import sys
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -13,3 +23,43 @@ __version__ = "0.1.0"
 # processors only. Without it a training step takes about twice as long.
 if "tensorflow" not in sys.modules:
   os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+# Name -> module that has it. Of models, importing the module also registers the gin name.
+MODELS = {
+  "AnnealedVAE": "dl_condind.methods.annealed_vae",
+  "BetaTCVAE": "dl_condind.methods.beta_tc_vae",
+  "BetaVAE": "dl_condind.methods.vae",
+  "DIPVAE": "dl_condind.methods.dip_vae",
+  "FactorVAE": "dl_condind.methods.factor_vae",
+  "InfoGAN": "dl_condind.methods.infogan",
+}
+_NAMES = MODELS | {
+  "BaseVAE": "dl_condind.methods.vae",
+  "FactorDistribution": "dl_condind.data.ground_truth.factor_distributions",
+  "GroundTruthData": "dl_condind.data.ground_truth.ground_truth_data",
+  "evaluate": "dl_condind.runs.evaluate",
+  "load": "dl_condind.runs.load",
+  "load_data": "dl_condind.runs.data",
+  "metric": "dl_condind.evaluation.metric",
+  "train": "dl_condind.runs.train",
+}
+_MODULES = {
+  "losses": "dl_condind.methods.losses",
+  "networks": "dl_condind.methods.architectures",
+  "optimizers": "dl_condind.methods.optimizers",
+  "posteriors": "dl_condind.posteriors",
+}
+
+__all__ = sorted([*_NAMES, *_MODULES])
+
+
+def __getattr__(name: str) -> Any:
+  if name in _MODULES:
+    return importlib.import_module(_MODULES[name])
+  if name in _NAMES:
+    return getattr(importlib.import_module(_NAMES[name]), name)
+  raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+  return [*globals(), *__all__]

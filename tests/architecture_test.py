@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -16,36 +17,57 @@ PROGRAMS = sorted(path.name for path in (ROOT / "bin").glob("dl_condind_*"))
 BELOW = {
   "utils": set(),
   "data": {"utils"},
-  "methods": {"data", "utils"},
-  "postprocessing": {"methods", "data", "utils"},
+  "posteriors": {"utils"},
+  "methods": {"posteriors", "data", "utils"},
+  "postprocessing": {"methods", "posteriors", "data", "utils"},
   "evaluation": {"methods", "data", "utils"},
   "visualize": {"methods", "data", "utils"},
   "studies": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
+  "runs": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
   "reports": {"studies", "visualize", "methods", "utils"},
+  "programs": {
+    "reports",
+    "studies",
+    "visualize",
+    "evaluation",
+    "postprocessing",
+    "methods",
+    "data",
+    "utils",
+  },
 }
 
 # The layers inside `methods`, from the top. No module imports one of its own layer.
 METHOD_LAYERS = [
   {"train"},
+  {"training", "gin_parts"},
   {"training_loop", "saved_models", "run_directory", "stored_infogan"},
-  {"checkpoints", "model_check", "runtime"},
+  {"checkpoints", "model_check", "runtime", "training_progress"},
   {"factor_vae", "beta_tc_vae", "annealed_vae", "dip_vae"},
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
-  {"base_model", "architectures", "infogan_networks", "losses", "optimizers", "posteriors"},
+  {"base_model", "architectures", "infogan_networks", "losses", "optimizers"},
   {"deconvolution", "discriminator_watch", "graph_check", "image_inputs", "model_errors"},
   {"model_operations"},
 ]
-# What a metric may import of `evaluation`: of `metrics`, the pure functions of others.
-METRICS_MAY_IMPORT = (
-  "checks",
-  "encoding",
-  "representation",
-  "posterior_samples",
-  "set_factors",
-  "coded_generator",
-  "metrics",
-)
+# The layers inside `evaluation`, from the top. A module imports those below and its own folder.
+EVALUATION_LAYERS = [
+  {"evaluate", "evaluate_udr"},
+  {"stored_representations", "side_by_side", "infogan.stored_generators"},
+  {"metrics", "scoring", "infogan.digit_classifier"},
+  {"metric", "gin_settings", "posterior_samples", "set_factors", "infogan"},
+  {"representation", "densities", "information", "probes", "latent_axes"},
+  {"encoding"},
+  {"checks"},
+]
+# Only these know models.
+EVALUATION_OF_MODELS = {
+  "evaluate",
+  "evaluate_udr",
+  "stored_representations",
+  "infogan.stored_generators",
+  "infogan.digit_classifier",
+}
 TENSORFLOW = {"tensorflow", "keras", "tensorflow_probability", "tf_keras"}
 
 
@@ -112,14 +134,29 @@ def test_methods_import_only_the_layers_below():
       assert upper < lower, f"{name} imports {imported}"
 
 
-def test_metrics_know_no_model():
-  for name, imports in modules_in("dl_condind.evaluation.metrics.").items():
-    own = {imported for imported in imports if imported.startswith("dl_condind.evaluation.")}
-    assert {imported.split(".")[2] for imported in own} <= {*METRICS_MAY_IMPORT}, name
-    assert not {i for i in imports if i.startswith("dl_condind.methods")}, name
-  above = ("dl_condind.evaluation.metrics", "dl_condind.methods")
-  for name in ("representation", "encoding", "checks"):
-    assert not {i for i in MODULES[f"dl_condind.evaluation.{name}"] if i.startswith(above)}, name
+def test_evaluation_imports_only_the_layers_below():
+  layer_of = {name: number for number, layer in enumerate(EVALUATION_LAYERS) for name in layer}
+  package = "dl_condind.evaluation."
+  used = set()
+
+  def part(name):
+    """Returns the longest entry of the table that the module is or belongs to."""
+    parts = name.removeprefix(package).split(".")
+    names = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    found = next((entry for entry in names if entry in layer_of), None)
+    assert found, f"{name} is in no layer"
+    used.add(found)
+    return found
+
+  for name, imports in modules_in(package).items():
+    if name == package[:-1]:
+      continue
+    for imported in imports:
+      if imported.startswith(package) and part(imported) != part(name):
+        assert layer_of[part(name)] < layer_of[part(imported)], f"{name} imports {imported}"
+    if part(name) not in EVALUATION_OF_MODELS:
+      assert not {i for i in imports if i.startswith("dl_condind.methods")}, name
+  assert used == layer_of.keys()
 
 
 def test_tensorflow_is_only_where_models_are():
@@ -127,7 +164,7 @@ def test_tensorflow_is_only_where_models_are():
     "dl_condind.methods",
     "dl_condind.postprocessing.postprocess",
     "dl_condind.evaluation.stored_representations",
-    "dl_condind.evaluation.digit_classifier",
+    "dl_condind.evaluation.infogan.digit_classifier",
     "dl_condind.data.input_pipeline",
     "dl_condind.visualize.stored_models",
   )
@@ -138,7 +175,11 @@ def test_tensorflow_is_only_where_models_are():
 
 def test_errors_name_arguments_rather_than_flags():
   # A caller from Python has no flags; `cli.in_flags` names them to users of the programs.
-  modules = [p for p in (ROOT / "dl_condind").rglob("*.py") if p.stem not in ("cli", "sweep_flags")]
+  modules = [
+    path
+    for path in (ROOT / "dl_condind").rglob("*.py")
+    if path.stem not in ("cli", "sweep_flags") and path.parent.name != "programs"
+  ]
   assert len(modules) > 30
   for path in modules:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -226,10 +267,23 @@ def test_metrics_and_data_work_without_tensorflow():
   assert not loaded & {*TENSORFLOW, "matplotlib"}
 
 
+def test_each_program_is_a_file_of_bin_and_an_installed_command():
+  project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+  modules = [path.stem for path in (ROOT / "dl_condind" / "programs").glob("[!_]*.py")]
+  assert [name.removeprefix("dl_condind_") for name in PROGRAMS] == sorted(modules)
+  commands = {f"dl_condind_{name}": f"dl_condind.programs.{name}:run" for name in modules}
+  assert project["scripts"] == commands
+  for program, command in commands.items():
+    name = command.rpartition(":")[0].rpartition(".")[2]
+    text = (ROOT / "bin" / program).read_text(encoding="utf-8")
+    assert f"  {name}.run()\n" in text
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_help_is_fast_and_shows_the_flags(program):
   path = ROOT / "bin" / program
-  source = path.read_text(encoding="utf-8")
+  module = ROOT / "dl_condind" / "programs" / f"{program.removeprefix('dl_condind_')}.py"
+  source = module.read_text(encoding="utf-8")
   done = subprocess.run(
     [sys.executable, "-X", "importtime", path, "--help"],
     capture_output=True,

@@ -1,4 +1,4 @@
-"""How the programs in bin/ end, as processes of their own."""
+"""How the programs in bin/ end: one of each as a process of its own, the others without."""
 
 from concurrent import futures
 import os
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+from helpers import programs
 import pytest
 
 from dl_condind.utils import files
@@ -123,6 +124,19 @@ CASES = {
   "missing flag": (["dl_condind_train"], 2, r"--model_dir.*--help lists the flags"),
 }
 
+# Of each program one; they load TensorFlow, unless the mistake is found before.
+PROCESSES = (
+  "unknown gin name",
+  "value of the wrong type",
+  "missing file",
+  "unknown activation",
+  "run in use",
+  "nested run.json",
+  "model without manifest",
+  "nothing to aggregate",
+  "missing flag",
+)
+
 
 def start(arguments, folder):
   """Runs a program to its end."""
@@ -161,12 +175,20 @@ def outcomes(folder, tiny_training):
   """How each case ended. Two run at a time, since each has to load TensorFlow."""
   small = [f"--gin_bindings={binding}" for binding in tiny_training]
 
-  def run(case):
-    program, *rest = case[0]
-    return start([program, *(small if program == TRAIN[0] else []), *rest], folder)
+  def command(case):
+    program, *rest = CASES[case][0]
+    return [program, *(small if program == TRAIN[0] else []), *rest]
 
-  with files.locked(folder / "locked"), futures.ThreadPoolExecutor(2) as pool:
-    return dict(zip(CASES, pool.map(run, CASES.values()), strict=True))
+  with files.locked(folder / "locked"):
+    with futures.ThreadPoolExecutor(2) as pool:
+      ended = dict(
+        zip(PROCESSES, pool.map(lambda c: start(command(c), folder), PROCESSES), strict=True)
+      )
+    with pytest.MonkeyPatch.context() as patch:
+      patch.setenv("DISENTANGLEMENT_LIB_DATA", str(folder / "data"))
+      for case in CASES.keys() - ended.keys():
+        ended[case] = programs.run(*(word.format(folder=folder) for word in command(case)))
+  return ended
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -216,14 +238,11 @@ def test_evaluation_goes_on_after_a_metric_that_fails_and_shows_numbers_side_by_
   configs.mkdir()
   (configs / "bad.gin").write_text('include "metrics/mig.gin"\nmig.num_train = 0\n')
   (configs / "good.gin").write_text('include "metrics/mig.gin"\nmig.num_train = 40\n')
-  outcome = start(
-    [
-      "dl_condind_evaluate",
-      "--input_dir={folder}/run/postprocessed",
-      "--output_dir={folder}/several",
-      "--gin_evaluation_config_glob={folder}/configs/*.gin",
-    ],
-    folder,
+  outcome = programs.run(
+    "dl_condind_evaluate",
+    f"--input_dir={folder}/run/postprocessed",
+    f"--output_dir={folder}/several",
+    f"--gin_evaluation_config_glob={configs}/*.gin",
   )
   assert outcome.returncode == 2
   header, *rows = outcome.stdout.splitlines()

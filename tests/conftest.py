@@ -1,7 +1,5 @@
 import contextlib
-import importlib.util
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -31,6 +29,38 @@ TINY_METRICS = {
     "total_correlation.num_repeats = 2",
   ],
 }
+
+
+# What a file has that takes seconds to start.
+_SLOW_TO_START = ("tensorflow", "subprocess", "train_with_gin", "trained_", "bin/")
+
+
+def pytest_collection_modifyitems(items):
+  """Puts the files first that need neither a model nor a process: they fail within a minute."""
+  waits = {}
+  for item in items:
+    if item.path not in waits:
+      text = item.path.read_text(encoding="utf-8")
+      waits[item.path] = any(word in text for word in _SLOW_TO_START)
+  items.sort(key=lambda item: waits[item.path])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+  """Names a failure when it happens rather than at the end, in the process that reports."""
+  if report.failed and _terminal:
+    reason = str(getattr(report.longrepr, "reprcrash", "") or "").splitlines()[:1]
+    _terminal[0].write_line(f"\nFAILED {report.nodeid} {' '.join(reason)[:200]}", red=True)
+
+
+_terminal = []
+
+
+def pytest_configure(config):
+  """Keeps the terminal's reporter, which workers do not have."""
+  reporter = config.pluginmanager.get_plugin("terminalreporter")
+  if reporter and not hasattr(config, "workerinput"):
+    _terminal[:] = [reporter]
 
 
 def pytest_collection_finish():
@@ -111,24 +141,20 @@ def _make_run(folder, correlation, representations):
       evaluate.evaluate_with_gin(representation, metric_dir, False, [gin_file], metric_bindings)
 
 
-def _load_module(path):
-  path = pathlib.Path(__file__).parent / path
-  spec = importlib.util.spec_from_file_location(path.stem, path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
 @pytest.fixture(scope="session")
 def generated():
   """Returns the module that generates studies."""
-  return _load_module("reports/generated_study.py")
+  from helpers import generated_study
+
+  return generated_study
 
 
 @pytest.fixture(scope="session")
 def tiny_infogan():
   """Returns the module that stores InfoGANs without training them."""
-  return _load_module("visualize/tiny_infogan.py")
+  from helpers import tiny_infogan as module
+
+  return module
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,15 @@
 """Every data set through the pipeline: two training steps, a representation, a metric."""
 
 import functools
-import importlib.util
-import pathlib
 import re
 import shutil
 import sys
 
+from helpers import testdata
 import numpy as np
 from PIL import Image
 import pytest
+import stand_ins
 
 from dl_condind.data.ground_truth import mpi3d
 from dl_condind.data.ground_truth import named_data
@@ -19,8 +19,6 @@ from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.utils import results
 
-ROOT = pathlib.Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared" / "data"
 SMALL_MPI3D = (2, 2, 2, 2, 2, 2, 2)
 SMALL_SHAPES3D = (3, 2, 2, 2, 4, 3)
 SMALLER = ("mpi3d_real", "mpi3d_realistic", "mpi3d_toy", "shapes3d")
@@ -46,15 +44,6 @@ EXPECTED = {
 }
 
 
-def _stand_ins():
-  """Returns the module of the benchmarks that writes files in the official formats."""
-  path = ROOT / "benchmarks" / "stand_ins.py"
-  spec = importlib.util.spec_from_file_location("stand_ins", path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
 def _write_own(folder):
   """Writes eight images with their factors in both forms."""
   images = np.random.RandomState(0).randint(256, size=(8, 16, 16, 3), dtype=np.uint8)
@@ -67,39 +56,76 @@ def _write_own(folder):
   (folder / "own" / "factors.csv").write_text(f"file,a,b\n{rows}")
 
 
-@pytest.fixture(scope="module")
-def data_folder(tmp_path_factory):
-  """A data folder with every data set in it; those of several gigabytes are smaller."""
-  folder = tmp_path_factory.mktemp("data")
-  stand_ins = _stand_ins()
-  stand_ins.write_smallnorb(folder)
-  stand_ins.write_cars3d(folder)
-  stand_ins.write_shapes3d(folder, SMALL_SHAPES3D)
-  small = {"shapes3d": functools.partial(shapes3d.Shapes3D, SMALL_SHAPES3D)}
-  for variant in ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real"):
-    stand_ins.write_mpi3d(folder, variant, int(np.prod(SMALL_MPI3D)))
-    small[variant] = functools.partial(mpi3d.MPI3D, variant, SMALL_MPI3D)
+def _write_scream(folder):
   (folder / "scream").mkdir()
-  Image.fromarray(stand_ins.patterns(1, 400, 3, seed=0)[0]).save(folder / "scream" / "scream.jpg")
-  if SHARED.is_dir():
-    shutil.copytree(SHARED / "mnist", folder / "mnist")
-  _write_own(folder)
+  image = stand_ins.patterns(1, 400, 3, seed=0)[0]
+  Image.fromarray(image).save(folder / "scream" / "scream.jpg")
+
+
+def _write_mpi3d(variant):
+  return lambda folder: stand_ins.write_mpi3d(folder, variant, int(np.prod(SMALL_MPI3D)))
+
+
+# What writes the files of a data set, if it has any.
+WRITERS = {
+  "arrays": _write_own,
+  "cars3d": stand_ins.write_cars3d,
+  "image_folder": _write_own,
+  "mnist": testdata.copy_mnist,
+  "mpi3d_real": _write_mpi3d("mpi3d_real"),
+  "mpi3d_realistic": _write_mpi3d("mpi3d_realistic"),
+  "mpi3d_toy": _write_mpi3d("mpi3d_toy"),
+  "scream_dsprites": _write_scream,
+  "shapes3d": lambda folder: stand_ins.write_shapes3d(folder, SMALL_SHAPES3D),
+  "smallnorb": stand_ins.write_smallnorb,
+}
+# A rendered table, an official file, own arrays and observations that are computed.
+SHORT = ("arrays", "dsprites_full", "dummy_data", "mpi3d_toy")
+BY_NAME = [
+  pytest.param(name, marks=[] if name in SHORT else pytest.mark.slow, id=name) for name in EXPECTED
+]
+
+
+@pytest.fixture(scope="module")
+def sprites(tmp_path_factory):
+  """A data folder with the table of rendered sprites, which several data sets share."""
+  folder = tmp_path_factory.mktemp("sprites")
   with pytest.MonkeyPatch.context() as patch:
     patch.setenv("DISENTANGLEMENT_LIB_DATA", str(folder))
-    for name, data_set in small.items():
-      patch.setitem(named_data.DATA_SETS, name, data_set)
-    yield folder
+    named_data.DATA_SETS["dsprites_full"]().load()
+  yield folder
   shutil.rmtree(folder)
+
+
+@pytest.fixture
+def small_data_sets(monkeypatch):
+  """Makes the data sets of several gigabytes smaller."""
+  small = {"shapes3d": functools.partial(shapes3d.Shapes3D, SMALL_SHAPES3D)}
+  for variant in ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real"):
+    small[variant] = functools.partial(mpi3d.MPI3D, variant, SMALL_MPI3D)
+  for name, data_set in small.items():
+    monkeypatch.setitem(named_data.DATA_SETS, name, data_set)
+
+
+@pytest.fixture
+def data_folder(request, name, small_data_sets, tmp_path, monkeypatch):
+  """A data folder with the data set that a test has the name of."""
+  if "dsprites" in name and name not in WRITERS:
+    folder = request.getfixturevalue("sprites")
+  else:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    WRITERS.get(name, lambda _: None)(folder)
+  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(folder))
+  return folder
 
 
 def test_every_data_set_is_tried():
   assert named_data.DATA_SETS.keys() == EXPECTED.keys()
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_data_set_is_trained_on_and_evaluated(name, data_folder, tmp_path, tiny_training):
-  if name == "mnist" and not SHARED.is_dir():
-    pytest.skip("the MNIST files are not here")
   source = EXPECTED[name][1]
   bindings = [*tiny_training, f"dataset.name = {name!r}"]
   bindings += {
@@ -120,9 +146,7 @@ def test_data_set_is_trained_on_and_evaluated(name, data_folder, tmp_path, tiny_
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED.keys() - {"arrays", "image_folder"}))
-def test_documented_factors_are_those_of_the_data_set(name, data_folder):
-  if name == "mnist" and not SHARED.is_dir():
-    pytest.skip("the MNIST files are not here")
+def test_documented_factors_are_those_of_the_data_set(name, small_data_sets):
   data = named_data.DATA_SETS[name]()
   assert data.factors_num_values == EXPECTED[name][0]
   lines = [line.strip() for line in type(data).__doc__.splitlines()]

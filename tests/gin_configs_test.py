@@ -133,7 +133,13 @@ def library(tmp_path):
   return tmp_path
 
 
-@pytest.mark.parametrize("name", LIBRARY_MODELS)
+@pytest.mark.parametrize(
+  "name",
+  [
+    pytest.param(name, marks=[] if name in ("beta_vae", "factor_vae") else pytest.mark.slow)
+    for name in LIBRARY_MODELS
+  ],
+)
 def test_models_of_disentanglement_lib_train_with_its_files(name, library):
   sweep = [
     "dataset.name = 'dummy_data'",

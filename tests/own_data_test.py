@@ -1,8 +1,6 @@
 """Users' own images through the pipeline."""
 
-import pathlib
-import shutil
-
+from helpers import testdata
 import numpy as np
 from PIL import Image
 import pytest
@@ -15,7 +13,6 @@ from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import stages
 
-MNIST = pathlib.Path(__file__).parents[1].parent / "shared" / "data" / "mnist"
 METHOD = ["shared.gin", "methods/vae.gin"]
 IMAGES = np.random.RandomState(0).randint(256, size=(12, 28, 28), dtype=np.uint8)
 FACTORS = np.stack(np.divmod(np.arange(12), 4), axis=1)
@@ -71,9 +68,7 @@ OWN = {
 @pytest.mark.parametrize("name", OWN)
 def test_later_stages_take_over_the_data_set_with_its_parameters(name, folder, tmp_path, bindings):
   if name == "mnist":
-    if not MNIST.is_dir():
-      pytest.skip("the MNIST files are not here")
-    shutil.copytree(MNIST, folder / "mnist")
+    testdata.copy_mnist(folder)
   metric_dir = run(tmp_path, [*bindings, *OWN[name]])
   expected = dict(binding.split(" = ") for binding in OWN[name])
   for step in ("train", "postprocess", "evaluation"):

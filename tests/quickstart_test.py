@@ -19,7 +19,8 @@ exit 1
 def quickstart(tmp_path):
   """Returns a function that runs a copy without an environment, and says if it began to install."""
   shutil.copytree(ROOT / "bin", tmp_path / "clone" / "bin")
-  shutil.copy(ROOT / "setup.py", tmp_path / "clone")
+  for name in ("pyproject.toml", "setup.py"):
+    shutil.copy(ROOT / name, tmp_path / "clone")
   (tmp_path / "path").mkdir()
   for name in ("python3", "python3.11", "python3.12", "python3.13"):
     (tmp_path / "path" / name).write_text(NO_PYTHON)

@@ -10,9 +10,9 @@ import itertools
 import numpy as np
 import pytest
 
+from dl_condind.evaluation.densities import subset_information
 from dl_condind.evaluation.metrics import information_gap
-from dl_condind.evaluation.metrics import subset_information
-from dl_condind.methods import posteriors
+from dl_condind.posteriors import equicorrelated as equicorrelated_noise
 
 NUM_MODELS = 20
 
@@ -73,7 +73,7 @@ class GaussianModel:
 
 
 def equicorrelated(num_latent, correlation):
-  return posteriors.equicorrelated(num_latent, correlation)
+  return equicorrelated_noise.equicorrelated(num_latent, correlation)
 
 
 def random_model(seed, num_latent=4, num_x=5):
@@ -220,7 +220,16 @@ MODELS = {
 }
 
 
-@pytest.fixture(scope="module", params=MODELS)
+# These three tell a noise that is correlated from means that depend on each other.
+SHORT = ("assumptions_hold", "correlated_noise", "dependent_means")
+
+
+@pytest.fixture(
+  scope="module",
+  params=[
+    pytest.param(name, marks=[] if name in SHORT else pytest.mark.slow, id=name) for name in MODELS
+  ],
+)
 def estimated(request):
   model = MODELS[request.param]
   return model, estimate(model)
@@ -305,6 +314,7 @@ def test_estimated_sides_of_theorem_1_agree(estimated):
     assert np.all(np.abs(difference) <= 4 * error + 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", subset_information.MIXTURES)
 def test_standard_error_of_the_difference_is_its_spread(mixture):
   # The mean square of 60 standardised differences is within 4 of its own standard errors of 1,

@@ -14,6 +14,8 @@ import pathlib
 import re
 import shutil
 import tarfile
+from typing import IO
+from typing import cast
 import zlib
 
 from dl_condind.data import checksums
@@ -104,10 +106,10 @@ def unpack(
     TryAgainError: If the disk is full.
   """
   wanted = re.compile(pattern, re.ASCII)
-  digests = {}
+  digests: dict[str, str] = {}
   with _clear_errors(path), gzip.open(path, "rb") as plain:
     guard = _Guard(plain, limits.total_bytes)
-    with tarfile.open(fileobj=guard, mode="r:") as archive:
+    with tarfile.open(fileobj=cast(IO[bytes], guard), mode="r:") as archive:
       for member in _entries(archive, limits.entries):
         if not wanted.fullmatch(member.name):
           continue
@@ -159,6 +161,8 @@ def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: pathlib.Pat
   """Writes a member to target and returns its SHA-256."""
   digest = hashlib.sha256()
   source = archive.extractfile(member)
+  if source is None:
+    raise ValueError(f"{member.name} is not a plain file")
   with files.atomic_file(target) as temporary, open(temporary, "wb") as file:
     while block := source.read(_BLOCK):
       file.write(block)
@@ -242,17 +246,18 @@ def check(folder: pathlib.Path, members: sources.Members) -> list[checksums.Find
   index = folder / members.index
   if not index.is_file():
     return [checksums.Finding(index, checksums.MISSING, "")]
-  noted = checksums.read_note(note_path(folder))
+  note = checksums.read_note(note_path(folder))
+  noted = note or {}
   expected = {members.index, *listed(folder, members)}
   present = {members.index} | {entry.name for entry in folder.glob(f"*{members.suffix}")}
   damaged = {name: f"is not in {members.index}" for name in present - expected}
   if len(expected) != members.count + 1:
     damaged[members.index] = f"lists {len(expected) - 1} files instead of {members.count}"
-  for name in expected & present & (noted or {}).keys() - damaged.keys():
+  for name in expected & present & noted.keys() - damaged.keys():
     found = checksums.check(folder / name, None, f"sha256:{noted[name]}")
     if found.state == checksums.DAMAGED:
       damaged[name] = found.detail
-  if noted is not None:
+  if note is not None:
     for name in expected & present - noted.keys() - damaged.keys():
       damaged[name] = f"has no checksum in {note_path(folder).name}"
   states = dict.fromkeys(expected - present, (checksums.MISSING, ""))
@@ -260,6 +265,6 @@ def check(folder: pathlib.Path, members: sources.Members) -> list[checksums.Find
   if states:
     return [checksums.Finding(folder / name, *states[name]) for name in sorted(states)]
   summary = f"{len(expected)} files"
-  if noted is None:
+  if note is None:
     return [checksums.Finding(folder, checksums.UNCHECKED, f"{summary}, no checksums noted")]
   return [checksums.Finding(folder, checksums.OK, f"{summary}, sha256 as when unpacked")]

@@ -50,7 +50,7 @@ def verify(names: Sequence[str], folder: pathlib.Path) -> None:
     ConfigError: If there is no data set of a name.
     DatasetError: If a file is missing or damaged, or cannot be read.
   """
-  states = Counter()
+  states: Counter[str] = Counter()
   for source in _unique(sources.select(names)):
     for finding in check(source, folder):
       states[finding.state] += 1

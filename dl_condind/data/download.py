@@ -139,7 +139,7 @@ def _receive(
   if response.headers.get_content_type() == "text/html":
     raise web.RefusedError("it sends a web page instead of the file")
   start, total = web.position(response, start)
-  limit = source.max_bytes if source.size is None else source.size
+  limit = (source.max_bytes if source.size is None else source.size) or 0
   if total is not None and (total > limit or source.size not in (None, total)):
     instead = "more than" if source.size is None else "instead of"
     raise web.RefusedError(f"it sends {total} bytes, {instead} {limit}")

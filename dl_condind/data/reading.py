@@ -90,8 +90,8 @@ def find(folder: pathlib.Path, names: list[str], data_set: str) -> pathlib.Path:
       continue
     except OSError as error:
       raise errors.DatasetError(
-        f"Cannot read {folder / name} ({os.strerror(error.errno)}): change its permissions, or set "
-        f"{DATA_FOLDER_VARIABLE} to the folder of your data sets."
+        f"Cannot read {folder / name} ({os.strerror(error.errno or 0)}): change its permissions, "
+        f"or set {DATA_FOLDER_VARIABLE} to the folder of your data sets."
       ) from error
     return folder / name
   raise errors.DatasetError(
@@ -148,7 +148,7 @@ def is_official(path: pathlib.Path) -> bool:
   return bool(expected) and digest(path, algorithm) == expected
 
 
-def _read_notes(path: pathlib.Path) -> dict[str, list]:
+def _read_notes(path: pathlib.Path) -> dict[str, object]:
   with contextlib.suppress(OSError, ValueError):
     return json_objects.read(path)
   return {}

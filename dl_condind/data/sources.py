@@ -109,12 +109,13 @@ _SCREAM = File(
   max_bytes=100_000_000,
 )
 
+CARS = Members(r"(\./)?data/cars/(\w[\w-]*\.mat|list\.txt)", "list.txt", ".mat", 183)
 _CARS3D = File(
   "cars/nips2015-analogy-data.tar.gz",
   "md5:4e866a7919c1beedf53964e6f7a23686",
   urls=("http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",),
   max_bytes=2_000_000_000,
-  members=Members(r"(\./)?data/cars/(\w[\w-]*\.mat|list\.txt)", "list.txt", ".mat", 183),
+  members=CARS,
 )
 
 _SHAPES3D = File(

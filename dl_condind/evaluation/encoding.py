@@ -82,4 +82,5 @@ class RowCodes:
 
   def _encode(self, rows: np.ndarray) -> np.ndarray:
     observations = self._data.observations_from_rows(rows)
-    return encode(lambda chunk: self._encode_rows(chunk, rows), observations)
+    # In one call: in chunks of `encode`, each would have to come with its own part of the rows.
+    return _encode_chunk(lambda chunk: self._encode_rows(chunk, rows), observations)

@@ -12,39 +12,16 @@ from typing import Any
 
 from absl import logging
 import gin
-import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
-from dl_condind.evaluation import coded_generator
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
+from dl_condind.evaluation import scoring
 from dl_condind.evaluation import side_by_side
-from dl_condind.evaluation import stored_generators
 from dl_condind.evaluation import stored_representations
-from dl_condind.evaluation import unified_scores  # noqa: F401 (for its gin names, as below)
-from dl_condind.evaluation import validation  # noqa: F401
-from dl_condind.evaluation.metrics import aligned_mig  # noqa: F401
-from dl_condind.evaluation.metrics import beta_vae  # noqa: F401
-from dl_condind.evaluation.metrics import dci  # noqa: F401
-from dl_condind.evaluation.metrics import dci_es  # noqa: F401
-from dl_condind.evaluation.metrics import decoder_geometry  # noqa: F401
-from dl_condind.evaluation.metrics import downstream_task  # noqa: F401
-from dl_condind.evaluation.metrics import factor_vae  # noqa: F401
-from dl_condind.evaluation.metrics import fairness  # noqa: F401
-from dl_condind.evaluation.metrics import info_mec  # noqa: F401
-from dl_condind.evaluation.metrics import infogan_disentanglement  # noqa: F401
-from dl_condind.evaluation.metrics import information_estimators  # noqa: F401
-from dl_condind.evaluation.metrics import information_gap  # noqa: F401
-from dl_condind.evaluation.metrics import irs  # noqa: F401
-from dl_condind.evaluation.metrics import med  # noqa: F401
-from dl_condind.evaluation.metrics import mig  # noqa: F401
-from dl_condind.evaluation.metrics import modularity_explicitness  # noqa: F401
-from dl_condind.evaluation.metrics import reduced_downstream_task  # noqa: F401
-from dl_condind.evaluation.metrics import sap_score  # noqa: F401
-from dl_condind.evaluation.metrics import strong_downstream_task  # noqa: F401
-from dl_condind.evaluation.metrics import total_correlation  # noqa: F401
-from dl_condind.evaluation.metrics import unsupervised_metrics  # noqa: F401
-from dl_condind.evaluation.metrics import vae_terms  # noqa: F401
+from dl_condind.evaluation.infogan import coded_generator
+from dl_condind.evaluation.infogan import stored_generators
 from dl_condind.methods import saved_models
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -52,9 +29,12 @@ from dl_condind.utils import files
 from dl_condind.utils import gin_texts
 from dl_condind.utils import progress_lines
 from dl_condind.utils import results
+from dl_condind.utils import seeds
 from dl_condind.utils import stages
 
 STEP = "evaluation"
+
+metric.load_all()  # Gin knows their names from here on.
 
 _Represented = Callable | coded_generator.CodedGenerator
 _EvaluationFn = Callable[[ground_truth_data.GroundTruthData, _Represented], dict[str, Any]]
@@ -68,6 +48,7 @@ def evaluate_with_gin(
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
   trust_model: bool = False,
+  dataset: ground_truth_data.GroundTruthData | None = None,
 ) -> None:
   """Evaluates the metric that gin files and bindings describe; see `evaluate`.
 
@@ -84,7 +65,7 @@ def evaluate_with_gin(
   )
   try:
     with saved_models.trusting(trust_model):
-      evaluate(input_dir, output_dir, overwrite)
+      evaluate(input_dir, output_dir, overwrite, dataset=dataset)
   finally:
     gin.clear_config()
 
@@ -133,20 +114,20 @@ def evaluate_each(
     configs.parse([*gin_config_files, *path], gin_bindings, trust_gin_imports)
   names = stages.representations_in(input_dir)
   failures, records = [], []
-  for i, (name, metric) in enumerate(itertools.product(names, metrics), start=1):
-    directory = output_dir / name / metric
+  for i, (name, stem) in enumerate(itertools.product(names, metrics), start=1):
+    directory = output_dir / name / stem
     logging.info("[%d/%d] %s", i, len(names) * len(metrics), directory)
     try:
       evaluate_with_gin(
         input_dir / name,
         directory,
         overwrite,
-        [*gin_config_files, *metrics[metric]],
+        [*gin_config_files, *metrics[stem]],
         gin_bindings,
         trust_gin_imports,
         trust_model,
       )
-      records.append(side_by_side.Record(name, metric or output_dir.name, directory))
+      records.append(side_by_side.Record(name, stem or output_dir.name, directory))
     except (ValueError, errors.DivergedError) as error:
       if len(names) * len(metrics) == 1:
         raise
@@ -156,7 +137,7 @@ def evaluate_each(
   return records, failures
 
 
-@gin.configurable("evaluation", denylist=["input_dir", "output_dir", "overwrite"])
+@gin.configurable("evaluation", denylist=["input_dir", "output_dir", "overwrite", "dataset"])
 def evaluate(
   input_dir: str | os.PathLike,
   output_dir: str | os.PathLike,
@@ -164,6 +145,7 @@ def evaluate(
   evaluation_fn: _EvaluationFn = gin.REQUIRED,
   random_seed: int = gin.REQUIRED,
   name: str = "",
+  dataset: ground_truth_data.GroundTruthData | None = None,
 ) -> None:
   """Writes the value of a metric into output_dir, unless it is there already.
 
@@ -177,14 +159,14 @@ def evaluate(
     evaluation_fn: Function (data set, representation, random state) -> results.
     random_seed: Seed of the points, and of the samples of a sampled representation.
     name: Label for the record.
+    dataset: The data set; None stands for the one that gin's configuration names.
 
   Raises:
     DatasetError: If the representation is missing or damaged.
     ConfigError: If output_dir holds something made with other settings.
   """
   del name
-  if not 0 <= random_seed < 2**32:
-    raise errors.ConfigError(f"evaluation.random_seed must be in [0, 2**32), got {random_seed}.")
+  seeds.check_seed("evaluation.random_seed", random_seed)
   start_time = time.monotonic()
   input_dir, output_dir = pathlib.Path(input_dir), pathlib.Path(output_dir)
   model_dir = input_dir / "saved_model"
@@ -192,16 +174,12 @@ def evaluate(
     if stage.is_complete:
       return
     bound = configs.bound("evaluation.evaluation_fn")  # Such as @mig; None if a caller passed it.
-    metric = str(bound or output_dir.name).removeprefix("@")
-    logging.info("Computing %s of %s.", metric, input_dir)
-    dataset = _shared(named_data.get_named_ground_truth_data())
-    if stages.config_of(input_dir).stem == "train":
-      represent = stored_generators.load_generator(input_dir)
-    else:
-      digest, path = files.manifest_digest(model_dir), str(model_dir.resolve())
-      represent = _load(path, digest, random_seed, saved_models.is_trusting())
-    with progress_lines.heartbeat(f"Computing {metric}"):
-      values = evaluation_fn(dataset, represent, random_state=np.random.RandomState(random_seed))
+    metric_name = str(bound or output_dir.name).removeprefix("@")
+    logging.info("Computing %s of %s.", metric_name, input_dir)
+    dataset = _shared(dataset or named_data.get_named_ground_truth_data())
+    represent = _load_evaluated(input_dir, random_seed)
+    with progress_lines.heartbeat(f"Computing {metric_name}"):
+      values = scoring.evaluate_metric(dataset, represent, evaluation_fn, random_seed)
     stage.finish(
       {**values, "elapsed_time": time.monotonic() - start_time},
       results.provenance(dataset.provenance(), {"random_seed": random_seed}),
@@ -218,6 +196,15 @@ def _shared(dataset: ground_truth_data.GroundTruthData) -> ground_truth_data.Gro
   """Returns the first data set like this one in this process, whose encodings are remembered."""
   key = json.dumps(dataset.provenance(), sort_keys=True)
   return _data_sets.setdefault(key, dataset)
+
+
+def _load_evaluated(input_dir: pathlib.Path, random_seed: int) -> _Represented:
+  """Returns what a metric sees of the model in a folder: a representation or an InfoGAN."""
+  if stages.config_of(input_dir).stem == "train":
+    return stored_generators.load_generator(input_dir)
+  model_dir = input_dir / "saved_model"
+  digest, path = files.manifest_digest(model_dir), str(model_dir.resolve())
+  return _load(path, digest, random_seed, saved_models.is_trusting())
 
 
 @functools.lru_cache(maxsize=2)

@@ -14,13 +14,14 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import stored_representations
-from dl_condind.evaluation import udr  # noqa: F401 (registers `udr_sklearn`)
+from dl_condind.evaluation.metrics import udr  # noqa: F401 (registers `udr_sklearn`)
 from dl_condind.evaluation.metrics import vae_terms
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import progress_lines
 from dl_condind.utils import results
+from dl_condind.utils import seeds
 from dl_condind.utils import stages
 
 STEP = "udr"
@@ -122,8 +123,7 @@ def evaluate_models(
     ConfigError: If output_dir holds something made with other settings.
   """
   del input_sha256
-  if not 0 <= random_seed < 2**32:
-    raise errors.ConfigError(f"udr.random_seed must be in [0, 2**32), got {random_seed}.")
+  seeds.check_seed("udr.random_seed", random_seed)
   start_time = time.monotonic()
   with stages.stage(output_dir, STEP, input_dirs[0] / "saved_model", overwrite) as stage:
     if stage.is_complete:

@@ -8,7 +8,7 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import encoding
-from dl_condind.evaluation.metrics import gaussian_posteriors
+from dl_condind.evaluation.densities import gaussian_posteriors
 from dl_condind.utils import progress_lines
 
 CHUNK = encoding.ENCODE_CHUNK  # observations

@@ -9,6 +9,7 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.data.ground_truth import state_space
+from dl_condind.evaluation import checks
 from dl_condind.evaluation import encoding
 from dl_condind.evaluation import representation
 from dl_condind.utils import errors
@@ -92,7 +93,7 @@ class CodeTable(ground_truth.GroundTruthData):
       ValueError: If an array has the wrong shape or no entry, or their lengths differ.
     """
     codes, factors = np.asarray(codes), np.asarray(factors)
-    check_arrays(codes, factors)
+    checks.check_arrays(codes, factors)
     ranks = [np.unique(column, return_inverse=True)[1] for column in factors.T]
     sizes = [int(column.max()) + 1 for column in ranks]
     num_cells = int(np.prod(sizes, dtype=object))  # Python integers do not overflow.
@@ -126,44 +127,3 @@ class CodeTable(ground_truth.GroundTruthData):
     """
     factors = self._space.sample_all_factors(factors, random_state)
     return self._codes[np.ravel_multi_index(tuple(factors.T), self._sizes)]
-
-
-def check_arrays(codes: np.ndarray, factors: np.ndarray, split: str = "") -> None:
-  """Checks that there are codes and factors of the same points.
-
-  Args:
-    codes: `[num_points, num_latent]`.
-    factors: `[num_points, num_factors]`.
-    split: What the points are for, such as "train ".
-
-  Raises:
-    ValueError: If an array has the wrong shape or no entry, or their lengths differ.
-  """
-  for name, values in (("representations", codes), ("factors", factors)):
-    if values.ndim != 2 or values.size == 0:
-      raise ValueError(
-        f"{split}{name} must be [num_points, num_columns], got shape {values.shape}."
-      )
-  if len(codes) != len(factors):
-    raise ValueError(
-      f"{split}representations and factors must have a row for each point, got "
-      f"{len(codes)} and {len(factors)} rows."
-    )
-
-
-def check_settable(ground_truth_data: ground_truth.GroundTruthData, metric: str) -> None:
-  """Checks that a metric can set each of at least two factors.
-
-  Raises:
-    ConfigError: If the data set lacks combinations of factors, or a second factor.
-  """
-  if not ground_truth_data.has_complete_grid:
-    raise errors.ConfigError(
-      f"{metric} sets single factors, so it needs a complete grid of factors, which "
-      f"{ground_truth_data.name} does not have: leave this metric out."
-    )
-  if ground_truth_data.num_factors < 2:
-    raise errors.ConfigError(
-      f"{metric} tells factors apart, {ground_truth_data.name} has "
-      f"{ground_truth_data.num_factors}: leave this metric out."
-    )

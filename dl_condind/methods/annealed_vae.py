@@ -1,34 +1,34 @@
 """AnnealedVAE (Burgess et al., 2018, arXiv:1804.03599)."""
 
-import gin
+import dataclasses
+
 import tensorflow as tf
 
+from dl_condind.methods import base_model
 from dl_condind.methods import vae
 from dl_condind.utils import errors
 
 
-@gin.register("annealed_vae")
+@base_model.register("annealed_vae")
+@dataclasses.dataclass(eq=False)
 class AnnealedVAE(vae.BaseVAE):
-  """Minimizes reconstruction loss + gamma * |KL - C|, where the capacity C grows linearly."""
+  """Minimizes reconstruction loss + gamma * |KL - C|, where the capacity C grows linearly.
 
-  def __init__(self, gamma: float, c_max: float, iteration_threshold: int):
-    """Creates the objective.
+  Attributes:
+    gamma: Weight of the distance between KL and capacity.
+    c_max: Largest capacity, nats.
+    iteration_threshold: Step at which it is reached. A ConfigError is raised if it is not positive.
+  """
 
-    Args:
-      gamma: Weight of the distance between KL and capacity.
-      c_max: Largest capacity, nats.
-      iteration_threshold: Step at which it is reached.
+  gamma: float
+  c_max: float
+  iteration_threshold: int
 
-    Raises:
-      ConfigError: If iteration_threshold is not positive.
-    """
-    if iteration_threshold < 1:
+  def __post_init__(self):
+    if self.iteration_threshold < 1:
       raise errors.ConfigError(
-        f"annealed_vae.iteration_threshold must be at least 1, got {iteration_threshold}."
+        f"annealed_vae.iteration_threshold must be at least 1, got {self.iteration_threshold}."
       )
-    self.gamma = gamma
-    self.c_max = c_max
-    self.iteration_threshold = iteration_threshold
 
   def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
     """Returns gamma * |kl_loss - capacity at this step|."""

@@ -1,10 +1,14 @@
 """What a training needs of a model, whatever kind of model it is."""
 
 import abc
+from collections.abc import Callable
 from collections.abc import Mapping
+import dataclasses
 from typing import Any
 from typing import ClassVar
+from typing import Self
 
+import gin
 import tensorflow as tf
 
 Trackable = tf.__internal__.tracking.Trackable
@@ -12,35 +16,48 @@ Trackable = tf.__internal__.tracking.Trackable
 VAE, INFOGAN, OTHER = "vae", "infogan", "other"
 
 
+@dataclasses.dataclass(eq=False)
 class Model(abc.ABC):
   """A model that can be built, trained step by step, saved and exported.
 
-  The constructor of a subclass takes hyperparameters only, so that gin can make the object while it
-  parses; `build` makes the networks.
+  A subclass is a dataclass: its fields are its hyperparameters, and by keyword only its parts, such
+  as networks and optimizers, which have defaults. A subclass may instead have an `__init__` of its
+  own that takes hyperparameters only, as disentanglement_lib's have; its parts can be set after it.
+  The constructor makes no weights: `build` does, and replaces functions that make a network or an
+  optimizer by what they make.
 
   Attributes:
     kind: The kind of model, which goes into the record of the training: `VAE` is a model with an
       encoder and a decoder, `INFOGAN` one with a generator and a recognition network, `OTHER` one
       that can be trained and exported, but neither evaluated nor reported.
     main_losses: Names of the losses that a message about the progress shows.
-    observation_shape: (height, width, channels).
+    num_slices: Number of slices of the batch that the networks may work on at the same time. The
+      training loop sets it.
+    observation_shape: (height, width, channels), set by `build`.
   """
 
   kind: ClassVar[str] = OTHER
   main_losses: ClassVar[tuple[str, ...]]
-  observation_shape: tuple[int, ...]
+  num_slices: ClassVar[int] = 1
+
+  def __new__(cls, *args, **kwargs) -> Self:
+    """Gives the model its default parts, whichever `__init__` follows."""
+    del args, kwargs
+    model = super().__new__(cls)
+    for field in parts(cls):
+      setattr(model, field.name, field.default)
+    return model
 
   @abc.abstractmethod
-  def build(self, observation_shape: tuple[int, ...], seed: int, num_slices: int = 1) -> None:
+  def build(self, observation_shape: tuple[int, ...], seed: int) -> None:
     """Makes the networks, with weights that depend on the seed alone.
 
     Args:
       observation_shape: (height, width, channels).
       seed: Seed of the initial weights.
-      num_slices: Number of slices of the batch that the networks may work on at the same time.
 
     Raises:
-      ConfigError: If the configured networks or posterior do not fit.
+      ConfigError: If networks or posterior do not fit.
     """
 
   @abc.abstractmethod
@@ -65,5 +82,22 @@ class Model(abc.ABC):
     """Returns what a SavedModel is made of: a module, and its functions by name."""
 
   def problems(self) -> dict[str, str | None]:
-    """Returns what can go wrong without an error, by name: what happened, None if it did not."""
+    """Returns silent failures of training: name -> description, or None if it did not occur."""
     return {}
+
+
+def parts(model: Model | type[Model]) -> list[dataclasses.Field]:
+  """Returns the fields of a model that are parts: those given by keyword only."""
+  return [field for field in dataclasses.fields(model) if field.kw_only]
+
+
+def register(name: str) -> Callable[[type[Model]], type[Model]]:
+  """Returns a decorator that gives a model's hyperparameters a name in gin.
+
+  Its parts have gin names of their own, such as `encoder.encoder_fn`; see `gin_parts`.
+  """
+
+  def decorate(model: type[Model]) -> type[Model]:
+    return gin.register(name, denylist=[field.name for field in parts(model)])(model)
+
+  return decorate

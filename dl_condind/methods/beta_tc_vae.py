@@ -1,17 +1,19 @@
 """beta-TCVAE (Chen et al., 2018, arXiv:1802.04942)."""
 
-import gin
+import dataclasses
+
 import tensorflow as tf
 
-from dl_condind.methods import posteriors
+from dl_condind import posteriors
+from dl_condind.methods import base_model
 from dl_condind.methods import vae
+from dl_condind.posteriors import gaussian
 
 
 def total_correlation(
   z: tf.Tensor,
-  z_mean: tf.Tensor,
-  z_logvar: tf.Tensor,
-  posterior: posteriors.GaussianPosterior,
+  encoded: posteriors.Encoded,
+  posterior: posteriors.Posterior,
   density: str = "factorized",
 ) -> tf.Tensor:
   """Estimates the total correlation of the aggregate posterior from one batch.
@@ -23,8 +25,7 @@ def total_correlation(
 
   Args:
     z: One sample of each posterior, [batch, num_latent].
-    z_mean: Means, [batch, num_latent].
-    z_logvar: Log variances, [batch, num_latent].
+    encoded: Parameters of the posteriors.
     posterior: The family the samples are drawn from.
     density: How q(z|x) enters q(z): "factorized", the product of its marginals, as in
       disentanglement_lib, or "full", the density z is drawn from. They differ where the noise is
@@ -33,35 +34,35 @@ def total_correlation(
   Returns:
     Scalar, nats.
   """
+  z_mean, *parameters = encoded
+  z_logvar = posterior.marginal_logvar(*parameters)
   # [batch, batch, num_latent], indexed [j, i, l]: q(z_l of sample j | x_i).
-  log_q_latents = posteriors.gaussian_log_density(z[:, None], z_mean[None], z_logvar[None])
+  log_q_latents = gaussian.log_density(z[:, None], z_mean[None], z_logvar[None])
   log_product = tf.reduce_sum(tf.reduce_logsumexp(log_q_latents, axis=1), axis=1)
   if density == "factorized":
     log_q_joint = tf.reduce_sum(log_q_latents, axis=2)
   else:
-    log_q_joint = posterior.log_density(z[:, None], z_mean[None], z_logvar[None], density)
+    log_q_joint = posterior.full_log_density(z[:, None], *encoded)
   return tf.reduce_mean(tf.reduce_logsumexp(log_q_joint, axis=1) - log_product)
 
 
-@gin.register("beta_tc_vae")
+@base_model.register("beta_tc_vae")
+@dataclasses.dataclass(eq=False)
 class BetaTCVAE(vae.BaseVAE):
-  """Minimizes reconstruction loss + KL + (beta - 1) * total correlation."""
+  """Minimizes reconstruction loss + KL + (beta - 1) * total correlation.
 
-  def __init__(self, beta: float, density: str = "factorized"):
-    """Creates the objective.
+  Attributes:
+    beta: Weight of the total correlation; the part of 1 is in the KL.
+    density: See `total_correlation`. A ConfigError is raised if it is unknown.
+  """
 
-    Args:
-      beta: Weight of the total correlation; the part of 1 is in the KL.
-      density: See `total_correlation`.
+  beta: float
+  density: str = "factorized"
 
-    Raises:
-      ConfigError: If density is unknown.
-    """
-    posteriors.check_density(density, "beta_tc_vae.density")
-    self.beta = beta
-    self.density = density
+  def __post_init__(self):
+    gaussian.check_density(self.density, "beta_tc_vae.density")
 
-  def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+  def posterior_regularizer(self, kl_loss, encoded, z_sampled):
     """Returns kl_loss + (beta - 1) * total_correlation."""
-    penalty = total_correlation(z_sampled, z_mean, z_logvar, self.posterior, self.density)
+    penalty = total_correlation(z_sampled, encoded, self.posterior, self.density)
     return kl_loss + (self.beta - 1) * penalty

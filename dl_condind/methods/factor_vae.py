@@ -1,11 +1,13 @@
 """FactorVAE (Kim and Mnih, 2018, arXiv:1802.05983)."""
 
-import gin
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from dl_condind.methods import architectures
+from dl_condind.methods import base_model
 from dl_condind.methods import optimizers
 from dl_condind.methods import vae
 
@@ -42,7 +44,8 @@ def discriminator_loss(joint_logits: tf.Tensor, product_logits: tf.Tensor) -> tf
   return -0.5 * tf.reduce_mean(tf.math.log(joint[:, 0]) + tf.math.log(product[:, 1]))
 
 
-@gin.register("factor_vae")
+@base_model.register("factor_vae")
+@dataclasses.dataclass(eq=False)
 class FactorVAE(vae.BaseVAE):
   """Minimizes reconstruction loss + KL + gamma * total correlation.
 
@@ -50,22 +53,29 @@ class FactorVAE(vae.BaseVAE):
   the total correlation. As in disentanglement_lib both come from one batch (the paper takes two),
   and a step updates encoder, decoder and discriminator once. disentanglement_lib counts such a step
   twice, so its 300,000 steps are 150,000 of these.
+
+  Attributes:
+    gamma: Weight of the total correlation.
+    discriminator: Function (num_latent, seed) -> Keras model, or a Keras model. `build` replaces it
+      by the model: latents -> logits of (joint, product of marginals), [batch, 2].
+    discriminator_optimizer: As `optimizer`, of the discriminator.
   """
 
-  def __init__(self, gamma: float):
-    """Creates the objective.
+  gamma: float
+  _: dataclasses.KW_ONLY
+  discriminator: architectures.DiscriminatorFn | keras.Model = architectures.fc_discriminator
+  discriminator_optimizer: optimizers.OptimizerPart = optimizers.adam(
+    learning_rate=1e-4, beta1=0.5, beta2=0.9, epsilon=1e-8
+  )
 
-    Args:
-      gamma: Weight of the total correlation.
-    """
-    self.gamma = gamma
-
-  def build(self, observation_shape: tuple[int, ...], seed: int, num_slices: int = 1) -> None:
+  def build(self, observation_shape: tuple[int, ...], seed: int) -> None:
     """Makes the networks, the discriminator and both optimizers."""
-    super().build(observation_shape, seed, num_slices)
+    super().build(observation_shape, seed)
     discriminator_seed = int(np.random.SeedSequence(seed).generate_state(3)[2])
-    self.discriminator = architectures.make_discriminator(self.num_latent, discriminator_seed)
-    self.discriminator_optimizer = optimizers.make_discriminator_optimizer()
+    self.discriminator = architectures.make_discriminator(
+      self.discriminator, self.num_latent, discriminator_seed
+    )
+    self.discriminator_optimizer = optimizers.make(self.discriminator_optimizer)
     self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
   def compute_losses(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:

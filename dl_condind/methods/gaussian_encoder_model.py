@@ -2,56 +2,84 @@
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import dataclasses
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from dl_condind import posteriors
 from dl_condind.methods import architectures
 from dl_condind.methods import base_model
 from dl_condind.methods import image_inputs
 from dl_condind.methods import losses
-from dl_condind.methods import posteriors
 
 _SEED = tf.TensorSpec([2], tf.int32, name="seed")
 
 
+@dataclasses.dataclass(eq=False)
 class GaussianEncoderModel(base_model.Model):
   """Networks and posterior of a latent variable model.
 
   Attributes:
     num_latent: Number of latents.
-    encoder: Keras model, images -> means and log variances.
-    decoder: Keras model, latents -> logits.
-    posterior: The `posteriors.GaussianPosterior` family of q(z|x).
-    global_step: Number of training steps done, int64.
+    posterior: The family of q(z|x).
+    encoder: Function (observation_shape, num_latent, seed) -> Keras model, or a Keras model, of
+      which a copy is trained. `build` replaces it by the model: images -> means, log variances and
+      what else the posterior needs.
+    decoder: Function (num_latent, observation_shape, seed) -> Keras model, or a Keras model.
+      `build` replaces it by the model: latents -> logits.
+    reconstruction_loss: Function (images, decoder's outputs, activation) -> loss of each image,
+      [batch], nats.
+    activation: What the decoder's outputs mean: "logits", or "tanh" if their tanh is in [-1, 1].
+    global_step: Number of training steps done, int64, made by `build`.
   """
 
   kind = base_model.VAE
   main_losses = ("loss", "reconstruction_loss")
 
-  def build(self, observation_shape: tuple[int, ...], seed: int, num_slices: int = 1) -> None:
+  _: dataclasses.KW_ONLY
+  num_latent: int = 10
+  posterior: posteriors.Posterior = posteriors.Independent()
+  encoder: architectures.EncoderFn | keras.Model = architectures.conv_encoder
+  decoder: architectures.DecoderFn | keras.Model = architectures.deconv_decoder
+  reconstruction_loss: losses.ReconstructionLoss = losses.bernoulli_loss
+  activation: str = "logits"
+
+  def build(self, observation_shape: tuple[int, ...], seed: int) -> None:
     """Makes the networks, with weights that depend on the seed alone."""
     encoder_seed, decoder_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
-    self.observation_shape = tuple(observation_shape)
-    self.encoder = architectures.make_encoder(self.observation_shape, encoder_seed)
-    self.num_latent = self.encoder.output_shape[0][-1]
-    self.posterior = posteriors.make_posterior(self.num_latent)
-    self.decoder = architectures.make_decoder(self.num_latent, self.observation_shape, decoder_seed)
+    shape = self.observation_shape = tuple(observation_shape)
+    num_extra = self.posterior.num_extra(self.num_latent)
+    self.encoder = architectures.make_encoder(
+      self.encoder, shape, self.num_latent, encoder_seed, num_extra
+    )
+    self.posterior.check(self.num_latent)
+    self.decoder = architectures.make_decoder(self.decoder, self.num_latent, shape, decoder_seed)
     self.global_step = tf.Variable(0, dtype=tf.int64, name="global_step")
-    self._num_slices = num_slices
+    losses.check_activation(self.activation)
     # A mistake in its settings is found here rather than inside of AutoGraph, which would wrap it.
-    blank = tf.zeros([1, *self.observation_shape])
-    losses.make_reconstruction_loss(blank, blank)
+    blank = tf.zeros([1, *shape])
+    self.image_loss(blank, blank)
 
-  def encode(self, observations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns z_mean and z_logvar of observations, each [batch, num_latent]."""
-    z_mean, z_logvar = architectures.apply_in_slices(self.encoder, observations, self._num_slices)
-    return z_mean, z_logvar
+  def encode(self, observations: tf.Tensor) -> posteriors.Encoded:
+    """Returns the parameters of q(z|x) of observations."""
+    outputs = architectures.apply_in_slices(self.encoder, observations, self.num_slices)
+    return posteriors.Encoded(*outputs)
 
   def decode(self, z: tf.Tensor) -> tf.Tensor:
     """Returns the logits of reconstructions, [batch, height, width, channels]."""
-    return architectures.apply_in_slices(self.decoder, z, self._num_slices)
+    return architectures.apply_in_slices(self.decoder, z, self.num_slices)
+
+  def image_loss(self, observations: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Returns the reconstruction loss of each image, [batch], nats.
+
+    Args:
+      observations: [batch, height, width, channels].
+      outputs: The decoder's, of the same shape.
+    """
+    return self.reconstruction_loss(observations, outputs, self.activation)
 
   def elbo_terms(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Returns the terms of the evidence lower bound of each observation.
@@ -61,20 +89,21 @@ class GaussianEncoderModel(base_model.Model):
       seed: Two integers that determine the noise.
 
     Returns:
-      `reconstruction_loss`, `kl_loss` (factorized) and `kl_loss_full`, each [batch], nats.
+      `reconstruction_loss`, `kl_loss`, the one that is minimized, and `kl_loss_full`, that of the
+      distribution z is drawn from, each [batch], nats.
     """
-    z_mean, z_logvar = self.encode(observations)
-    z = self.posterior.distribution(z_mean, z_logvar).sample(seed=seed)
+    encoded = self.encode(observations)
+    z = self.posterior.distribution(*encoded).sample(seed=seed)
     return {
-      "reconstruction_loss": losses.make_reconstruction_loss(observations, self.decode(z)),
-      "kl_loss": posteriors.factorized_kl(z_mean, z_logvar),
-      "kl_loss_full": self.posterior.full_kl(z_mean, z_logvar),
+      "reconstruction_loss": self.image_loss(observations, self.decode(z)),
+      "kl_loss": self.posterior.kl_loss(*encoded),
+      "kl_loss_full": self.posterior.kl(*encoded),
     }
 
   def exported(self) -> tuple[tf.Module, Mapping[str, Any]]:
     """Returns a module and its functions, which have disentanglement_lib's names.
 
-    `gaussian_encoder(images)` returns mean, logvar and scale_tril of q(z|x);
+    `gaussian_encoder(images)` returns mean, logvar (of each latent) and scale_tril of q(z|x);
     `decoder(latent_vectors)` the logits `images`; `reconstructions(images)` the logits `images` of
     a sampled z, anew in every call; `elbo_terms(images, seed)` reconstruction_loss, kl_loss and
     kl_loss_full of each image; `decoder_jacobian(latent_vectors)` the derivatives `jacobian` of the
@@ -100,11 +129,11 @@ class _Exported(tf.Module):
     latent_vectors = tf.TensorSpec([None, model.num_latent], tf.float32, name="latent_vectors")
 
     def gaussian_encoder(images):
-      z_mean, z_logvar = model.encode(image_inputs.check(images, "encode"))
+      z_mean, *parameters = model.encode(image_inputs.check(images, "encode"))
       return {
         "mean": z_mean,
-        "logvar": z_logvar,
-        "scale_tril": model.posterior.scale_tril(z_logvar),
+        "logvar": model.posterior.marginal_logvar(*parameters),
+        "scale_tril": model.posterior.scale_tril(*parameters),
       }
 
     def reconstructions(images):
@@ -120,7 +149,7 @@ class _Exported(tf.Module):
       return model.elbo_terms(image_inputs.check(images, "encode"), seed)
 
     def mean_images(latent_vectors):
-      return losses.make_images(model.decode(latent_vectors))
+      return losses.images_of(model.decode(latent_vectors), model.activation)
 
     def decoder_jacobian(latent_vectors):
       return {"jacobian": jacobian(mean_images, latent_vectors)}

@@ -6,29 +6,28 @@ discriminator, recovers the codes: the better it does, the more the image inform
 """
 
 from collections.abc import Mapping
+import dataclasses
 from typing import Any
 
-import gin
 import numpy as np
 import tensorflow as tf
 
+from dl_condind import posteriors
 from dl_condind.methods import base_model
 from dl_condind.methods import discriminator_watch
 from dl_condind.methods import image_inputs
 from dl_condind.methods import infogan_networks
 from dl_condind.methods import losses
 from dl_condind.methods import optimizers
-from dl_condind.methods import posteriors
-from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import limits
 
 _MAX_WEIGHT = 1e30  # What single precision can multiply a loss by.
 PRIORS = ("normal", "uniform")
-_NOT_READ = ("encoder", "decoder", "reconstruction_loss", "vae_optimizer", "discriminator")
 
 
-@gin.register("infogan")
+@base_model.register("infogan")
+@dataclasses.dataclass(eq=False)
 class InfoGAN(base_model.Model):
   """Plays the non-saturating GAN game plus a penalty for codes that cannot be recovered.
 
@@ -44,56 +43,63 @@ class InfoGAN(base_model.Model):
   layers that discriminator and recognition network share learn from both losses.
 
   Attributes:
+    info_weight: Weight of the negative log likelihood of the continuous codes.
+    categorical_weight: Weight of the cross-entropy of the categorical code.
+    num_continuous: Number of continuous codes.
+    num_categories: Number of values of the categorical code; 0 leaves it out.
+    num_noise: Number of dimensions of the noise, which is N(0, I).
+    continuous_prior: "normal": N(0, I); "uniform": on [-1, 1].
+    posterior: The family of q(z|x) of the continuous codes.
+    discriminator_optimizer: Function without arguments -> Keras optimizer, or a Keras optimizer,
+      whose settings are copied, for the discriminator and the layers that it shares with the
+      recognition network. `build` replaces it by the optimizer, as the next two.
+    generator_optimizer: The same for the generator.
+    recognition_optimizer: The same for the recognition network's own layers.
+
+  `build` makes
     generator: Keras model, parts of the latent code -> images.
     feature_network: Keras model, images -> features that the two heads share.
     discriminator_head: Keras model, features -> logits of being real.
-    recognition_head: Keras model, features -> mean, logvar and categorical_logits.
-    posterior: The `posteriors.GaussianPosterior` family of q(z|x) of the continuous codes.
+    recognition_head: Keras model, features -> mean, logvar, what else the posterior needs, as
+      `extra`, and categorical_logits.
     global_step: Number of training steps done, int64.
   """
 
   kind = base_model.INFOGAN
   main_losses = ("discriminator_loss", "generator_loss")
 
-  def __init__(
-    self,
-    info_weight: float = 0.1,
-    categorical_weight: float = 1.0,
-    num_continuous: int = 2,
-    num_categories: int = 10,
-    num_noise: int = 62,
-    continuous_prior: str = "normal",
-  ):
-    """Creates the objective.
+  info_weight: float = 0.1
+  categorical_weight: float = 1.0
+  num_continuous: int = 2
+  num_categories: int = 10
+  num_noise: int = 62
+  continuous_prior: str = "normal"
+  _: dataclasses.KW_ONLY
+  posterior: posteriors.Posterior = posteriors.Independent()
+  discriminator_optimizer: optimizers.OptimizerPart = optimizers.adam(
+    learning_rate=2e-4, beta1=0.5, beta2=0.999
+  )
+  generator_optimizer: optimizers.OptimizerPart = optimizers.adam(
+    learning_rate=1e-3, beta1=0.5, beta2=0.999
+  )
+  recognition_optimizer: optimizers.OptimizerPart = optimizers.adam(
+    learning_rate=2e-4, beta1=0.5, beta2=0.999
+  )
 
-    Args:
-      info_weight: Weight of the negative log likelihood of the continuous codes.
-      categorical_weight: Weight of the cross-entropy of the categorical code.
-      num_continuous: Number of continuous codes.
-      num_categories: Number of values of the categorical code; 0 leaves it out.
-      num_noise: Number of dimensions of the noise, which is N(0, I).
-      continuous_prior: "normal": N(0, I); "uniform": on [-1, 1].
-
-    Raises:
-      ConfigError: If a number is out of range, or there is no such prior.
-    """
-    _check_in(1, limits.MAX_LATENT, num_continuous=num_continuous, num_noise=num_noise)
-    _check_in(0, _MAX_WEIGHT, info_weight=info_weight, categorical_weight=categorical_weight)
-    if not 2 <= num_categories <= limits.MAX_LATENT and num_categories != 0:
+  def __post_init__(self):
+    _check_in(1, limits.MAX_LATENT, num_continuous=self.num_continuous, num_noise=self.num_noise)
+    _check_in(
+      0, _MAX_WEIGHT, info_weight=self.info_weight, categorical_weight=self.categorical_weight
+    )
+    if not 2 <= self.num_categories <= limits.MAX_LATENT and self.num_categories != 0:
       raise errors.ConfigError(
         f"infogan.num_categories must be 0 (no categorical code) or in [2, {limits.MAX_LATENT}], "
-        f"got {num_categories}."
+        f"got {self.num_categories}."
       )
-    if continuous_prior not in PRIORS:
+    if self.continuous_prior not in PRIORS:
       raise errors.ConfigError(
-        f'infogan.continuous_prior must be "normal" or "uniform", got {continuous_prior!r}.'
+        f'infogan.continuous_prior must be "normal" or "uniform", got {self.continuous_prior!r}.'
       )
-    self.info_weight = info_weight
-    self.categorical_weight = categorical_weight
-    self.num_continuous = num_continuous
-    self.num_categories = num_categories
-    self.num_noise = num_noise
-    self.continuous_prior = continuous_prior
 
   @property
   def code_sizes(self) -> dict[str, int]:
@@ -105,34 +111,33 @@ class InfoGAN(base_model.Model):
     }
     return {name: size for name, size in sizes.items() if size}
 
-  def build(self, observation_shape: tuple[int, ...], seed: int, num_slices: int = 1) -> None:
+  def build(self, observation_shape: tuple[int, ...], seed: int) -> None:
     """Makes the networks and their optimizers.
 
     The batch is not sliced, since it is normalized as a whole: the two passes of the feature
     network and what follows from them keep two threads busy.
 
     Raises:
-      ConfigError: If images or posterior do not fit, or a setting of a VAE is given.
+      ConfigError: If images or posterior do not fit.
     """
-    del num_slices
-    _check_no_vae_settings()
     seeds = np.random.SeedSequence(seed).generate_state(4).tolist()
     shape = self.observation_shape = tuple(observation_shape)
-    self.posterior = posteriors.make_posterior(self.num_continuous)
+    self.posterior.check(self.num_continuous)
     self.generator = infogan_networks.generator(self.code_sizes, shape, seeds[0])
     self.feature_network = infogan_networks.feature_network(shape, seeds[1])
     self.discriminator_head = infogan_networks.discriminator_head(seeds[2])
+    num_extra = self.posterior.num_extra(self.num_continuous)
     self.recognition_head = infogan_networks.recognition_head(
-      self.num_continuous, self.num_categories, seeds[3]
+      self.num_continuous, self.num_categories, seeds[3], num_extra
     )
     self.discriminator_variables = (
       self.feature_network.trainable_variables + self.discriminator_head.trainable_variables
     )
-    self.discriminator_optimizer = optimizers.make_discriminator_optimizer()
+    self.discriminator_optimizer = optimizers.make(self.discriminator_optimizer)
     self.discriminator_optimizer.build(self.discriminator_variables)
-    self.recognition_optimizer = optimizers.make_recognition_optimizer()
+    self.recognition_optimizer = optimizers.make(self.recognition_optimizer)
     self.recognition_optimizer.build(self.recognition_head.trainable_variables)
-    self.generator_optimizer = optimizers.make_generator_optimizer()
+    self.generator_optimizer = optimizers.make(self.generator_optimizer)
     self.generator_optimizer.build(self.generator.trainable_variables)
     self.global_step = tf.Variable(0, dtype=tf.int64, name="global_step")
     self.discriminator_watch = discriminator_watch.DiscriminatorWatch()
@@ -179,9 +184,7 @@ class InfoGAN(base_model.Model):
       self.discriminator_head(real_features), self.discriminator_head(features)
     )
     recognized = self.recognition_head(features, training=training)
-    log_density = self.posterior.log_density(
-      code["continuous"], recognized["mean"], recognized["logvar"], density="full"
-    )
+    log_density = self.posterior.full_log_density(code["continuous"], *_encoded(recognized))
     scalars["continuous_nll"] = -tf.reduce_mean(log_density)
     penalty = self.info_weight * scalars["continuous_nll"]
     if self.num_categories:
@@ -249,13 +252,8 @@ def _check_in(lowest: int, highest: float, **settings: float) -> None:
       raise errors.ConfigError(f"infogan.{name} must be in [{lowest}, {highest:g}], got {value}.")
 
 
-def _check_no_vae_settings() -> None:
-  for key in configs.bound_keys():
-    if key.partition(".")[0] in _NOT_READ:
-      raise errors.ConfigError(
-        f"{key} is a setting of VAEs, which infogan does not read: leave it out, and shared.gin "
-        "too if it is from there."
-      )
+def _encoded(recognized: Mapping[str, tf.Tensor]) -> posteriors.Encoded:
+  return posteriors.Encoded(recognized["mean"], recognized["logvar"], recognized.get("extra"))
 
 
 class _Exported(tf.Module):
@@ -275,8 +273,15 @@ class _Exported(tf.Module):
 
     def recognition_network(images):
       images = image_inputs.check(images, "recognize")
-      recognized = model.recognition_head(model.feature_network(images))
-      return {**recognized, "scale_tril": model.posterior.scale_tril(recognized["logvar"])}
+      recognized = dict(model.recognition_head(model.feature_network(images)))
+      z_mean, *parameters = _encoded(recognized)
+      recognized |= {
+        "mean": z_mean,
+        "logvar": model.posterior.marginal_logvar(*parameters),
+        "scale_tril": model.posterior.scale_tril(*parameters),
+      }
+      recognized.pop("extra", None)
+      return recognized
 
     def discriminator(images):
       images = image_inputs.check(images, "recognize")

@@ -103,18 +103,21 @@ def discriminator_head(seed: int) -> keras.Model:
   return keras.Model(features, logits(features), name="discriminator_head")
 
 
-def recognition_head(num_continuous: int, num_categories: int, seed: int) -> keras.Model:
+def recognition_head(
+  num_continuous: int, num_categories: int, seed: int, num_extra: int = 0
+) -> keras.Model:
   """Builds the end of the recognition network.
 
   Args:
     num_continuous: Number of continuous codes.
     num_categories: Number of values of the categorical code, 0 if there is none.
     seed: Seed of the initial weights.
+    num_extra: How many numbers the posterior needs beyond mean and logvar. They start at 0.
 
   Returns:
     Model from features, [batch, 1024], to a dictionary: `mean` and `logvar` of the posterior of
-    the continuous codes, [batch, num_continuous], and `categorical_logits`, [batch,
-    num_categories], if there is a categorical code.
+    the continuous codes, [batch, num_continuous], `extra`, [batch, num_extra], if there are any,
+    and `categorical_logits`, [batch, num_categories], if there is a categorical code.
   """
   kernels = _initializers(seed)
   features = keras.Input((_NUM_FEATURES,), name="features")
@@ -126,4 +129,6 @@ def recognition_head(num_continuous: int, num_categories: int, seed: int) -> ker
     for name, size in sizes.items()
     if size
   }
+  if num_extra:
+    outputs["extra"] = layers.Dense(num_extra, kernel_initializer="zeros", name="extra")(hidden)
   return keras.Model(features, outputs, name="recognition_head")

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from dl_condind.utils import errors
 
+ReconstructionLoss = Callable[[tf.Tensor, tf.Tensor, str], tf.Tensor]
+
 
 def _flat(images: tf.Tensor) -> tf.Tensor:
   return tf.reshape(images, [tf.shape(images)[0], -1])
@@ -87,14 +89,8 @@ def images_of(outputs: tf.Tensor, activation: str) -> tf.Tensor:
   return tf.sigmoid(outputs) if activation == "logits" else tf.tanh(outputs) / 2 + 0.5
 
 
-@gin.configurable("reconstruction_loss", denylist=["true_images", "reconstructed_images"])
-def make_reconstruction_loss(
-  true_images: tf.Tensor,
-  reconstructed_images: tf.Tensor,
-  loss_fn: Callable[[tf.Tensor, tf.Tensor, str], tf.Tensor] = gin.REQUIRED,
-  activation: str = "logits",
-) -> tf.Tensor:
-  """Returns the configured reconstruction loss per image, [batch].
+def check_activation(activation: str) -> None:
+  """Checks the name of what a decoder's outputs mean.
 
   Raises:
     ConfigError: If activation is neither "logits" nor "tanh".
@@ -103,22 +99,6 @@ def make_reconstruction_loss(
     raise errors.ConfigError(
       f'reconstruction_loss.activation must be "logits" or "tanh", got {activation!r}.'
     )
-  return loss_fn(true_images, reconstructed_images, activation)
-
-
-def make_images(outputs: tf.Tensor) -> tf.Tensor:
-  """Returns the images in [0, 1] that the configured reconstruction loss takes outputs to mean.
-
-  Raises:
-    ConfigError: As `make_reconstruction_loss`.
-  """
-
-  def images(true_images, outputs, activation):
-    del true_images
-    return images_of(outputs, activation)
-
-  # Through the configured function, as gin gives `reconstruction_loss.activation` to it alone.
-  return make_reconstruction_loss(outputs, outputs, loss_fn=images)
 
 
 def adversarial_losses(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,12 +1,13 @@
 """The operations and objects that SavedModels of this package consist of.
 
 A SavedModel is a program: TensorFlow has operations that read, write and delete files, and those of
-a model run when it is loaded or called. Our models consist of arithmetic. The lists below hold what
-they have and nothing more; a test exports all of them and compares.
+a model run when it is loaded or called. Models consist of arithmetic. The lists below hold what
+those of this package have, which a test compares with all of them, and more arithmetic for networks
+and posteriors that users add.
 """
 
 # In the functions of a model, however deep, and in their gradients.
-OPERATIONS = frozenset(
+_MODEL_OPERATIONS = frozenset(
   [
     "Abs",
     "AddN",
@@ -82,6 +83,64 @@ OPERATIONS = frozenset(
     "ZerosLike",
   ]
 )
+
+# What other networks and posteriors may have in their functions: arithmetic on the inputs alone.
+_MORE_ARITHMETIC = frozenset(
+  [
+    "AvgPool",
+    "Cholesky",
+    "Cos",
+    "Cumsum",
+    "DepthwiseConv2dNative",
+    "Einsum",
+    "Elu",
+    "Equal",
+    "Erf",
+    "Erfc",
+    "Floor",
+    "FusedBatchNormV3",
+    "Greater",
+    "GreaterEqual",
+    "Less",
+    "LogSoftmax",
+    "LogicalAnd",
+    "LogicalNot",
+    "LogicalOr",
+    "MatrixDiagPartV3",
+    "MatrixInverse",
+    "MatrixSetDiagV3",
+    "MatrixTriangularSolve",
+    "Mean",
+    "MirrorPad",
+    "OneHot",
+    "Pad",
+    "PadV2",
+    "Pow",
+    "Range",
+    "Reciprocal",
+    "Relu6",
+    "ResizeBilinear",
+    "ResizeNearestNeighbor",
+    "ReverseV2",
+    "Roll",
+    "Round",
+    "Selu",
+    "Sign",
+    "Sin",
+    "Slice",
+    "Softplus",
+    "Softsign",
+    "Split",
+    "SplitV",
+    "Sqrt",
+    "SquaredDifference",
+    "StopGradient",
+    "Unpack",
+    "Xlogy",
+  ]
+)
+
+OPERATIONS = _MODEL_OPERATIONS | _MORE_ARITHMETIC
 
 # In the two functions that TensorFlow adds to every SavedModel to store and restore its variables.
 # They read and write any file they are told to, but `tf.saved_model.load` never calls them: it

@@ -7,6 +7,7 @@ Arguments that only TensorFlow 1 knew (`use_locking`, `name`) are accepted and h
 
 from collections.abc import Callable
 from collections.abc import Sequence
+import functools
 
 import gin
 import keras
@@ -15,6 +16,8 @@ import tensorflow as tf
 from dl_condind.utils import errors
 
 LearningRate = float | Callable[[], keras.optimizers.schedules.LearningRateSchedule]
+# What a model takes: a function without arguments, or an optimizer whose settings are copied.
+OptimizerPart = Callable[..., keras.optimizers.Optimizer] | keras.optimizers.Optimizer
 
 
 def _checked(
@@ -231,50 +234,33 @@ def piecewise_constant(
   return keras.optimizers.schedules.PiecewiseConstantDecay(list(boundaries), list(values))
 
 
-def _make(
-  optimizer_fn: Callable[..., keras.optimizers.Optimizer], learning_rate: LearningRate | None
-) -> keras.optimizers.Optimizer:
-  if learning_rate is None:
-    return optimizer_fn()
-  return optimizer_fn(learning_rate=_checked(learning_rate))
+def adam(
+  learning_rate: LearningRate, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+) -> OptimizerPart:
+  """Returns a function that makes Adam; arguments as `adam_optimizer`."""
+  return functools.partial(
+    adam_optimizer, learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon
+  )
 
 
-@gin.configurable("vae_optimizer")
-def make_vae_optimizer(
-  optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
-  learning_rate: LearningRate | None = None,
-) -> keras.optimizers.Optimizer:
-  """Returns the optimizer of encoder and decoder.
+def make(optimizer: OptimizerPart) -> keras.optimizers.Optimizer:
+  """Returns a new optimizer.
 
   Args:
-    optimizer_fn: Function that returns an optimizer.
-    learning_rate: Replaces the optimizer's own: a number or a schedule function.
+    optimizer: Function without arguments that returns one, or one whose settings are copied.
   """
-  return _make(optimizer_fn, learning_rate)
+  if isinstance(optimizer, keras.optimizers.Optimizer):
+    return type(optimizer).from_config(optimizer.get_config())
+  return optimizer()
 
 
-@gin.configurable("discriminator_optimizer")
-def make_discriminator_optimizer(
-  optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
-  learning_rate: LearningRate | None = None,
-) -> keras.optimizers.Optimizer:
-  """Returns the optimizer of the discriminator; arguments as make_vae_optimizer."""
-  return _make(optimizer_fn, learning_rate)
+def with_learning_rate(optimizer: OptimizerPart, learning_rate: LearningRate) -> OptimizerPart:
+  """Returns what makes the same optimizer with another learning rate.
 
-
-@gin.configurable("generator_optimizer")
-def make_generator_optimizer(
-  optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
-  learning_rate: LearningRate | None = None,
-) -> keras.optimizers.Optimizer:
-  """Returns InfoGAN's optimizer of the generator; arguments as make_vae_optimizer."""
-  return _make(optimizer_fn, learning_rate)
-
-
-@gin.configurable("recognition_optimizer")
-def make_recognition_optimizer(
-  optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
-  learning_rate: LearningRate | None = None,
-) -> keras.optimizers.Optimizer:
-  """Returns InfoGAN's optimizer of the recognition head; arguments as make_vae_optimizer."""
-  return _make(optimizer_fn, learning_rate)
+  Raises:
+    ConfigError: If learning_rate is not positive.
+  """
+  if isinstance(optimizer, keras.optimizers.Optimizer):
+    config = {**optimizer.get_config(), "learning_rate": _checked(learning_rate)}
+    return type(optimizer).from_config(config)
+  return functools.partial(optimizer, learning_rate=_checked(learning_rate))

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 import pathlib
 
-from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import json_objects
 from dl_condind.utils import results
+from dl_condind.utils import run_config
 from dl_condind.utils import training_logs
 
 NEW, UNFINISHED, COMPLETE = "new", "unfinished", "complete"
 
 _RUN = "run.json"
 _CONTENTS = ("results", "saved_model", "tf_checkpoint", training_logs.NAME, "tensorboard")
+
+_NOISE = "posterior.noise_correlation"
 
 # These settings decide when and how a run is observed, not what it computes.
 _NOT_IDENTITY = (
@@ -25,12 +27,18 @@ _NOT_IDENTITY = (
 )
 
 
-def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite: bool) -> str:
-  """Makes model_dir the directory of the run that gin's operative configuration describes.
+def claim(
+  model_dir: pathlib.Path,
+  config: Mapping[str, str],
+  fingerprint: Mapping[str, object],
+  overwrite: bool,
+) -> str:
+  """Makes model_dir the directory of the run that a configuration describes.
 
   Args:
     model_dir: Folder of the run, which the caller holds the lock of.
-    fingerprint: What, beside the configuration, the result depends on.
+    config: gin key to gin value, both as text.
+    fingerprint: What the result depends on in addition to the configuration.
     overwrite: Whether to delete a run that is there.
 
   Returns:
@@ -38,10 +46,10 @@ def claim(model_dir: pathlib.Path, fingerprint: Mapping[str, object], overwrite:
     deleted is unfinished, and loses its record, which would not name the next one.
 
   Raises:
-    ConfigError: If a run of another configuration is there, or something that is no run.
+    ConfigError: If a run of another configuration is there, or something that is not a run.
     DatasetError: If the SavedModel is not the one that the record names.
   """
-  config = {k: v for k, v in configs.operative_config().items() if k not in _NOT_IDENTITY}
+  config = {k: v for k, v in config.items() if k not in _NOT_IDENTITY}
   identity = {**config, **{f"runtime.{key}": value for key, value in fingerprint.items()}}
   path = model_dir / _RUN
   if not path.is_file():
@@ -88,7 +96,7 @@ def _read(path: pathlib.Path) -> dict[str, object]:
     return json_objects.read(path)
   except ValueError as error:
     raise errors.ConfigError(
-      f"{path} is damaged ({error}); start the run anew with overwrite=True."
+      f"{path} is damaged ({error}); start the run again with overwrite=True."
     ) from error
 
 
@@ -98,10 +106,18 @@ def _check_same(
   differences = [
     f"{key} is {found.get(key, 'absent')} there and {identity.get(key, 'absent')} here"
     for key in sorted(identity.keys() | found.keys())
-    if identity.get(key) != found.get(key)
+    if _meaning(key, identity) != _meaning(key, found)
   ]
   if differences:
     raise errors.ConfigError(
       f"{model_dir} holds a run of another configuration: {'; '.join(differences)}. Choose another "
       "directory, or delete that run with overwrite=True."
     )
+
+
+def _meaning(key: str, identity: Mapping[str, object]) -> object:
+  """Returns a value in a form that is the same for all texts that mean the same."""
+  value = identity.get(key)
+  if key == _NOISE and value == "None":
+    return "@independent"
+  return run_config.canonical(value) if isinstance(value, str) else value

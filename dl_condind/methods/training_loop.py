@@ -1,6 +1,5 @@
 """The loop over training steps: compiled, logged, checkpointed, interruptible."""
 
-from collections.abc import Sequence
 import contextlib
 import importlib.util
 import json
@@ -14,14 +13,13 @@ import tensorflow as tf
 from dl_condind.data import input_pipeline
 from dl_condind.methods import base_model
 from dl_condind.methods import checkpoints
+from dl_condind.methods import training_progress
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import processes
-from dl_condind.utils import progress_lines
 from dl_condind.utils import training_logs
 
 _STEPS_PER_CALL = 20
-_SECONDS_PER_MESSAGE = 10
 
 
 class TrainingLoop:
@@ -77,8 +75,17 @@ class TrainingLoop:
     checkpoint_steps: int | None,
     checkpoint_seconds: float,
     interruption: processes.Interruption,
+    show: training_progress.Show,
   ) -> None:
     """Trains up to step training_steps and leaves a checkpoint of it.
+
+    Args:
+      training_steps: Number of steps in all.
+      log_steps: Steps between entries of the log.
+      checkpoint_steps: Steps between checkpoints; None leaves it to the time.
+      checkpoint_seconds: Seconds between checkpoints.
+      interruption: Signals to stop.
+      show: What shows how far the training has come.
 
     Raises:
       DivergedError: If a reported scalar is not finite. The checkpoint before it stays.
@@ -86,7 +93,7 @@ class TrainingLoop:
     """
     step = checkpoints.restore_newest(self._checkpoint, self._checkpoint_folder)
     saved_step, saved_time = step, time.monotonic()
-    progress = _Progress(step, training_steps, self._model.main_losses)
+    progress = training_progress.Progress(step, training_steps, self._model.main_losses, show)
     known_problems = set()
     if step:
       logging.info("Continuing %s at step %d of %d.", self._directory, step, training_steps)
@@ -102,7 +109,7 @@ class TrainingLoop:
         _check_finite(scalars, step, self._directory)
         log.write(step, scalars)
         step = end
-        progress.show(step, scalars)
+        progress.update(step, scalars)
         for name, problem in self._model.problems().items():
           if problem and name not in known_problems:
             logging.warning("%s: %s", self._directory, problem)
@@ -174,26 +181,3 @@ class _Log(contextlib.AbstractContextManager):
   def __exit__(self, *exc_info) -> None:
     if self._writer:
       self._writer.close()
-
-
-class _Progress:
-  """Says every few seconds how far the run is and how long it will take."""
-
-  def __init__(self, step: int, training_steps: int, losses: Sequence[str]):
-    self._training_steps = training_steps
-    self._losses = losses
-    self._message_step, self._message_time = step, time.monotonic()
-
-  def show(self, step: int, scalars: dict[str, np.ndarray]) -> None:
-    """Logs a line if the last one is some seconds old or this is the last step."""
-    seconds = time.monotonic() - self._message_time
-    if seconds < _SECONDS_PER_MESSAGE and step < self._training_steps:
-      return
-    rate = (step - self._message_step) / seconds
-    self._message_step, self._message_time = step, time.monotonic()
-    left = (self._training_steps - step) / rate
-    logging.info(
-      "step %d of %d, %.1f steps/s, %s left, %s",
-      step, self._training_steps, rate, progress_lines.format_seconds(left),
-      ", ".join(f"{name} {scalars[name][-1]:.2f}" for name in self._losses),
-    )  # fmt: skip

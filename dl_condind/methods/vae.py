@@ -1,17 +1,29 @@
 """The variational autoencoder and beta-VAE, and the base of every objective built on them."""
 
-import gin
+import dataclasses
+
 import keras
 import tensorflow as tf
 
+from dl_condind import posteriors
+from dl_condind.methods import base_model
 from dl_condind.methods import gaussian_encoder_model
-from dl_condind.methods import losses
 from dl_condind.methods import optimizers
-from dl_condind.methods import posteriors
 
 
+@dataclasses.dataclass(eq=False)
 class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
-  """Minimizes reconstruction loss plus a regularizer, which a subclass defines."""
+  """Minimizes reconstruction loss plus a regularizer, which a subclass defines.
+
+  Attributes:
+    optimizer: Function without arguments -> Keras optimizer of encoder and decoder, or a Keras
+      optimizer, whose settings are copied. `build` replaces it by the optimizer.
+  """
+
+  _: dataclasses.KW_ONLY
+  optimizer: optimizers.OptimizerPart = optimizers.adam(
+    learning_rate=1e-4, beta1=0.9, beta2=0.999, epsilon=1e-8
+  )
 
   def regularizer(
     self, kl_loss: tf.Tensor, z_mean: tf.Tensor, z_logvar: tf.Tensor, z_sampled: tf.Tensor
@@ -19,18 +31,32 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
     """Returns what is added to the reconstruction loss, a scalar: kl_loss unless overridden.
 
     Args:
-      kl_loss: Factorized KL to the prior, averaged over the batch, nats.
+      kl_loss: The posterior's `kl_loss`, averaged over the batch, nats.
       z_mean: Means of the posteriors, [batch, num_latent].
-      z_logvar: Log variances, [batch, num_latent].
+      z_logvar: Log variances of the latents, [batch, num_latent].
       z_sampled: One sample of each posterior, [batch, num_latent].
     """
     del z_mean, z_logvar, z_sampled
     return kl_loss
 
-  def build(self, observation_shape: tuple[int, ...], seed: int, num_slices: int = 1) -> None:
+  def posterior_regularizer(
+    self, kl_loss: tf.Tensor, encoded: posteriors.Encoded, z_sampled: tf.Tensor
+  ) -> tf.Tensor:
+    """Returns the regularizer; to override where it needs more than means and log variances.
+
+    Args:
+      kl_loss: As `regularizer`.
+      encoded: Parameters of the posteriors, for the methods of `posterior`.
+      z_sampled: As `regularizer`.
+    """
+    z_mean, *parameters = encoded
+    z_logvar = self.posterior.marginal_logvar(*parameters)
+    return self.regularizer(kl_loss, z_mean, z_logvar, z_sampled)
+
+  def build(self, observation_shape: tuple[int, ...], seed: int) -> None:
     """Makes the networks and the optimizer."""
-    super().build(observation_shape, seed, num_slices)
-    self.optimizer = optimizers.make_vae_optimizer()
+    super().build(observation_shape, seed)
+    self.optimizer = optimizers.make(self.optimizer)
     self.optimizer.build(self.vae_variables)
 
   @property
@@ -46,20 +72,19 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
     self, observations: tf.Tensor, seed: tf.Tensor
   ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Returns the losses, averaged over the batch, nats, and z_sampled, [batch, num_latent]."""
-    z_mean, z_logvar = self.encode(observations)
-    z_sampled = self.posterior.distribution(z_mean, z_logvar).sample(seed=seed)
-    reconstruction_loss = tf.reduce_mean(
-      losses.make_reconstruction_loss(observations, self.decode(z_sampled))
-    )
-    kl_loss = tf.reduce_mean(posteriors.factorized_kl(z_mean, z_logvar))
-    regularizer = self.regularizer(kl_loss, z_mean, z_logvar, z_sampled)
+    encoded = self.encode(observations)
+    z_sampled = self.posterior.distribution(*encoded).sample(seed=seed)
+    reconstruction_loss = tf.reduce_mean(self.image_loss(observations, self.decode(z_sampled)))
+    kl_loss = tf.reduce_mean(self.posterior.kl_loss(*encoded))
+    regularizer = self.posterior_regularizer(kl_loss, encoded, z_sampled)
+    missing = tf.reduce_mean(self.posterior.kl_missing_in_loss(encoded.z_logvar, encoded.extra))
     scalars = {
       "loss": reconstruction_loss + regularizer,
       "reconstruction_loss": reconstruction_loss,
       "elbo": -(reconstruction_loss + kl_loss),
       "regularizer": regularizer,
       "kl_loss": kl_loss,
-      "kl_loss_full": kl_loss + self.posterior.conditional_total_correlation,
+      "kl_loss_full": kl_loss + missing,
     }
     return scalars, z_sampled
 
@@ -82,17 +107,16 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
     }
 
 
-@gin.register("vae")
+@base_model.register("vae")
+@dataclasses.dataclass(eq=False)
 class BetaVAE(BaseVAE):
-  """The VAE (beta = 1; Kingma and Welling, 2014) and beta-VAE (Higgins et al., 2017)."""
+  """The VAE (beta = 1; Kingma and Welling, 2014) and beta-VAE (Higgins et al., 2017).
 
-  def __init__(self, beta: float):
-    """Creates the objective.
+  Attributes:
+    beta: Weight of the KL.
+  """
 
-    Args:
-      beta: Weight of the KL.
-    """
-    self.beta = beta
+  beta: float
 
   def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
     """Returns beta * kl_loss."""

@@ -12,12 +12,13 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import image_inputs
 from dl_condind.methods import model_errors
-from dl_condind.methods import posteriors
 from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
+from dl_condind.posteriors import gaussian
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import stages
@@ -35,7 +36,7 @@ def mean_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tens
 @gin.register
 def sampled_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
   """Returns a sample of q(z|x), with the correlation of its noise, [batch, num_latent]."""
-  return posteriors.add_noise(z_mean, scale_tril, noise)
+  return gaussian.add_noise(z_mean, scale_tril, noise)
 
 
 class _Postprocessed(tf.Module):
@@ -82,6 +83,7 @@ def postprocess_with_gin(
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
   trust_model: bool = False,
+  dataset: ground_truth_data.GroundTruthData | None = None,
 ) -> None:
   """Makes the representation that gin files and bindings describe; see `postprocess`.
 
@@ -98,12 +100,12 @@ def postprocess_with_gin(
   )
   try:
     with saved_models.trusting(trust_model):
-      postprocess(model_dir, output_dir, overwrite)
+      postprocess(model_dir, output_dir, overwrite, dataset=dataset)
   finally:
     gin.clear_config()
 
 
-@gin.configurable("postprocess", denylist=["model_dir", "output_dir", "overwrite"])
+@gin.configurable("postprocess", denylist=["model_dir", "output_dir", "overwrite", "dataset"])
 def postprocess(
   model_dir: str | os.PathLike,
   output_dir: str | os.PathLike,
@@ -111,6 +113,7 @@ def postprocess(
   postprocess_fn: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor] = gin.REQUIRED,
   random_seed: int = gin.REQUIRED,
   name: str = "",
+  dataset: ground_truth_data.GroundTruthData | None = None,
 ) -> None:
   """Writes the representation of a trained model into output_dir, unless it is there already.
 
@@ -127,6 +130,7 @@ def postprocess(
     postprocess_fn: Function of z_mean, scale_tril and standard normal noise, as those above.
     random_seed: Seed of the samples.
     name: Label for the record.
+    dataset: The data set; None stands for the one that gin's configuration names.
 
   Raises:
     DatasetError: If the model is missing or damaged.
@@ -142,7 +146,7 @@ def postprocess(
   with stages.stage(output_dir, STEP, model_dir / "saved_model", overwrite, made) as stage:
     if stage.is_complete:
       return
-    dataset = named_data.get_named_ground_truth_data()
+    dataset = dataset or named_data.get_named_ground_truth_data()
     model = saved_models.load(model_dir / "saved_model")
     if stored_infogan.is_infogan(model.signatures):
       raise errors.ConfigError(

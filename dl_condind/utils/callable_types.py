@@ -15,7 +15,7 @@ SEQUENCES = (
 )
 
 
-def result_type(function: Callable) -> object:
+def result_type(function: Callable) -> typing.Any:
   """Returns the type of what a function returns, or a class makes; `typing.Any` if unknown."""
   if isinstance(function, type):
     return function
@@ -23,7 +23,7 @@ def result_type(function: Callable) -> object:
   return _known(type(None) if found is None else found)
 
 
-def accepts_callable(expected: object, function: Callable) -> bool:
+def accepts_callable(expected: typing.Any, function: Callable) -> bool:
   """Returns whether a function may be the value of a parameter of some type.
 
   It may if the type is `Callable` and neither the parameters nor the result contradict it.
@@ -41,7 +41,7 @@ def accepts_callable(expected: object, function: Callable) -> bool:
   return is_compatible(returned, result_type(function)) and _takes(function, taken)
 
 
-def _takes(function: Callable, expected: object) -> bool:
+def _takes(function: Callable, expected: typing.Any) -> bool:
   """Returns whether a function can be called with arguments of some types, by position."""
   if expected is ...:
     return True
@@ -55,7 +55,7 @@ def _takes(function: Callable, expected: object) -> bool:
   )
 
 
-def is_compatible(expected: object, found: object) -> bool:
+def is_compatible(expected: typing.Any, found: typing.Any) -> bool:
   """Returns whether some value can be of both types; True where an annotation says too little."""
   expected, found = _known(expected), _known(found)
   for one, other in ((expected, found), (found, expected)):
@@ -76,7 +76,7 @@ def is_compatible(expected: object, found: object) -> bool:
   return issubclass(*kinds) or issubclass(*reversed(kinds))
 
 
-def _known(annotation: object) -> object:
+def _known(annotation: typing.Any) -> typing.Any:
   """Returns an annotation, or `typing.Any` for one that is missing or cannot be read here."""
   unknown = annotation is inspect.Parameter.empty or isinstance(annotation, str | typing.TypeVar)
   return typing.Any if unknown else annotation

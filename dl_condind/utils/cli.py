@@ -1,4 +1,4 @@
-"""What the programs in bin/ share: flags, logging and the way they end.
+"""What the programs share: flags, logging and the way they end.
 
 A program whose user made a mistake, or whose disk is full, ends with one line on stderr and an exit
 code: 2 usage or configuration, 3 data, 4 diverged, 75 try again, 130 interrupted. Everything else
@@ -101,6 +101,25 @@ def run(main: Callable[[list[str]], None]) -> None:
   # TensorFlow reads this when it is imported; its start-up messages look like errors.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   app.run(functools.partial(_call, main), flags_parser=_parse_flags)
+
+
+def run_program(
+  main: Callable[[list[str]], None], define_flags: Callable[[], None], description: str
+) -> None:
+  """Runs a program of the package, whichever script started it: see `run`.
+
+  Args:
+    main: What the program does.
+    define_flags: Defines the program's flags. They are defined here rather than on import, so that
+      one process can import several programs.
+    description: What --help shows above the flags.
+  """
+  known = set(flags.FLAGS)
+  define_flags()
+  for name in set(flags.FLAGS) - known:  # --help shows the flags of the script and its docstring.
+    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+  sys.modules["__main__"].__doc__ = description
+  run(main)
 
 
 def _parse_flags(arguments: list[str]) -> list[str]:

@@ -6,7 +6,6 @@ Files are read by gin's parser; the bindings reach gin only after all of them we
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401 (gin 0.5 uses it without importing it)
 import os
 from typing import Any
 from typing import NamedTuple
@@ -24,6 +23,19 @@ from dl_condind.utils import gin_types
 _Key = tuple[str, str, str]
 _MACRO = ("gin.macro", "value")
 _PACKAGE = "dl_condind"
+
+
+class Config(NamedTuple):
+  """What a stage was made with.
+
+  Attributes:
+    values: gin key to gin value, both as text, such as `{"vae.beta": "4.0", "model.model":
+      "@vae()", "dataset.name": "'dsprites_full'"}`.
+    text: The same as a gin file that can be parsed again.
+  """
+
+  values: dict[str, str]
+  text: str
 
 
 class _Binding(NamedTuple):
@@ -73,18 +85,11 @@ def parse(
     raise errors.ConfigError(str(error).splitlines()[0]) from error
 
 
-def config_text() -> str:
-  """Returns gin's operative configuration, as a gin file that can be parsed again."""
-  return gin.operative_config_str()
-
-
-def operative_config() -> dict[str, str]:
-  """Returns gin's operative configuration as gin key to gin value, both as text.
-
-  For example `{"vae.beta": "4.0", "model.model": "@vae()", "dataset.name": "'dsprites_full'"}`.
-  """
-  statements = _binding_statements(config_text(), lambda line: f"operative configuration:{line}")
-  return {_key_text(statement): repr(statement.value) for statement in statements}
+def operative() -> Config:
+  """Returns gin's operative configuration: the parameters of what was called so far."""
+  text = gin.operative_config_str()
+  statements = _binding_statements(text, lambda line: f"operative configuration:{line}")
+  return Config({_key_text(found): repr(found.value) for found in statements}, text)
 
 
 def query(config_file: str | os.PathLike, key: str) -> object:

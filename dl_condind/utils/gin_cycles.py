@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import graphlib
+from typing import Any
 
 from gin import config_parser
 
@@ -14,10 +15,10 @@ _MACRO = "gin.macro"
 
 # What can be called: the scopes it is called in, and its complete selector.
 _Node = tuple[tuple[str, ...], str]
-_Bound = Mapping[str, object]  # Parameter -> its value, with `leaves` and `where`.
+_Bound = Mapping[str, Any]  # Parameter -> its value, with `leaves` and `where`.
 
 
-def check(bindings: Mapping[tuple[str, str, str], object]) -> None:
+def check(bindings: Mapping[tuple[str, str, str], Any]) -> None:
   """Checks that no binding or macro refers to itself, directly or through others.
 
   gin would call them in turn until the stack is full. A reference without parentheses counts, too:
@@ -31,7 +32,7 @@ def check(bindings: Mapping[tuple[str, str, str], object]) -> None:
     ConfigError: If one does, or references follow each other too deeply, or a macro that is made
       of macros stands for too many values.
   """
-  bound: dict[tuple[str, str], dict[str, object]] = {}
+  bound: dict[tuple[str, str], dict[str, Any]] = {}
   for (scope, selector, parameter), binding in bindings.items():
     bound.setdefault((scope, selector), {})[parameter] = binding
   graph: dict[_Node, list[_Node]] = {}
@@ -74,18 +75,19 @@ def _scopes(text: str) -> tuple[str, ...]:
   return tuple(text.split("/")) if text else ()
 
 
-def _parameters(node: _Node, bound: Mapping[tuple[str, str], _Bound]) -> dict[str, object]:
+def _parameters(node: _Node, bound: Mapping[tuple[str, str], _Bound]) -> dict[str, Any]:
   """Returns what is bound to each parameter; the innermost scope counts."""
   scopes, selector = node
-  found: dict[str, object] = {}
+  found: dict[str, Any] = {}
   for length in range(len(scopes) + 1):
     found |= bound.get(("/".join(scopes[:length]), selector), {})
   return found
 
 
 def _leads_on(leaf: object) -> bool:
-  is_reference = isinstance(leaf, gin_types.Reference)
-  return is_reference and not (leaf.prefix == "%" and leaf.is_constant)
+  if not isinstance(leaf, gin_types.Reference):
+    return False
+  return not (leaf.prefix == "%" and leaf.is_constant)
 
 
 def _node(reference: gin_types.Reference, scopes: tuple[str, ...]) -> _Node:

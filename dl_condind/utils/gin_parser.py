@@ -125,9 +125,10 @@ def statements(
     elif isinstance(error, SyntaxError):
       line, problem = error.lineno or line, error.msg
     if "Failed to parse token" in problem or "Unable to parse value" in problem:
+      statement = (getattr(error, "text", None) or "").strip()[:80]
       problem = (
-        f"cannot read the value in {(error.text or '').strip()[:80]!r}: strings need quotes, "
-        "references an @, macros a %, and anything else is a literal of Python"
+        f"cannot read the value in {statement!r}: strings need quotes, references an @, "
+        "macros a %, and anything else is a literal of Python"
       )
     raise errors.ConfigError(f"{locate(line)}: {' '.join(problem.split()).rstrip('.')}.") from error
   except (RecursionError, MemoryError) as error:

@@ -108,6 +108,12 @@ def find_configurable(selector: str, where: str) -> gin_config.Configurable:
   raise errors.ConfigError(f"{where}: nothing configurable is called {selector!r}{hint}")
 
 
+def name_of(function: collections.abc.Callable) -> str | None:
+  """Returns the shortest gin name of a function or class, None if it has none."""
+  known = gin_config._INVERSE_REGISTRY.get(inspect.unwrap(function))
+  return known and gin_config._REGISTRY.minimal_selector(known.selector)
+
+
 def check_binding(statement: config_parser.BindingStatement, where: str) -> tuple[str, str, str]:
   """Checks a binding's configurable, parameter and type of value.
 
@@ -196,7 +202,7 @@ def _expected_type(parameter: inspect.Parameter) -> object:
   return default_type if default_type in _LITERALS else typing.Any
 
 
-def _accepts(expected: object, value: object) -> bool:
+def _accepts(expected: typing.Any, value: object) -> bool:
   """Returns whether a literal may be the value of a parameter of some type."""
   origin, arguments = typing.get_origin(expected), typing.get_args(expected)
   kind = origin or expected

@@ -6,10 +6,11 @@ import os
 import pathlib
 import re
 import sys
+from typing import Any
 
 _LARGE = re.compile(r"[eE]\+?\d{3}|\d{309}")  # What may be more than a float can hold.
 
-_Constant = Callable[[str], None]
+_Constant = Callable[[str], float | None]
 
 
 def parse(text: str | bytes, nan_is_none: bool = False) -> dict[str, object]:
@@ -26,7 +27,7 @@ def parse(text: str | bytes, nan_is_none: bool = False) -> dict[str, object]:
   if isinstance(text, bytes):
     text = text.decode("utf-8")
   no_number: _Constant = _none if nan_is_none else _refuse
-  numbers: dict[str, Callable] = {}
+  numbers: dict[str, Any] = {}
   if _LARGE.search(text):  # Seldom: a function of Python for each number is slow.
     numbers = {
       "parse_float": lambda digits: _finite(float(digits), digits, no_number),

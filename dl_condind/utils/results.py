@@ -53,8 +53,9 @@ def write_results(
   results: Mapping[str, object],
   provenance: Mapping[str, object],
   previous: str | os.PathLike | None = None,
+  config: configs.Config | None = None,
 ) -> None:
-  """Writes the record of a stage, with gin's operative configuration of this moment.
+  """Writes the record of a stage.
 
   Args:
     directory: The stage's folder; the record is `{directory}/results`, which is replaced.
@@ -63,13 +64,15 @@ def write_results(
       `uuid` is added.
     provenance: What `provenance()` returns.
     previous: Folder of the stage before, whose record is taken over.
+    config: What the stage was made with; None stands for gin's operative configuration.
 
   Raises:
     DivergedError: If a number is not finite.
     DatasetError: If the record of the stage before is missing or damaged.
   """
+  config = config or configs.operative()
   parts = {
-    "config": configs.operative_config(),
+    "config": config.values,
     "results": _flat({**results, "uuid": str(uuid.uuid4())}),
     "provenance": _flat(provenance),
   }
@@ -80,7 +83,7 @@ def write_results(
       skip_manifest = shutil.ignore_patterns(files.MANIFEST)
       shutil.copytree(_record(previous).path, folder, ignore=skip_manifest, dirs_exist_ok=True)
     record = run_folder.RecordFolder(folder)
-    _write(record.gin_file(step), configs.config_text())
+    _write(record.gin_file(step), config.text)
     for part, values in parts.items():
       _write(record.part(step, part), _json(values))
     aggregate = {}

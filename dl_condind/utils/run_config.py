@@ -78,12 +78,12 @@ def num_latent(config: Mapping[str, object]) -> str:
 
 
 def noise_correlation(config: Mapping[str, object]) -> str:
-  """Returns the name of the noise correlation's gin configurable, such as `equicorrelated`.
+  """Returns the gin name of the noise's fixed correlation or of another family of posteriors.
 
-  It is `independent` where there is none, as in the records of disentanglement_lib.
+  It is `independent` where there is neither, as in the records of disentanglement_lib.
   """
-  found = str(config.get("posterior.noise_correlation", "None"))
-  return "independent" if found == "None" else _reference(found)
+  found = [str(config.get(f"posterior.{key}", "None")) for key in ("family", "noise_correlation")]
+  return _reference(next((name for name in found if name != "None"), "independent"))
 
 
 def correlation(config: Mapping[str, object]) -> float | None:

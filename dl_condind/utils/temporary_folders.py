@@ -34,7 +34,7 @@ def beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     _remove(folder, lock)
 
 
-def remove_leftovers(folder: str | os.PathLike) -> None:
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
   """Removes the temporary folders in a folder whose writer is dead.
 
   Those of a living writer stay, and so does everything that `beside` did not make.

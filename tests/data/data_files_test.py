@@ -13,6 +13,7 @@ import sys
 import tarfile
 import threading
 
+from helpers import testdata
 import pytest
 
 from dl_condind.data import data_files
@@ -28,18 +29,10 @@ from dl_condind.utils import errors
 from dl_condind.utils import files
 
 ROOT = pathlib.Path(__file__).parents[2]
-REAL = ROOT.parent / "shared" / "data"
 PROGRAM = ROOT / "bin" / "dl_condind_download_data"
 QUICK = download.Patience(attempts=1, first_delay=0.0, timeout=5.0)
 ONE, TWO = b"one" * 1000, b"two" * 1000
 CARS = ("car_001_mesh", "car_002_mesh")
-
-needs_mnist = pytest.mark.skipif(
-  not (REAL / "mnist").is_dir(), reason="needs the official MNIST files"
-)
-needs_norb = pytest.mark.skipif(
-  not (REAL / "smallnorb_labels").is_dir(), reason="needs official SmallNORB label files"
-)
 
 
 def digest(content):
@@ -299,13 +292,13 @@ def test_table_has_the_names_that_are_read():
 
 @pytest.fixture
 def official_mnist(tmp_path):
-  shutil.copytree(REAL / "mnist", tmp_path / "mnist")
+  testdata.copy_mnist(tmp_path)
   for path in (tmp_path / "mnist").iterdir():
     path.chmod(0o644)
   return tmp_path
 
 
-@needs_mnist
+@testdata.needs_mnist
 def test_official_mnist(official_mnist, capsys):
   data_files.verify(["mnist"], official_mnist)
   expected = [("ok", source.path) for source in sources.DATA_SETS["mnist"]]
@@ -318,7 +311,7 @@ def test_official_mnist(official_mnist, capsys):
   assert states(capsys, official_mnist) == expected
 
 
-@needs_mnist
+@testdata.needs_mnist
 def test_official_mnist_with_faults(official_mnist, capsys):
   first, second, third, last = (official_mnist / s.path for s in sources.DATA_SETS["mnist"])
   with open(first, "r+b") as file:
@@ -341,9 +334,9 @@ def test_official_mnist_with_faults(official_mnist, capsys):
   ]
 
 
-@needs_norb
+@testdata.needs_norb_labels
 def test_official_norb_labels(tmp_path):
-  shutil.copytree(REAL / "smallnorb_labels", tmp_path / "small_norb")
+  shutil.copytree(testdata.NORB_LABELS, tmp_path / "small_norb")
   found = [data_files.check(source, tmp_path)[0] for source in sources.DATA_SETS["smallnorb"]]
   assert [finding.state for finding in found] == ["missing", "ok", "missing", "missing", "ok", "ok"]
   for path in list((tmp_path / "small_norb").glob("*.gz")):
@@ -369,7 +362,7 @@ def run(folder, *arguments):
   return done.returncode, done.stdout, done.stderr
 
 
-@needs_mnist
+@testdata.needs_mnist
 def test_program_with_whole_files(official_mnist):
   code, stdout, stderr = run(official_mnist, "--datasets=mnist")
   assert (code, stderr) == (0, "")
@@ -377,7 +370,7 @@ def test_program_with_whole_files(official_mnist):
   assert run(official_mnist, "--datasets=mnist", "--verify") == (0, stdout, "")
 
 
-@needs_mnist
+@testdata.needs_mnist
 def test_program_with_a_data_folder(official_mnist, tmp_path):
   (official_mnist / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
   flags = ["--datasets=mnist,shapes3d", "--verify", f"--data_folder={official_mnist}"]

@@ -7,6 +7,7 @@ a huge allocation shows. As a program, this file is that process.
 import collections
 import gzip
 import json
+import os
 import pathlib
 import random
 import resource
@@ -17,6 +18,7 @@ import subprocess
 import sys
 
 import h5py
+from helpers import testdata
 import numpy as np
 from PIL import Image
 import pytest
@@ -30,6 +32,7 @@ from dl_condind.data.ground_truth import image_folder
 from dl_condind.data.ground_truth import mnist
 from dl_condind.data.ground_truth import mpi3d
 from dl_condind.data.ground_truth import norb
+from dl_condind.data.ground_truth import official_table
 from dl_condind.data.ground_truth import shapes3d
 from dl_condind.utils import errors
 
@@ -42,7 +45,6 @@ COLORED = np.random.RandomState(1).randint(256, size=(32, 64, 64, 3), dtype=np.u
 SIZES = (2, 2, 2, 2, 2, 1)
 LABELS = np.stack(np.meshgrid(*map(np.arange, SIZES), indexing="ij"), axis=-1).reshape(-1, 6)
 SPLIT = norb.Split("training", (0,), 10)
-MNIST = pathlib.Path(__file__).parents[2].parent / "shared" / "data" / "mnist"
 
 
 def _norb_matrix(magic, dims, content):
@@ -65,8 +67,10 @@ def _write_norb(folder, suffix=""):
 
 
 def _load_norb(folder):
-  index = norb.read_labels(folder, [SPLIT], (5, 1, 1, 1, 2))
-  table, provenance = norb.read_images(folder, [SPLIT])
+  data = norb.SmallNORB([SPLIT], (5, 1, 1, 1, 2))
+  data.folder = "."
+  index = data.read_labels(folder)
+  table, provenance = official_table.OfficialTable.read_table(data, folder)  # Without labels.
   factors = np.array([[category, 0, 0, 0, light] for category in range(5) for light in (0, 1)])
   return table[index.features_to_index(factors)], provenance["source"]
 
@@ -86,14 +90,14 @@ def _load_car(folder):
 def _write_idx(folder):
   (folder / "mnist").mkdir()
   for name in ("t10k-labels-idx1-ubyte", "t10k-images-idx3-ubyte"):
-    content = gzip.decompress((MNIST / f"{name}.gz").read_bytes())
+    content = gzip.decompress((testdata.MNIST / f"{name}.gz").read_bytes())
     (folder / "mnist" / name).write_bytes(content)
 
 
 def _write_idx_gz(folder):
   (folder / "mnist").mkdir()
   for name in ("t10k-labels-idx1-ubyte", "t10k-images-idx3-ubyte"):
-    shutil.copy(MNIST / f"{name}.gz", folder / "mnist")
+    shutil.copy(testdata.MNIST / f"{name}.gz", folder / "mnist")
 
 
 def _load_mnist(folder):
@@ -137,7 +141,9 @@ def _write_dsprites_hdf5(folder):
 
 def _load_dsprites(folder):
   dsprites._MAX_OFF_PIXELS = 0  # Of so few images.
-  table, provenance = dsprites.read_official(folder, len(SPRITES), int(SPRITES.sum()))
+  data = dsprites.DSprites()
+  data.folder, data.num_rows, data.num_on_pixels = ".", len(SPRITES), int(SPRITES.sum())
+  table, provenance = data.read_table(folder)
   return table, provenance["source"]
 
 
@@ -255,7 +261,7 @@ def fuzz(name, num_mutations, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_damaged_files_are_refused(name, tmp_path, request):
-  if name.startswith("idx") and not MNIST.is_dir():
+  if name.startswith("idx") and not testdata.MNIST.is_dir():
     pytest.skip("the MNIST files are not here")
   num_mutations = request.config.getoption("--num_mutations")
   done = subprocess.run(
@@ -263,7 +269,10 @@ def test_damaged_files_are_refused(name, tmp_path, request):
     capture_output=True,
     text=True,
     check=False,
-    env={"DISENTANGLEMENT_LIB_DATA": str(tmp_path), "PYTHONPATH": str(pathlib.Path.cwd())},
+    env={
+      "DISENTANGLEMENT_LIB_DATA": str(tmp_path),
+      "PYTHONPATH": os.pathsep.join(map(str, (testdata.ROOT, testdata.ROOT / "tests"))),
+    },
     timeout=SECONDS * num_mutations,
   )
   assert done.returncode == 0, done.stderr[-3000:]

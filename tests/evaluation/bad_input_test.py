@@ -1,7 +1,6 @@
 """Every metric on every awkward input: a finite result, or an error that says what is wrong."""
 
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 import re
 from typing import NamedTuple
@@ -12,10 +11,10 @@ import pytest
 from sklearn import neighbors
 from sklearn import tree
 
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import set_factors
-from dl_condind.evaluation import udr
-from dl_condind.evaluation import unified_scores
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import aligned_mig
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.evaluation.metrics import dci
@@ -29,14 +28,15 @@ from dl_condind.evaluation.metrics import irs
 from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import reduced_downstream_task
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import strong_downstream_task
 from dl_condind.evaluation.metrics import total_correlation
+from dl_condind.evaluation.metrics import udr
+from dl_condind.evaluation.metrics import unified_scores
 from dl_condind.evaluation.metrics import unsupervised_metrics
-from dl_condind.evaluation.metrics import utils
 from dl_condind.evaluation.metrics import vae_terms
+from dl_condind.evaluation.probes import predictors
 
 
 class Splits(NamedTuple):
@@ -88,7 +88,7 @@ def on_vae(compute, **settings):
 
 
 def unsupervised(splits):
-  codes = utils.histogram_discretizer(splits.x_train, 20)
+  codes = discretization.histogram_discretizer(splits.x_train, 20)
   return unsupervised_metrics.latent_dependence(splits.x_train, codes)
 
 
@@ -105,12 +105,12 @@ MATRICES = [unified_scores.mutual_information_matrix, unified_scores.accuracy_sv
 # One line for each metric: from splits to its results.
 METRICS = {
   "aligned_mig": on_points(aligned_mig.aligned_mutual_information_gap, num_nulls=2),
-  "beta_vae": on_grid(beta_vae.compute_beta_vae_sklearn, **FEW_VOTES),
+  "beta_vae_sklearn": on_grid(beta_vae.compute_beta_vae_sklearn, **FEW_VOTES),
   "dci": on_splits(dci.dci_scores, **TREE),
-  "dci_by_permutation": on_splits(dci.dci_scores, predictor_fn=neighbors.KNeighborsClassifier),
+  "dci:by_permutation": on_splits(dci.dci_scores, predictor_fn=neighbors.KNeighborsClassifier),
   "dci_es": on_splits(dci_es.dci_es_scores, depths=[1, 2], num_trees=2),
   "downstream_task": on_splits(downstream_task.accuracies, **LOGISTIC),
-  "factor_vae": on_grid(factor_vae.compute_factor_vae, num_variance_estimate=30, **FEW_VOTES),
+  "factor_vae_score": on_grid(factor_vae.compute_factor_vae, num_variance_estimate=30, **FEW_VOTES),
   "fairness": on_grid(fairness.compute_fairness, num_train=30, num_test_points_per_class=5),
   "info_mec": on_points(info_mec.info_mec_scores),
   "information_gap": on_vae(
@@ -119,9 +119,9 @@ METRICS = {
   "irs": on_points(irs.interventional_robustness),
   "med": on_points(med.med_scores),
   "mig": on_points(mig.mutual_information_gap),
-  "mig_neighbors": on_points(mig.mutual_information_gap, estimator="nearest_neighbors"),
-  "modularity": on_splits(modularity_explicitness.modularity_explicitness_scores),
-  "modularity_neighbors": on_splits(
+  "mig:neighbors": on_points(mig.mutual_information_gap, estimator="nearest_neighbors"),
+  "modularity_explicitness": on_splits(modularity_explicitness.modularity_explicitness_scores),
+  "modularity_explicitness:neighbors": on_splits(
     modularity_explicitness.modularity_explicitness_scores, estimator="nearest_neighbors"
   ),
   "reduced_downstream_task": on_splits(
@@ -132,8 +132,8 @@ METRICS = {
     ),
     **TREE,
   ),
-  "sap": on_splits(sap_score.sap_scores),
-  "sap_continuous": on_splits(sap_score.sap_scores, continuous_factors=True),
+  "sap_score": on_splits(sap_score.sap_scores),
+  "sap_score:continuous": on_splits(sap_score.sap_scores, continuous_factors=True),
   "strong_downstream_task": on_grid(
     strong_downstream_task.compute_strong_downstream_task,
     num_train=[30],
@@ -143,10 +143,10 @@ METRICS = {
   "total_correlation": on_vae(
     total_correlation.compute_total_correlation, num_posteriors=64, num_samples=2, num_repeats=2
   ),
-  "udr_lasso": ranking,
-  "udr_spearman": functools.partial(ranking, correlation_matrix="spearman"),
+  "udr_sklearn:lasso": ranking,
+  "udr_sklearn:spearman": functools.partial(ranking, correlation_matrix="spearman"),
   "unified_scores": on_splits(unified_scores.unified_scores, matrix_fns=MATRICES),
-  "unsupervised": unsupervised,
+  "unsupervised_metrics": unsupervised,
   "vae_terms": on_vae(vae_terms.compute_vae_terms, num_points=100),
 }
 
@@ -239,7 +239,7 @@ BAD_INPUTS = {
   "vector_of_factors": (changed(factors=lambda y: y[:, 0]), SHAPE),
 }
 # These do not look at factors.
-WITHOUT_FACTORS = {"udr_lasso", "udr_spearman", "unsupervised"}
+WITHOUT_FACTORS = {"udr_sklearn:lasso", "udr_sklearn:spearman", "unsupervised_metrics"}
 ABOUT_FACTORS = {name for name in BAD_INPUTS if "factors" in name}
 
 # What an error may say: the array or setting that is wrong, and what about it.
@@ -279,12 +279,28 @@ def configuration():
   gin.clear_config()
 
 
+def test_every_metric_is_tried():
+  known = {
+    name
+    for name, compute in metric.load_all().items()
+    if compute.__module__.startswith("dl_condind.")
+  }
+  # These take what has other tests: Jacobians, posteriors, an InfoGAN, metrics on a fixed set.
+  elsewhere = {
+    "decoder_geometry",
+    "information_estimators",
+    "infogan_disentanglement",
+    "fixed_data",
+  }
+  assert {name.partition(":")[0] for name in METRICS} == {*(known - elsewhere), "udr_sklearn"}
+
+
 @pytest.mark.parametrize("name", INPUTS)
-@pytest.mark.parametrize("metric", METRICS)
-def test_result_is_finite_or_the_error_says_why(metric, name):
+@pytest.mark.parametrize("of", METRICS)
+def test_result_is_finite_or_the_error_says_why(of, name):
   before = [array.copy() for array in INPUTS[name]]
   try:
-    results = METRICS[metric](INPUTS[name])
+    results = METRICS[of](INPUTS[name])
   except ValueError as error:
     assert re.search(REASONS, str(error)), f"{type(error).__name__}: {error}"
   else:
@@ -294,10 +310,10 @@ def test_result_is_finite_or_the_error_says_why(metric, name):
 
 
 @pytest.mark.parametrize("name", BAD_INPUTS)
-@pytest.mark.parametrize("metric", METRICS)
-def test_bad_input_is_an_error(metric, name):
-  if metric in WITHOUT_FACTORS and name in ABOUT_FACTORS:
+@pytest.mark.parametrize("of", METRICS)
+def test_bad_input_is_an_error(of, name):
+  if of in WITHOUT_FACTORS and name in ABOUT_FACTORS:
     pytest.skip("does not look at factors")
   splits, match = BAD_INPUTS[name]
   with pytest.raises(ValueError, match=match):
-    METRICS[metric](splits)
+    METRICS[of](splits)

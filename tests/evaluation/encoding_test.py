@@ -55,3 +55,20 @@ def test_rows_are_encoded_once_in_chunks_and_in_their_order():
   np.testing.assert_array_equal(encoded, np.delete(np.arange(700), [3, 20, 650]))
   codes(everything)
   assert len(calls) == 4
+
+
+def test_each_code_gets_the_noise_of_its_row_whatever_the_sizes_of_chunks(monkeypatch):
+  class Data:
+    num_rows = 2500
+
+    def observations_from_rows(self, rows):
+      return rows[:, None] * 1.0
+
+  def encode_rows(observations, rows):
+    noise = rows[: len(observations), None] / 4096  # As a stored model takes the noise of a batch.
+    return observations + noise
+
+  monkeypatch.setattr(encoding, "ROW_CHUNK", 2 * encoding.ENCODE_CHUNK)
+  rows = np.arange(2500)
+  codes = encoding.RowCodes(Data(), encode_rows)(rows)
+  np.testing.assert_array_equal(codes[:, 0], rows + rows / 4096)

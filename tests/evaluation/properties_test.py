@@ -5,7 +5,6 @@ Where a metric does not promise what one might expect of it, a test states what 
 
 from collections.abc import Callable
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 from typing import Any
 from typing import NamedTuple
@@ -19,22 +18,23 @@ import pytest
 from sklearn import ensemble
 from sklearn import tree
 
-from dl_condind.evaluation import matrix_scores
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import set_factors
-from dl_condind.evaluation import udr
-from dl_condind.evaluation import unified_scores
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import aligned_mig
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.evaluation.metrics import dci
 from dl_condind.evaluation.metrics import dci_es
 from dl_condind.evaluation.metrics import decoder_geometry
 from dl_condind.evaluation.metrics import downstream_task
-from dl_condind.evaluation.metrics import estimators
 from dl_condind.evaluation.metrics import factor_vae
 from dl_condind.evaluation.metrics import fairness
 from dl_condind.evaluation.metrics import info_mec
+from dl_condind.evaluation.metrics import information_estimators
 from dl_condind.evaluation.metrics import information_gap
 from dl_condind.evaluation.metrics import irs
+from dl_condind.evaluation.metrics import matrix_scores
 from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
@@ -42,8 +42,9 @@ from dl_condind.evaluation.metrics import reduced_downstream_task
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import strong_downstream_task
 from dl_condind.evaluation.metrics import total_correlation
+from dl_condind.evaluation.metrics import udr
+from dl_condind.evaluation.metrics import unified_scores
 from dl_condind.evaluation.metrics import unsupervised_metrics
-from dl_condind.evaluation.metrics import utils
 from dl_condind.evaluation.metrics import vae_terms
 
 
@@ -200,7 +201,7 @@ def on_grid(compute, **settings):
 
 
 def unsupervised(s):
-  codes = utils.histogram_discretizer(s.x_train, 20)
+  codes = discretization.histogram_discretizer(s.x_train, 20)
   return unsupervised_metrics.latent_dependence(s.x_train, codes)
 
 
@@ -237,7 +238,7 @@ def theorem(s):
 
 
 def every_estimate(s):
-  return estimators.estimate(
+  return information_estimators.estimate(
     *posteriors_of(s),
     np.random.RandomState(0),
     num_points=20,
@@ -277,7 +278,8 @@ ACCURACIES = {"train_accuracy": UNIT, "eval_accuracy": UNIT}
 MATRICES = [unified_scores.mutual_information_matrix, unified_scores.accuracy_svm_matrix]
 MODULARITY = modularity_explicitness.modularity_explicitness_scores
 
-# One entry for each metric. NB: a missing change is one that the metric does not promise to ignore:
+# An entry for each metric, and more with a colon. NB: a missing change is one that the metric does
+# not promise to ignore:
 # - Metrics on a grid draw other points if factors, their values or copies of points are numbered
 #   in another way. Values are numbered by their rank.
 # - A logistic regression or a support vector machine is regularized, so it depends on scales.
@@ -291,7 +293,7 @@ METRICS = {
     "order_of_latents order_of_factors order_of_points names_of_values scale_of_all copies",
     dict.fromkeys(["discrete_mig", "noise_eigenbasis.mig", "pca.mig"], UNIT),
   ),
-  "beta_vae": Metric(
+  "beta_vae_sklearn": Metric(
     on_grid(beta_vae.compute_beta_vae_sklearn, **FEW_VOTES),
     "order_of_latents names_in_order signs",
     ACCURACIES,
@@ -318,24 +320,24 @@ METRICS = {
     "order_of_latents signs scale_of_all",
     {"distance_to_orthogonality": (0, np.sqrt(8)), "mean_abs_cosine": UNIT},
   ),
-  "decoder_geometry_cosine": Metric(geometry, "power_of_2", {"mean_abs_cosine": UNIT}),
+  "decoder_geometry:cosine": Metric(geometry, "power_of_2", {"mean_abs_cosine": UNIT}),
   "downstream_task": Metric(
     on_splits(downstream_task.accuracies, predictor_fn=tree.DecisionTreeClassifier),
     "order_of_factors names_in_order power_of_2",
     dict.fromkeys(["mean_train_accuracy", "mean_test_accuracy", "min_test_accuracy"], UNIT),
   ),
   # Without the density ratio, whose classifier is regularized.
-  "estimators": Metric(
+  "information_estimators": Metric(
     every_estimate,
     "affine_rising",
     {
       f"{quantity}.{name}": (-np.inf, np.inf)
-      for quantity in estimators.QUANTITIES
-      for name in estimators.ESTIMATORS
+      for quantity in information_estimators.QUANTITIES
+      for name in information_estimators.ESTIMATORS
       if name != "density_ratio"
     },
   ),
-  "factor_vae": Metric(
+  "factor_vae_score": Metric(
     on_grid(factor_vae.compute_factor_vae, num_variance_estimate=50, **FEW_VOTES),
     "order_of_latents names_in_order affine",
     ACCURACIES,
@@ -352,7 +354,7 @@ METRICS = {
     {"info_m": UNIT, "info_c": UNIT},
   ),
   # Logistic regression stops early.
-  "info_mec_explicitness": Metric(
+  "info_mec:explicitness": Metric(
     on_points(info_mec.info_mec_scores, min_relative_range=0),
     INFORMATION,
     {"info_e": UNIT},
@@ -375,13 +377,13 @@ METRICS = {
   ),
   "med": Metric(on_points(med.med_scores), INFORMATION, {"med": UNIT}),
   "mig": Metric(on_points(mig.mutual_information_gap), INFORMATION, {"discrete_mig": UNIT}),
-  "mig_neighbors": Metric(
+  "mig:neighbors": Metric(
     on_points(mig.mutual_information_gap, estimator="nearest_neighbors"),
     INFORMATION,
     {"nearest_neighbor_mig": UNIT},
   ),
   # Logistic regression stops early. Its order of points is kept, but not where it stops.
-  "modularity": Metric(
+  "modularity_explicitness": Metric(
     on_splits(MODULARITY),
     INFORMATION,
     dict.fromkeys(
@@ -389,7 +391,7 @@ METRICS = {
     ),
     tolerance=0.02,
   ),
-  "modularity_neighbors": Metric(
+  "modularity_explicitness:neighbors": Metric(
     on_splits(MODULARITY, estimator="nearest_neighbors"), INFORMATION, {"modularity_score": UNIT}
   ),
   "reduced_downstream_task": Metric(
@@ -404,13 +406,13 @@ METRICS = {
     "order_of_factors names_in_order power_of_2",
     dict.fromkeys(["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"], UNIT),
   ),
-  "sap": Metric(
+  "sap_score": Metric(
     on_splits(sap_score.sap_scores),
     "order_of_latents order_of_factors names_in_order signs",
     {"SAP_score": UNIT},
   ),
   # A correlation knows how far values are apart, so their names matter.
-  "sap_continuous": Metric(
+  "sap_score:continuous": Metric(
     on_splits(sap_score.sap_scores, continuous_factors=True),
     "order_of_latents order_of_factors order_of_points affine copies",
     {"SAP_score": UNIT},
@@ -425,18 +427,18 @@ METRICS = {
     "names_in_order power_of_2",
     dict.fromkeys(["30:mean_test_accuracy", "30:mean_strong_test_accuracy"], UNIT),
   ),
-  "total_correlation_factorized": Metric(
+  "total_correlation:factorized": Metric(
     total_correlation_of, "order_of_latents affine", {"score": (-np.inf, np.inf)}
   ),
-  "total_correlation_full": Metric(
+  "total_correlation:full": Metric(
     functools.partial(total_correlation_of, density="full"),
     "order_of_latents affine",
     {"score": (-np.inf, np.inf)},
   ),
-  "udr_lasso": Metric(
+  "udr_sklearn:lasso": Metric(
     ranking, "order_of_latents affine copies", {"score": (0, np.inf)}, tolerance=1e-3
   ),
-  "udr_spearman": Metric(
+  "udr_sklearn:spearman": Metric(
     functools.partial(ranking, correlation_matrix="spearman"),
     "order_of_latents affine copies",
     {"score": UNIT},
@@ -450,23 +452,23 @@ METRICS = {
       for score in ("dci_disentanglement", "dci_completeness", "mig", "modularity")
     },
   ),
-  "unsupervised": Metric(
+  "unsupervised_metrics": Metric(
     unsupervised, "order_of_latents order_of_points affine copies", {"mutual_info_score": (0, 3)}
   ),
   # The Wasserstein distance is in the unit of the latents, and of a covariance by n - 1.
-  "unsupervised_gaussian": Metric(
+  "unsupervised_metrics:gaussian": Metric(
     unsupervised,
     "order_of_latents order_of_points affine copies",
     {"gaussian_total_correlation": (0, np.inf)},
   ),
-  "unsupervised_wasserstein": Metric(
+  "unsupervised_metrics:wasserstein": Metric(
     unsupervised,
     "order_of_latents order_of_points scale_of_all copies",
     {"gaussian_wasserstein_correlation_norm": UNIT},
   ),
 }
 PROMISES = [
-  (metric, change) for metric, promised in METRICS.items() for change in promised.ignores.split()
+  (name, change) for name, promised in METRICS.items() for change in promised.ignores.split()
 ]
 
 
@@ -479,22 +481,35 @@ def configuration():
   gin.clear_config()
 
 
-@pytest.mark.parametrize("metric, change", PROMISES)
+def test_every_metric_has_its_promises():
+  known = {
+    name
+    for name, compute in metric.load_all().items()
+    if compute.__module__.startswith("dl_condind.")
+  }
+  # Averages of a model's own terms, an InfoGAN's codes, and other metrics on a fixed set.
+  assert {name.partition(":")[0] for name in METRICS} == {
+    *(known - {"vae_terms", "infogan_disentanglement", "fixed_data"}),
+    "udr_sklearn",
+  }
+
+
+@pytest.mark.parametrize("name, change", PROMISES)
 @examples(5)
 @hypothesis.given(before=splits(), seed=st.integers(0, 2**32 - 1))
-def test_metric_ignores(metric, change, before, seed):
-  score, _, ranges, tolerance = METRICS[metric]
+def test_metric_ignores(name, change, before, seed):
+  score, _, ranges, tolerance = METRICS[name]
   expected = score(before)
   found = score(CHANGES[change](before, np.random.RandomState(seed)))
   for key in ranges:
     assert found[key] == pytest.approx(expected[key], abs=tolerance), key
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", METRICS)
 @examples(8)
 @hypothesis.given(before=splits())
-def test_scores_are_in_their_range_and_repeatable(metric, before):
-  score, _, ranges, _ = METRICS[metric]
+def test_scores_are_in_their_range_and_repeatable(name, before):
+  score, _, ranges, _ = METRICS[name]
   results = score(before)
   for key, (low, high) in ranges.items():
     assert low <= results[key] <= high, key
@@ -509,18 +524,24 @@ def arrays_of_labels(num_points, num_columns):
 @examples(40)
 @hypothesis.given(st.integers(1, 12).flatmap(lambda num: arrays_of_labels(num, 3)))
 def test_discrete_information_is_symmetric_and_at_most_the_entropy(labels):
-  information = utils.discrete_mutual_info(labels, labels)
-  entropy = utils.discrete_entropy(labels)
+  information = discrete_information.discrete_mutual_info(labels, labels)
+  entropy = discrete_information.discrete_entropy(labels)
   np.testing.assert_allclose(information, information.T, atol=1e-12)
   np.testing.assert_allclose(np.diagonal(information), entropy, atol=1e-12)
   assert information.min() >= 0
   assert (information <= np.minimum.outer(entropy, entropy) + 1e-12).all()
-  renamed = utils.discrete_mutual_info(np.array([5, -9, 0, 2, 7, 1])[labels + 2], labels)
+  renamed = discrete_information.discrete_mutual_info(
+    np.array([5, -9, 0, 2, 7, 1])[labels + 2], labels
+  )
   np.testing.assert_allclose(renamed, information, atol=1e-12)
-  copies = utils.discrete_mutual_info(np.tile(labels, (3, 1)), np.tile(labels, (3, 1)))
+  copies = discrete_information.discrete_mutual_info(
+    np.tile(labels, (3, 1)), np.tile(labels, (3, 1))
+  )
   np.testing.assert_allclose(copies, information, atol=1e-12)
   # What is made of a code knows no more than the code.
-  assert (utils.discrete_mutual_info(labels // 2, labels) <= information + 1e-12).all()
+  assert (
+    discrete_information.discrete_mutual_info(labels // 2, labels) <= information + 1e-12
+  ).all()
 
 
 # Far enough from the largest and the smallest float32 that a power of 2 does not round.
@@ -533,24 +554,26 @@ FLOATS = st.floats(-(2.0**90), 2.0**90, width=32).map(lambda x: x if abs(x) > 2.
   st.integers(1, 30),
 )
 def test_bins_rise_with_the_values_and_do_not_depend_on_powers_of_2(values, num_bins):
-  labels = utils.histogram_discretizer(values, num_bins)
+  labels = discretization.histogram_discretizer(values, num_bins)
   assert labels.min() >= 1
   assert labels.max() <= num_bins
   order = np.argsort(values[:, 0], kind="stable")
   assert (np.diff(labels[order, 0]) >= 0).all()
   if np.ptp(values) > 0:
     assert labels[order[-1], 0] == num_bins
-  np.testing.assert_array_equal(utils.histogram_discretizer(values * 2.0**20, num_bins), labels)
   np.testing.assert_array_equal(
-    utils.histogram_discretizer(np.tile(values, (2, 1)), num_bins), np.tile(labels, (2, 1))
+    discretization.histogram_discretizer(values * 2.0**20, num_bins), labels
+  )
+  np.testing.assert_array_equal(
+    discretization.histogram_discretizer(np.tile(values, (2, 1)), num_bins), np.tile(labels, (2, 1))
   )
 
 
 def test_bins_are_half_open_so_a_mirrored_latent_on_their_edges_scores_otherwise():
   """A bin has its lower edge: 0, 1 and 2 are cut at 1, which goes up, mirrored or not."""
   codes = np.array([[0.0], [1.0], [2.0]])
-  assert utils.histogram_discretizer(codes, 2).ravel().tolist() == [1, 2, 2]
-  assert utils.histogram_discretizer(-codes, 2).ravel().tolist() == [2, 2, 1]
+  assert discretization.histogram_discretizer(codes, 2).ravel().tolist() == [1, 2, 2]
+  assert discretization.histogram_discretizer(-codes, 2).ravel().tolist() == [2, 2, 1]
   factors = np.array([[0], [1], [1]])
   both = np.concatenate([codes, np.zeros((3, 1))], axis=1)
   assert mig.mutual_information_gap(both, factors, num_bins=2)["discrete_mig"] == pytest.approx(1)
@@ -616,8 +639,8 @@ def test_regularized_classifiers_depend_on_the_unit_of_latents():
   codes = factors + np.random.RandomState(0).normal(scale=0.1, size=factors.shape)
   before = Splits(codes, factors, codes, factors)
   after = on_codes(lambda x: x * [1e-6, 1.0], before)
-  for metric, key in (("sap", "SAP_score"), ("beta_vae", "eval_accuracy")):
-    score = METRICS[metric].score
+  for name, key in (("sap_score", "SAP_score"), ("beta_vae_sklearn", "eval_accuracy")):
+    score = METRICS[name].score
     assert score(before)[key] > score(after)[key]
 
 

@@ -134,30 +134,3 @@ def test_grid_too_large_to_count_is_an_error():
   factors = np.arange(2000)[:, None] + np.zeros(30)
   with pytest.raises(errors.ConfigError, match=f"each of its {2000**30} combinations"):
     set_factors.CodeTable(np.zeros((2000, 1)), factors)
-
-
-@pytest.mark.parametrize(
-  "codes, factors, message",
-  [
-    (np.zeros(3), np.zeros((3, 1)), r"representations must be \[num_points, num_columns\]"),
-    (np.zeros((3, 1)), np.zeros((3, 0)), r"factors must be .* got shape \(3, 0\)"),
-    (np.zeros((3, 1)), np.zeros((4, 1)), "got 3 and 4 rows"),
-  ],
-)
-def test_arrays_that_do_not_fit_are_an_error(codes, factors, message):
-  with pytest.raises(ValueError, match=message):
-    set_factors.CodeTable(codes, factors)
-
-
-def test_factors_that_cannot_be_set_are_an_error():
-  data = dummy_data.DummyData()
-  set_factors.check_settable(data, "some_metric")
-  data.has_complete_grid = False
-  with pytest.raises(errors.ConfigError, match="some_metric .* needs a complete grid of factors"):
-    set_factors.check_settable(data, "some_metric")
-
-
-def test_one_factor_is_an_error():
-  table = set_factors.CodeTable(np.zeros((3, 2)), np.arange(3)[:, None])
-  with pytest.raises(errors.ConfigError, match="tells factors apart, code_table has 1"):
-    set_factors.check_settable(table, "some_metric")

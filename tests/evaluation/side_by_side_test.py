@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from dl_condind.evaluation import side_by_side
-from dl_condind.evaluation import unified_scores
+from dl_condind.evaluation.metrics import unified_scores
 from dl_condind.utils import results
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dl_condind.methods import architectures
 from dl_condind.methods import deconvolution
+from dl_condind.methods import gin_parts
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 
@@ -314,9 +315,10 @@ def test_configured_networks():
       "discriminator.discriminator_fn = @fc_discriminator",
     ],
   )
-  encoder = architectures.make_encoder((4, 4, 1), seed=0)
-  decoder = architectures.make_decoder(7, (4, 4, 1), seed=0)
-  discriminator = architectures.make_discriminator(7, seed=0)
+  parts = gin_parts.encoder() | gin_parts.decoder() | gin_parts.discriminator()
+  encoder = architectures.make_encoder(parts["encoder"], (4, 4, 1), parts["num_latent"], seed=0)
+  decoder = architectures.make_decoder(parts["decoder"], 7, (4, 4, 1), seed=0)
+  discriminator = architectures.make_discriminator(parts["discriminator"], 7, seed=0)
   assert [head.shape for head in encoder(np.zeros((2, 4, 4, 1)))] == [(2, 7), (2, 7)]
   assert decoder(np.zeros((2, 7))).shape == (2, 4, 4, 1)
   assert discriminator(np.zeros((2, 7))).shape == (2, 2)
@@ -333,7 +335,6 @@ def test_unknown_network(binding):
 
 @pytest.mark.parametrize("num_latent", [0, -1])
 def test_number_of_latents_out_of_range(num_latent):
-  configs.parse([], [f"encoder.num_latent = {num_latent}", "encoder.encoder_fn = @fc_encoder"])
   message = rf"encoder\.num_latent must be in \[1, 1000\], got {num_latent}"
   with pytest.raises(errors.ConfigError, match=message):
-    architectures.make_encoder((4, 4, 1), seed=0)
+    architectures.make_encoder(architectures.fc_encoder, (4, 4, 1), num_latent, seed=0)

@@ -5,8 +5,9 @@ from scipy import special
 from scipy import stats
 import tensorflow as tf
 
+from dl_condind import posteriors
 from dl_condind.methods import beta_tc_vae
-from dl_condind.methods import posteriors
+from dl_condind.posteriors import gaussian
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 
@@ -33,18 +34,18 @@ def random_batch(batch_size=7, num_latent=4, correlation=0.8):
   rng = np.random.default_rng(0)
   z_mean = rng.normal(size=(batch_size, num_latent)).astype(np.float32)
   z_logvar = rng.uniform(-3, 0.5, size=(batch_size, num_latent)).astype(np.float32)
-  posterior = posteriors.GaussianPosterior(posteriors.equicorrelated(num_latent, correlation))
+  posterior = posteriors.Equicorrelated(correlation)
   z = posterior.distribution(z_mean, z_logvar).sample(seed=tf.constant(SEED))
-  return z, z_mean, z_logvar, posterior
+  return z, posteriors.Encoded(z_mean, z_logvar), posterior
 
 
 @pytest.mark.parametrize("correlation", [-0.2, 0.0, 0.8])
 @pytest.mark.parametrize("density", ["factorized", "full"])
 def test_total_correlation(density, correlation):
-  z, z_mean, z_logvar, posterior = random_batch(correlation=correlation)
-  matrix = posterior.noise_correlation if density == "full" else np.eye(4)
+  z, (z_mean, z_logvar, _), posterior = random_batch(correlation=correlation)
+  matrix = posterior.matrix(4) if density == "full" else np.eye(4)
   expected = expected_total_correlation(z, z_mean, z_logvar, matrix)
-  value = beta_tc_vae.total_correlation(z, z_mean, z_logvar, posterior, density)
+  value = beta_tc_vae.total_correlation(z, posteriors.Encoded(z_mean, z_logvar), posterior, density)
   assert value.shape == ()
   assert float(value) == pytest.approx(expected, rel=1e-4)
 
@@ -58,7 +59,7 @@ def test_density_is_factorized_unless_given():
 
 def test_densities_agree_where_the_noise_is_independent():
   batch = random_batch(correlation=0.0)
-  values = [float(beta_tc_vae.total_correlation(*batch, density=d)) for d in posteriors.DENSITIES]
+  values = [float(beta_tc_vae.total_correlation(*batch, density=d)) for d in gaussian.DENSITIES]
   assert values[0] == pytest.approx(values[1], rel=1e-5)
 
 
@@ -67,20 +68,22 @@ def test_offset_to_the_total_correlation_of_the_mixture(num_latent, expected):
   # All posteriors are N(0, I), and so is their mixture, whose total correlation is 0.
   z = np.random.default_rng(0).normal(size=(100, num_latent)).astype(np.float32)
   zeros = tf.zeros([100, num_latent])
-  posterior = posteriors.GaussianPosterior(posteriors.independent(num_latent))
-  value = beta_tc_vae.total_correlation(z, zeros, zeros, posterior)
+  posterior = posteriors.Independent()
+  value = beta_tc_vae.total_correlation(z, posteriors.Encoded(zeros, zeros), posterior)
   assert float(value) == pytest.approx(expected, abs=1e-3)
 
 
 def test_full_density_sees_the_total_correlation_of_the_noise():
   # All posteriors are N(0, R): the mixture's total correlation is -1/2 log det R = 9.2575 nats.
   zeros = tf.zeros([500, 10])
-  posterior = posteriors.GaussianPosterior(posteriors.equicorrelated(10, 0.9))
+  posterior = posteriors.Equicorrelated(0.9)
   z = posterior.distribution(zeros, zeros).sample(seed=tf.constant(SEED))
-  value = beta_tc_vae.total_correlation(z, zeros, zeros, posterior, "full")
+  value = beta_tc_vae.total_correlation(z, posteriors.Encoded(zeros, zeros), posterior, "full")
   # log q(z) - sum log q(z_l) has a stddev of about 3 (the quadratic forms), over sqrt(500).
   assert float(value) + 9 * np.log(500) == pytest.approx(9.2575, abs=0.6)
-  factorized = beta_tc_vae.total_correlation(z, zeros, zeros, posterior, "factorized")
+  factorized = beta_tc_vae.total_correlation(
+    z, posteriors.Encoded(zeros, zeros), posterior, "factorized"
+  )
   assert float(factorized) + 9 * np.log(500) == pytest.approx(0, abs=2e-3)
 
 
@@ -88,9 +91,9 @@ def test_full_density_sees_the_total_correlation_of_the_noise():
 @pytest.mark.parametrize("beta", [1.0, 6.0])
 def test_loss(build, observations, beta, density):
   model = build(beta_tc_vae.BetaTCVAE(beta, density), correlation=0.8)
-  z_mean, z_logvar = model.encode(observations)
+  z_mean, z_logvar, _ = model.encode(observations)
   z = model.posterior.distribution(z_mean, z_logvar).sample(seed=tf.constant(SEED))
-  matrix = model.posterior.noise_correlation if density == "full" else np.eye(3)
+  matrix = model.posterior.matrix(3) if density == "full" else np.eye(3)
   penalty = expected_total_correlation(z, z_mean, z_logvar, matrix)
   values = model.compute_losses(observations, tf.constant(SEED))
   expected = float(values["kl_loss"]) + (beta - 1) * penalty
@@ -107,12 +110,14 @@ def test_penalty_of_equal_images_is_the_offset(build):
 
 
 def test_penalty_passes_gradients_to_its_arguments():
-  z, z_mean, z_logvar, posterior = random_batch()
-  for density in posteriors.DENSITIES:
+  z, (z_mean, z_logvar, _), posterior = random_batch()
+  for density in gaussian.DENSITIES:
     sources = [tf.constant(z), tf.constant(z_mean), tf.constant(z_logvar)]
     with tf.GradientTape() as tape:
       tape.watch(sources)
-      value = beta_tc_vae.total_correlation(*sources, posterior, density)
+      value = beta_tc_vae.total_correlation(
+        sources[0], posteriors.Encoded(*sources[1:]), posterior, density
+      )
     for gradient in tape.gradient(value, sources):
       assert np.all(np.isfinite(gradient))
       assert np.all(np.abs(gradient) > 0)
@@ -120,8 +125,9 @@ def test_penalty_passes_gradients_to_its_arguments():
 
 def test_far_apart_posteriors_give_finite_values():
   z_mean = 1000 * tf.eye(5)
-  posterior = posteriors.GaussianPosterior(posteriors.independent(5))
-  value = beta_tc_vae.total_correlation(z_mean, z_mean, tf.fill([5, 5], -10.0), posterior)
+  posterior = posteriors.Independent()
+  encoded = posteriors.Encoded(z_mean, tf.fill([5, 5], -10.0))
+  value = beta_tc_vae.total_correlation(z_mean, encoded, posterior)
   # Sample j has its own component in the joint; its latent j has 1 component, the other latents 4.
   assert float(value) == pytest.approx(-4 * np.log(4), abs=1e-3)
 

@@ -1,13 +1,12 @@
-import gin
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from dl_condind import posteriors
 from dl_condind.methods import architectures
-from dl_condind.methods import losses
+from dl_condind.methods import base_model
 from dl_condind.methods import optimizers
-from dl_condind.methods import posteriors
 from dl_condind.methods import runtime
 
 runtime.configure(num_threads=2)  # As a training does, and before a test starts TensorFlow.
@@ -22,33 +21,33 @@ def _small_discriminator(num_latent, seed):
 
 
 @pytest.fixture
-def bind_small_networks():
-  """Binds linear networks, a small discriminator, equicorrelated noise and Adam."""
+def give_small_parts():
+  """Gives a model linear networks, a small discriminator, equicorrelated noise and Adam."""
 
-  def bind(correlation=0.5, num_latent=3):
-    bindings = {
-      "encoder.num_latent": num_latent,
-      "encoder.encoder_fn": architectures.test_encoder,
-      "decoder.decoder_fn": architectures.test_decoder,
-      "discriminator.discriminator_fn": _small_discriminator,
-      "reconstruction_loss.loss_fn": losses.bernoulli_loss,
-      "posterior.noise_correlation": lambda size: posteriors.equicorrelated(size, correlation),
-      "vae_optimizer.optimizer_fn": lambda: optimizers.adam_optimizer(1e-3, 0.9, 0.999),
-      "discriminator_optimizer.optimizer_fn": lambda: optimizers.adam_optimizer(2e-3, 0.5, 0.9),
+  def give(model, correlation=0.5, num_latent=3):
+    parts = {
+      "num_latent": num_latent,
+      "encoder": architectures.test_encoder,
+      "decoder": architectures.test_decoder,
+      "discriminator": _small_discriminator,
+      "posterior": posteriors.Equicorrelated(correlation),
+      "optimizer": optimizers.adam(1e-3, 0.9, 0.999),
+      "discriminator_optimizer": optimizers.adam(2e-3, 0.5, 0.9),
     }
-    for name, value in bindings.items():
-      gin.bind_parameter(name, value)
+    for field in base_model.parts(model):
+      if field.name in parts:
+        setattr(model, field.name, parts[field.name])
+    return model
 
-  return bind
+  return give
 
 
 @pytest.fixture
-def build(bind_small_networks):
+def build(give_small_parts):
   """Builds a model of small networks for the images of `observations`."""
 
   def build_model(model, correlation=0.5, num_latent=3, shape=(4, 4, 1)):
-    bind_small_networks(correlation, num_latent)
-    model.build(shape, seed=1)
+    give_small_parts(model, correlation, num_latent).build(shape, seed=1)
     return model
 
   return build_model

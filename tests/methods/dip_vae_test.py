@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dl_condind import posteriors
 from dl_condind.methods import dip_vae
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -15,6 +16,11 @@ def random_gaussians(batch_size=8, num_latent=4):
   z_mean = rng.normal(loc=3, size=(batch_size, num_latent)).astype(np.float32)
   z_logvar = rng.uniform(-3, 0.5, size=(batch_size, num_latent)).astype(np.float32)
   return z_mean, z_logvar
+
+
+def regularizer_of(model, kl_loss, z_mean, z_logvar):
+  encoded = posteriors.Encoded(tf.constant(z_mean), tf.constant(z_logvar))
+  return model.posterior_regularizer(tf.constant(kl_loss), encoded, None)
 
 
 def distance(matrix, lambda_od, lambda_d):
@@ -59,7 +65,7 @@ def means_with_covariance(matrix):
 def test_distance_at_known_values(build, matrix, expected):
   model = build(dip_vae.DIPVAE(lambda_od=1.0, lambda_d_factor=1.0), num_latent=10)
   z_mean = tf.constant(means_with_covariance(matrix))
-  value = model.regularizer(tf.constant(0.0), z_mean, tf.zeros_like(z_mean), z_mean)
+  value = regularizer_of(model, 0.0, z_mean, tf.zeros_like(z_mean))
   assert float(value) == pytest.approx(expected, abs=1e-3)
 
 
@@ -71,10 +77,10 @@ def test_regularizer(build, dip_type, correlation):
   covariance = np.cov(z_mean.astype(np.float64).T, bias=True)
   if dip_type == "ii":
     stddev = np.exp(z_logvar.astype(np.float64) / 2)
-    covariances = stddev[:, :, None] * model.posterior.noise_correlation * stddev[:, None, :]
+    covariances = stddev[:, :, None] * model.posterior.matrix(4) * stddev[:, None, :]
     covariance += covariances.mean(axis=0)
   expected = 3 + distance(covariance, lambda_od=2, lambda_d=20)
-  value = model.regularizer(tf.constant(3.0), tf.constant(z_mean), tf.constant(z_logvar), None)
+  value = regularizer_of(model, 3.0, z_mean, z_logvar)
   assert float(value) == pytest.approx(expected, rel=1e-5)
 
 
@@ -82,7 +88,7 @@ def test_type_ii_with_independent_noise_adds_the_mean_variances(build):
   model = build(dip_vae.DIPVAE(2.0, 1.0, "ii"), correlation=0.0, num_latent=4)
   z_mean, z_logvar = random_gaussians()
   covariance = np.cov(z_mean.T, bias=True) + np.diag(np.exp(z_logvar).mean(axis=0))
-  value = model.regularizer(tf.constant(0.0), tf.constant(z_mean), tf.constant(z_logvar), None)
+  value = regularizer_of(model, 0.0, z_mean, z_logvar)
   assert float(value) == pytest.approx(distance(covariance, 2, 2), rel=1e-5)
 
 
@@ -91,7 +97,7 @@ def test_type_ii_is_the_covariance_of_the_samples(build):
   model = build(dip_vae.DIPVAE(1.0, 1.0, "ii"), correlation=0.8, num_latent=4)
   z_mean, z_logvar = (tf.constant(np.tile(x, (20_000, 1))) for x in random_gaussians())
   z = model.posterior.distribution(z_mean, z_logvar).sample(seed=tf.constant(SEED)).numpy()
-  value = model.regularizer(tf.constant(0.0), z_mean, z_logvar, None)
+  value = regularizer_of(model, 0.0, z_mean, z_logvar)
   expected = distance(np.cov(z.T.astype(np.float64), bias=True), 1, 1)
   assert float(value) == pytest.approx(expected, rel=0.05)
 
@@ -100,8 +106,8 @@ def test_type_ii_is_the_covariance_of_the_samples(build):
 def test_loss(build, observations, dip_type):
   model = build(dip_vae.DIPVAE(2.0, 10.0, dip_type))
   values = model.compute_losses(observations, tf.constant(SEED))
-  z_mean, z_logvar = model.encode(observations)
-  regularizer = float(model.regularizer(values["kl_loss"], z_mean, z_logvar, None))
+  encoded = model.encode(observations)
+  regularizer = float(model.posterior_regularizer(values["kl_loss"], encoded, None))
   assert float(values["regularizer"]) == pytest.approx(regularizer, rel=1e-6)
   loss = float(values["reconstruction_loss"]) + regularizer
   assert float(values["loss"]) == pytest.approx(loss, rel=1e-6)

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dl_condind.methods import architectures
+from dl_condind import posteriors
 from dl_condind.methods import image_inputs
 from dl_condind.methods import infogan
-from dl_condind.methods import losses
 from dl_condind.methods import optimizers
-from dl_condind.methods import posteriors
 from dl_condind.methods import saved_models
 from dl_condind.methods import vae
 
@@ -40,21 +38,10 @@ np.savez(sys.argv[3], *[values["mean"].numpy() for values in encoded])
 @pytest.fixture(scope="module")
 def conv_model(tmp_path_factory):
   """Returns a convolutional model, the folder it is stored in, and what is loaded from there."""
-  bindings = {
-    "encoder.num_latent": 3,
-    "encoder.encoder_fn": architectures.conv_encoder,
-    "decoder.decoder_fn": architectures.deconv_decoder,
-    "reconstruction_loss.loss_fn": losses.bernoulli_loss,
-    "posterior.noise_correlation": lambda size: posteriors.equicorrelated(size, 0.9),
-    "vae_optimizer.optimizer_fn": lambda: optimizers.adam_optimizer(1e-3, 0.9, 0.999),
-  }
-  for name, value in bindings.items():
-    gin.bind_parameter(name, value)
-  model = vae.BetaVAE(beta=1.0)
+  model = vae.BetaVAE(beta=1.0, num_latent=3, posterior=posteriors.Equicorrelated(0.9))
   model.build((64, 64, 1), seed=1)
   path = tmp_path_factory.mktemp("conv") / "saved_model"
   saved_models.export(model, path)
-  gin.clear_config()
   return model, path, saved_models.load(path)
 
 

@@ -2,16 +2,15 @@ import os
 import subprocess
 import sys
 
-import gin
 import numpy as np
 import pytest
 from scipy import special
 from scipy import stats
 import tensorflow as tf
 
+from dl_condind import posteriors
 from dl_condind.methods import infogan
 from dl_condind.methods import optimizers
-from dl_condind.methods import posteriors
 from dl_condind.methods import saved_models
 from dl_condind.utils import errors
 
@@ -36,18 +35,10 @@ np.savez(sys.argv[3], images=images.numpy(), logits=logits.numpy(), **outputs)
 """
 
 
-def bind(correlation=0.0, rates=RATES):
-  bindings = {"posterior.noise_correlation": lambda n: posteriors.equicorrelated(n, correlation)}
-  for part, rate in rates.items():
-    make = lambda rate=rate: optimizers.adam_optimizer(rate, 0.5, 0.999)  # noqa: E731
-    bindings[f"{part}_optimizer.optimizer_fn"] = make
-  for name, value in bindings.items():
-    gin.bind_parameter(name, value)
-
-
 def build(correlation=0.0, seed=1, rates=RATES, **settings):
-  bind(correlation, rates)
-  model = infogan.InfoGAN(**settings)
+  optimizer_parts = {f"{part}_optimizer": optimizers.adam(rates[part], 0.5) for part in PARTS}
+  noise = posteriors.Equicorrelated(correlation)
+  model = infogan.InfoGAN(**settings, **optimizer_parts, posterior=noise)
   model.build(SHAPE, seed)
   return model
 

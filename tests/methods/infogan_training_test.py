@@ -6,11 +6,11 @@ import json
 import logging
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
 
+from helpers import testdata
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,7 +23,6 @@ from dl_condind.utils import files
 from dl_condind.utils import results
 
 ROOT = pathlib.Path(__file__).parents[2]
-OFFICIAL = ROOT.parent / "shared" / "data" / "mnist"
 GIN_FILES = ["methods/infogan.gin", "posteriors/equicorrelated.gin"]
 LOSSES = {
   "discriminator_loss",
@@ -108,6 +107,7 @@ def test_stopped_and_continued_run_is_bit_identical(tiny, tmp_path):
     assert records[0][key] == records[1][key]
 
 
+@pytest.mark.slow
 def test_two_seeds_differ_and_one_repeats(tiny, tmp_path):
   digests = []
   for index, seed in enumerate([0, 0, 1]):
@@ -116,6 +116,7 @@ def test_two_seeds_differ_and_one_repeats(tiny, tmp_path):
   assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_kills_do_not_change_the_result(tiny, tmp_path):
   bindings = [*tiny, "model.training_steps = 400"]
   run(tmp_path / "whole", bindings)
@@ -146,6 +147,7 @@ def test_kills_do_not_change_the_result(tiny, tmp_path):
   assert variables[0] == variables[1]
 
 
+@pytest.mark.slow
 def test_jit_compiled_training_runs(tiny, tmp_path):
   run(tmp_path, [*tiny, "model.jit_compile = True"])
   assert results.read_results(tmp_path, "train")["global_step"] == 6
@@ -212,10 +214,8 @@ def test_images_of_another_size_are_refused(tiny, tmp_path):
 @pytest.fixture
 def mnist_folder(tmp_path, monkeypatch):
   """A data folder with the official files."""
-  if not OFFICIAL.is_dir():
-    pytest.skip("the MNIST files are not here")
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
-  shutil.copytree(OFFICIAL, tmp_path / "mnist")
+  testdata.copy_mnist(tmp_path)
   return tmp_path / "mnist"
 
 

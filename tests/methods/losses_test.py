@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dl_condind.methods import gin_parts
 from dl_condind.methods import losses
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -61,14 +62,10 @@ def test_l2_loss(activation):
 
 
 @pytest.mark.parametrize("activation", ["logits", "tanh"])
-def test_images_are_those_of_the_configured_activation(activation):
-  configs.parse(
-    [],
-    ["reconstruction_loss.loss_fn = @l2_loss", f"reconstruction_loss.activation = '{activation}'"],
-  )
+def test_images_are_those_of_the_activation(activation):
   _, outputs = images_and_outputs()
   expected = sigmoid(outputs) if activation == "logits" else np.tanh(outputs) / 2 + 0.5
-  np.testing.assert_allclose(losses.make_images(OUTPUTS), expected, rtol=1e-5, atol=1e-7)
+  np.testing.assert_allclose(losses.images_of(OUTPUTS, activation), expected, rtol=1e-5, atol=1e-7)
 
 
 def gradients_of(function, logits, weights):
@@ -166,20 +163,17 @@ def test_losses_of_extreme_outputs_are_finite_and_so_are_their_gradients(loss_fn
 def test_configured_loss(bindings, expected):
   configs.parse([], bindings)
   name, *arguments = expected
+  parts = gin_parts.reconstruction_loss()
   np.testing.assert_array_equal(
-    losses.make_reconstruction_loss(IMAGES, OUTPUTS),
+    parts["reconstruction_loss"](IMAGES, OUTPUTS, parts["activation"]),
     getattr(losses, name)(IMAGES, OUTPUTS, *arguments),
   )
 
 
 def test_unknown_activation():
-  configs.parse(
-    [],
-    ["reconstruction_loss.loss_fn = @l2_loss", 'reconstruction_loss.activation = "sigmoid"'],
-  )
   message = 'reconstruction_loss.activation must be "logits" or "tanh", got \'sigmoid\''
   with pytest.raises(errors.ConfigError, match=message):
-    losses.make_reconstruction_loss(IMAGES, OUTPUTS)
+    losses.check_activation("sigmoid")
 
 
 def test_losses_of_the_game_at_known_logits():

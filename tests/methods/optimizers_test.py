@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dl_condind.methods import checkpoints
+from dl_condind.methods import gin_parts  # noqa: F401 (registers gin names)
 from dl_condind.methods import optimizers
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -54,6 +55,12 @@ def expected_adam(learning_rate, beta1, beta2, epsilon):
   return np.array(values)
 
 
+def made(name):
+  """Makes the optimizer that gin's configuration gives a name."""
+  (part,) = gin.get_configurable(name)().values()
+  return optimizers.make(part)
+
+
 def configuration(optimizer):
   names = ("learning_rate", "beta_1", "beta_2", "epsilon")
   return [pytest.approx(float(getattr(optimizer, name))) for name in names]
@@ -61,17 +68,17 @@ def configuration(optimizer):
 
 def test_adam_of_each_network_has_its_own_parameters():
   configs.parse([], [ADAM])
-  vae_optimizer = optimizers.make_vae_optimizer()
-  discriminator_optimizer = optimizers.make_discriminator_optimizer()
+  vae_optimizer = made("vae_optimizer")
+  discriminator_optimizer = made("discriminator_optimizer")
   assert configuration(vae_optimizer) == [1e-4, 0.9, 0.999, 1e-8]
   assert configuration(discriminator_optimizer) == [1e-3, 0.5, 0.9, 1e-7]
 
 
 def test_adam_under_its_complete_name_and_with_its_defaults():
   configs.parse([], ["vae_optimizer.optimizer_fn = @tf.train.AdamOptimizer"])
-  assert configuration(optimizers.make_vae_optimizer()) == [1e-3, 0.9, 0.999, 1e-8]
+  assert configuration(made("vae_optimizer")) == [1e-3, 0.9, 0.999, 1e-8]
   configs.parse([], [ADAM, "vae/tf.train.AdamOptimizer.beta1 = 0.8"])
-  assert configuration(optimizers.make_vae_optimizer()) == [1e-4, 0.8, 0.999, 1e-8]
+  assert configuration(made("vae_optimizer")) == [1e-4, 0.8, 0.999, 1e-8]
 
 
 @pytest.mark.parametrize(
@@ -226,13 +233,13 @@ def test_steps_of_rmsprop(centered):
 def test_learning_rate_of_each_step(bindings, rates):
   configs.parse([], [DESCENT, *bindings])
   expected = START - np.cumsum(np.array(rates)[:, None] * GRADIENTS, axis=0)
-  np.testing.assert_allclose(trajectory(optimizers.make_vae_optimizer()), expected, rtol=1e-5)
+  np.testing.assert_allclose(trajectory(made("vae_optimizer")), expected, rtol=1e-5)
 
 
 def test_learning_rate_of_the_discriminator_overrides_the_optimizers():
   configs.parse([], [ADAM, "discriminator_optimizer.learning_rate = 0.5"])
-  assert configuration(optimizers.make_discriminator_optimizer()) == [0.5, 0.5, 0.9, 1e-7]
-  assert configuration(optimizers.make_vae_optimizer()) == [1e-4, 0.9, 0.999, 1e-8]
+  assert configuration(made("discriminator_optimizer")) == [0.5, 0.5, 0.9, 1e-7]
+  assert configuration(made("vae_optimizer")) == [1e-4, 0.9, 0.999, 1e-8]
 
 
 @pytest.mark.parametrize("rate", [0, 0.0, -1e-4])
@@ -243,7 +250,7 @@ def test_learning_rate_out_of_range(parameter, rate):
   configs.parse([], [DESCENT, f"{parameter} = {rate}"])
   message = rf"learning_rate must be positive, got {rate}"
   with pytest.raises(errors.ConfigError, match=message):
-    optimizers.make_vae_optimizer()
+    made("vae_optimizer")
 
 
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0])
@@ -287,7 +294,7 @@ def test_unknown_optimizer_and_parameter():
 
 def test_missing_optimizer():
   with pytest.raises(RuntimeError, match="Required bindings for `vae_optimizer`"):
-    optimizers.make_vae_optimizer()
+    made("vae_optimizer")
   gin.bind_parameter("vae_optimizer.optimizer_fn", optimizers.gradient_descent_optimizer)
   with pytest.raises(TypeError, match="learning_rate"):
-    optimizers.make_vae_optimizer()
+    made("vae_optimizer")

@@ -2,11 +2,11 @@ import os
 import subprocess
 import sys
 
-import gin
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from dl_condind import posteriors
 from dl_condind.methods import architectures
 from dl_condind.methods import gaussian_encoder_model
 from dl_condind.methods import losses
@@ -54,19 +54,16 @@ np.savez(sys.argv[2], **outputs)
 """
 
 
-def build_conv(bind_small_networks):
-  bind_small_networks(correlation=0.9)
-  gin.bind_parameter("encoder.encoder_fn", architectures.conv_encoder)
-  gin.bind_parameter("decoder.decoder_fn", architectures.deconv_decoder)
-  model = vae.BetaVAE(beta=1.0)
-  # Two slices as in a training, which an export must not depend on.
-  model.build((64, 64, 1), seed=1, num_slices=2)
+def build_conv():
+  model = vae.BetaVAE(beta=1.0, num_latent=3, posterior=posteriors.Equicorrelated(0.9))
+  model.build((64, 64, 1), seed=1)
+  model.num_slices = 2  # As in a training, which an export must not depend on.
   return model
 
 
 @pytest.fixture
-def conv_model(bind_small_networks):
-  return build_conv(bind_small_networks)
+def conv_model():
+  return build_conv()
 
 
 @pytest.fixture
@@ -181,12 +178,11 @@ def test_jacobian_is_that_of_reverse_mode(kind, tmp_path, request):
 
 
 @pytest.mark.parametrize("activation", ["logits", "tanh"])
-def test_jacobian_is_the_slope_of_the_mean_image(activation, bind_small_networks, tmp_path):
-  bind_small_networks()
+def test_jacobian_is_the_slope_of_the_mean_image(activation, give_small_parts, tmp_path):
+  model = give_small_parts(vae.BetaVAE(beta=1.0))
   # Differentiable everywhere, unlike the convolutional decoder's ReLUs.
-  gin.bind_parameter("decoder.decoder_fn", architectures.fc_decoder)
-  gin.bind_parameter("reconstruction_loss.activation", activation)
-  model = vae.BetaVAE(beta=1.0)
+  model.decoder = architectures.fc_decoder
+  model.activation = activation
   model.build((4, 4, 1), seed=1)
   saved_models.export(model, tmp_path / "saved_model")
   z = latents_of(model, 5)
@@ -208,12 +204,8 @@ def test_jacobian_of_a_function_that_ignores_its_input_is_0():
   np.testing.assert_array_equal(jacobian, np.zeros((3, 4, 2)))
 
 
-def test_an_export_stands_alone_and_repeats_in_a_fresh_process(
-  build, bind_small_networks, tmp_path
-):
-  models = {"small": build(vae.BetaVAE(beta=1.0))}
-  gin.clear_config()
-  models["conv"] = build_conv(bind_small_networks)
+def test_an_export_stands_alone_and_repeats_in_a_fresh_process(build, tmp_path):
+  models = {"small": build(vae.BetaVAE(beta=1.0)), "conv": build_conv()}
   inputs = {}
   for key, model in models.items():
     saved_models.export(model, tmp_path / key)

@@ -429,6 +429,7 @@ def kill_until_done(tmp_path, num_kills, seed):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_kills_do_not_change_the_result(tmp_path, request):
   num_kills = request.config.getoption("--num_kills")
   train.train_with_gin(tmp_path / "whole", False, VAE, LONG)

@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import pathlib
 import signal
@@ -6,19 +5,12 @@ import subprocess
 import sys
 import time
 
+from helpers import toy_study
 import pytest
 
 from dl_condind.studies import run_state
 
-TOY = pathlib.Path(__file__).with_name("toy_study.py")
-
-
-def load_toy_study():
-  """Returns the module of the toy study, which is a program first."""
-  spec = importlib.util.spec_from_file_location("toy_study", TOY)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
+TOY = pathlib.Path(toy_study.__file__)
 
 
 @pytest.fixture
@@ -45,7 +37,7 @@ class ToyDriver:
   def __init__(self, folder):
     self.folder = folder
     self.processes = []
-    self.toy = load_toy_study()
+    self.toy = toy_study
 
   def start(self, num_runs, workers=2, *engine):
     """Starts an engine."""

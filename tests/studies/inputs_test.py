@@ -1,20 +1,15 @@
-"""What is missing is said before TensorFlow is loaded; each program in a process of its own."""
+"""What is missing is said before TensorFlow is loaded."""
 
-from concurrent import futures
-import os
-import pathlib
 import re
 import shutil
-import subprocess
-import sys
 
+from helpers import programs
 import pytest
 
 from dl_condind.data.ground_truth import named_data
 from dl_condind.studies import inputs
 from dl_condind.utils import errors
 
-ROOT = pathlib.Path(__file__).parents[2]
 VAE = ["--gin_config=shared.gin", "--gin_config=methods/vae.gin"]
 MIG = "--gin_config=metrics/mig.gin"
 MODEL = "{folder}/run/model"
@@ -152,33 +147,23 @@ def folder(trained_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outcomes(folder):
-  environment = {**os.environ, "DISENTANGLEMENT_LIB_DATA": str(folder / "absent")}
-
-  def run(case):
-    program, *rest = [argument.format(folder=folder) for argument in case[0]]
-    path = ROOT / "bin" / f"dl_condind_{program}"
-    return subprocess.run(
-      [sys.executable, "-X", "importtime", path, *rest],
-      capture_output=True,
-      text=True,
-      check=False,
-      env=environment,
-    )
-
-  with futures.ThreadPoolExecutor(2) as pool:
-    return dict(zip(CASES, pool.map(run, CASES.values()), strict=True))
+  commands = [
+    [f"dl_condind_{program}", *(argument.format(folder=folder) for argument in arguments)]
+    for (program, *arguments), _, _ in CASES.values()
+  ]
+  absent = {"DISENTANGLEMENT_LIB_DATA": str(folder / "absent")}
+  return dict(zip(CASES, programs.run_each(commands, **absent), strict=True))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_missing_is_said_before_tensorflow_is_loaded(case, outcomes, folder):
   _, exit_code, message = CASES[case]
-  lines = outcomes[case].stderr.splitlines()
-  loaded = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+  ended, loaded = outcomes[case]
   assert "dl_condind.utils.cli" in loaded
   assert not {name.partition(".")[0] for name in loaded} & {"tensorflow", "keras", "matplotlib"}
-  (line,) = [line for line in lines if not line.startswith("import time:")]
+  (line,) = ended.stderr.splitlines()
   assert re.fullmatch(f"error: {message}", line), line
-  assert outcomes[case].returncode == exit_code
+  assert ended.returncode == exit_code
   assert not (folder / "new").exists()
 
 

@@ -181,6 +181,7 @@ def kill_at_random(code, arguments, num_kills, check):
     check()
 
 
+@pytest.mark.slow
 def test_killed_evaluations_leave_a_whole_record_or_none(finished, tmp_path, kills):
   name, folder = finished
   code = (
@@ -228,6 +229,7 @@ def test_killed_aggregations_leave_the_old_table_or_the_new_one(finished, tmp_pa
   assert not list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_killed_reports_leave_the_old_page_or_the_new_one(finished, tmp_path, kills):
   _, folder = finished
   shutil.copytree(folder, tmp_path / "study")
@@ -271,6 +273,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_is_whole(write_study, tmp_pa
     files.verify_manifest(newest)
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_read_only_is_one_line(write_study, tmp_path, mount_tmpfs):
   name = write_study("read_only", [0])
   with mount_tmpfs(tmp_path / "disk", "ro") as disk:

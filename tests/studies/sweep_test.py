@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+from helpers import programs
 import pytest
 
 from dl_condind.studies import run_state
@@ -218,7 +219,8 @@ def test_status_and_flags_of_the_program(tmp_path):
 )
 def test_a_mistake_is_one_line_with_exit_code_2(arguments, message, tmp_path, monkeypatch):
   monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-  done = start(*arguments, cwd=tmp_path)
+  monkeypatch.chdir(tmp_path)
+  done = programs.run("dl_condind_reproduce", *arguments)
   assert done.returncode == 2
   assert done.stderr.splitlines()[-1].startswith("error: ")
   assert re.search(message, done.stderr.splitlines()[-1]), done.stderr
@@ -237,23 +239,24 @@ def test_a_study_with_an_unknown_parameter_starts_no_run(tmp_path):
   assert not (tmp_path / "output").exists()
 
 
-def test_a_trusted_study_says_so_to_its_runs(tmp_path):
+def test_a_trusted_study_says_so_to_its_runs(tmp_path, monkeypatch):
   path = tmp_path / "mine.gin"
   path.write_text(
     "import colorsys  # Any module that is not this package's.\n"
     'study.gin_files = ["shared.gin", "methods/vae.gin"]\n'
     'study.axes = [("vae.beta", [1.0, 2.0])]\n'
   )
-  arguments = (f"--study={path}", "--engine=slurm")
-  refused = start(*arguments, cwd=tmp_path)
+  monkeypatch.chdir(tmp_path)
+  arguments = ("dl_condind_reproduce", f"--study={path}", "--engine=slurm")
+  refused = programs.run(*arguments)
   assert refused.returncode == 2
   assert re.search(r"`import colorsys` would .* by --trust_gin_imports", refused.stderr)
-  done = start(*arguments, "--trust_gin_imports", cwd=tmp_path)
+  done = programs.run(*arguments, "--trust_gin_imports")
   assert done.returncode == 0, done.stderr
   script = (tmp_path / "output" / "mine" / "mine.sbatch").read_text()
   (command,) = [line for line in script.splitlines() if "--engine=local" in line]
   assert f"--study={path} --trust_gin_imports " in command
-  status = start(f"--study={path}", "--status", "--trust_gin_imports", cwd=tmp_path)
+  status = programs.run(*arguments[:2], "--status", "--trust_gin_imports")
   assert status.stdout.splitlines()[0] == "mine:"
 
 

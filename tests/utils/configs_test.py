@@ -327,12 +327,12 @@ def test_trusted_import_runs_and_is_kept(tmp_path, monkeypatch):
   assert "configs_probe_extension" not in sys.modules
   configs.parse([], ["import configs_probe_extension"], trust_gin_imports=True)
   assert sys.modules["configs_probe_extension"].LOADED
-  assert "import configs_probe_extension" in configs.config_text()
+  assert "import configs_probe_extension" in configs.operative().text
 
 
 def test_own_module_may_be_imported():
   configs.parse([], ["import dl_condind.utils.files", "from dl_condind.utils import errors"])
-  assert "import dl_condind.utils.files" in configs.config_text()
+  assert "import dl_condind.utils.files" in configs.operative().text
 
 
 @pytest.mark.parametrize("depth", [30, 400, 4000])
@@ -374,7 +374,7 @@ def test_operative_config_in_raw_gin_text():
     ],
   )
   model()
-  config = configs.operative_config()
+  config = configs.operative().values
   assert config["probe_model.net"] == "@x/probe_net()"
   assert config["x/probe_net.name"] == repr('a = "b" = 1')
   assert config["x/probe_net.optimizer"] == "@ProbeOptimizer"
@@ -389,11 +389,11 @@ def test_operative_config_in_raw_gin_text():
 def test_operative_config_can_be_parsed_again(tmp_path):
   configs.parse([], [f"probe_net.name = '{'word ' * 40}'", "probe_net.rate = 1e-08"])
   before = probe_net()
-  path = write(tmp_path / "saved.gin", configs.config_text())
-  config = configs.operative_config()
+  path = write(tmp_path / "saved.gin", configs.operative().text)
+  config = configs.operative().values
   configs.parse([path])
   assert probe_net() == before
-  assert configs.operative_config() == config
+  assert configs.operative().values == config
   assert config["probe_net.rate"] == "1e-08"
 
 

@@ -64,6 +64,38 @@ def test_atomic_file_keeps_the_old_one_after_an_exception(tmp_path):
   assert tree(tmp_path) == {"a.txt": "old"}
 
 
+@pytest.fixture
+def disk_log(monkeypatch):
+  """A list of what is forced to the disk and of what gets its name, in order."""
+  log, fsync, replace = [], os.fsync, os.replace
+
+  def logged_fsync(descriptor):
+    log.append(("fsync", os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))))
+    fsync(descriptor)
+
+  def logged_replace(source, target):
+    log.append(("replace", os.path.basename(target)))
+    replace(source, target)
+
+  monkeypatch.setattr(os, "fsync", logged_fsync)
+  monkeypatch.setattr(os, "replace", logged_replace)
+  return log
+
+
+def test_atomic_file_is_on_the_disk_before_it_has_its_name(tmp_path, disk_log):
+  files.write_text(tmp_path / "folder" / "a.txt", "1")
+  assert disk_log == [("fsync", "new"), ("replace", "a.txt"), ("fsync", "folder")]
+
+
+def test_atomic_directory_is_on_the_disk_before_it_has_its_name(tmp_path, disk_log):
+  with files.atomic_directory(tmp_path / "results") as temporary:
+    (temporary / "a").write_text("1")
+  named = next(i for i, (action, name) in enumerate(disk_log) if name == "results")
+  before = [name for action, name in disk_log[:named] if action == "fsync"]
+  assert {"a", files.MANIFEST, "new"} <= set(before)
+  assert disk_log[named + 1 :] == [("fsync", tmp_path.name)]
+
+
 def test_write_json(tmp_path):
   files.write_json(tmp_path / "a.json", {"b": [1.5, None], "a": "é"})
   assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1.5, None], "a": "é"}

@@ -1,8 +1,8 @@
 """The Cars3D data set (Reed et al., NIPS 2015), from the files of its archive."""
 
 from collections.abc import Iterator
-import hashlib
-import json
+from collections.abc import Mapping
+from collections.abc import Sequence
 import pathlib
 import zlib
 
@@ -14,13 +14,12 @@ from dl_condind.data import archives
 from dl_condind.data import checksums
 from dl_condind.data import reading
 from dl_condind.data import sources
-from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.data.ground_truth import official_table
 from dl_condind.data.ground_truth import resizing
-from dl_condind.data.ground_truth import table_cache
 from dl_condind.utils import errors
 
 FOLDER = "cars"
-_MEMBERS = sources.DATA_SETS["cars3d"][0].members  # Of its archive.
+_MEMBERS = sources.CARS
 _LIST = _MEMBERS.index
 NUM_ELEVATIONS, NUM_AZIMUTHS, NUM_OBJECTS = 4, 24, _MEMBERS.count
 NUM_VIEWS = NUM_ELEVATIONS * NUM_AZIMUTHS
@@ -32,7 +31,7 @@ _MAT_HEADER_BYTES = 128
 _COMPRESSED = 15  # Type of a compressed element.
 
 
-class Cars3D(ground_truth_data.TableData):
+class Cars3D(official_table.OfficialTable):
   """Drawn cars on white, 64 x 64 x 3.
 
   | index | factor    | values                          |
@@ -48,6 +47,10 @@ class Cars3D(ground_truth_data.TableData):
   disentanglement_lib numbers objects in the order in which the folder happens to list its files.
   """
 
+  folder = FOLDER
+  kind = "a Cars3D file"
+  has_one_file = False
+
   def __init__(self, num_objects: int = NUM_OBJECTS):
     """Describes the data set.
 
@@ -58,94 +61,69 @@ class Cars3D(ground_truth_data.TableData):
       name="cars3d",
       factor_names=["elevation", "azimuth", "object"],
       factor_sizes=[NUM_ELEVATIONS, NUM_AZIMUTHS, num_objects],
-      latent_factor_indices=[0, 1, 2],
       observation_shape=IMAGE_SHAPE,
-      packed=False,
     )
-    self.table_arguments = (num_objects,)
 
   def rows_from_all_factors(self, factors: np.ndarray) -> np.ndarray:
     """Returns the row of each combination of factors, `[num]`."""
     elevation, azimuth, car = factors.T
     return (car * NUM_AZIMUTHS + azimuth) * NUM_ELEVATIONS + elevation
 
-  def check_files(self) -> None:
-    """Checks that the files of the cars are there, without reading them.
+  def find_files(self, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files of the cars, sorted by name.
 
     Raises:
-      DatasetError: If one is missing or extra.
+      DatasetError: If a file is missing or extra.
     """
-    find_cars(reading.data_folder().resolve() / FOLDER, *self.table_arguments)
-
-  def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
-    """Returns the images, uint8 `[num_objects * 96, 64, 64, 3]`, and their provenance.
-
-    Raises:
-      DatasetError: If a file is missing, extra, damaged or not what it should be.
-      TryAgainError: If there is no space for the cache file.
-    """
-    folder = folder / FOLDER
-    (num_objects,) = self.table_arguments
-    paths = find_cars(folder, num_objects)
-    with _clear_errors(folder):
-      digests = {path.name: reading.sha256(path) for path in paths}
-    source = _source(folder, digests)
-    text = json.dumps([resizing.VERSION, digests], sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()
-
-    def make() -> Iterator[np.ndarray]:
-      for number, path in enumerate(paths, start=1):
-        yield read_car(path)
-        if number % 50 == 0 or number == num_objects:
-          logging.info("Resized %d of %d cars.", number, num_objects)
-
-    cache = folder / f"images-{key[:16]}.npy"
-    table = table_cache.cached(cache, make, (self.num_rows, *IMAGE_SHAPE))
-    return table, {"source": source, "sha256": key}
-
-
-def _source(folder: pathlib.Path, digests: dict[str, str]) -> str:
-  """Returns whether the files are as they were unpacked from the official archive.
-
-  Raises:
-    DatasetError: If they were unpacked from it and one is not any more.
-  """
-  noted = checksums.read_note(archives.note_path(folder))
-  if noted is None:
-    return "unverified files (perhaps altered or synthetic)"
-  changed = sorted(name for name, found in digests.items() if noted.get(name) != found)
-  if changed:
-    raise errors.DatasetError(
-      f"{folder / changed[0]} is not as it was unpacked from the official archive: "
-      f"dl_condind_download_data --datasets=cars3d fetches it again; for other files, move "
-      f"{archives.note_path(folder).name} away."
-    )
-  return "official archive"
-
-
-def find_cars(folder: pathlib.Path, num_objects: int) -> list[pathlib.Path]:
-  """Returns the files of the cars, sorted by name.
-
-  Raises:
-    DatasetError: If a file is missing or extra.
-  """
-  if not folder.is_dir():
-    reading.find(folder, [_LIST], "cars3d")  # Says what is missing and where it belongs.
-  with _clear_errors(folder):
-    found = {path.name for path in folder.iterdir() if path.suffix == ".mat"}
-  listed = set(archives.listed(folder, _MEMBERS)) if (folder / _LIST).is_file() else None
-  if listed is not None:
-    _check_none(folder, listed - found, f"missing, although {_LIST} names it")
-    _check_none(folder, found - listed, f"extra: {_LIST} does not name it, move it away")
-  if len(found) != num_objects:
-    hint = "" if listed else f"; the {_LIST} of the archive, put there too, tells which"
+    if not folder.is_dir():
+      reading.find(folder, [_LIST], self.name)  # Says what is missing and where it belongs.
+    with self.reading(folder):
+      found = {path.name for path in folder.iterdir() if path.suffix == ".mat"}
+    listed = set(archives.listed(folder, _MEMBERS)) if (folder / _LIST).is_file() else None
+    if listed is not None:
+      _check_none(folder, listed - found, f"missing, although {_LIST} names it")
+      _check_none(folder, found - listed, f"extra: {_LIST} does not name it, move it away")
+    num_objects = self.factor_sizes[2]
     difference = num_objects - len(found)
-    what = f"{difference} missing" if difference > 0 else f"{-difference} too many"
-    raise errors.DatasetError(
-      f"{folder} holds {len(found)} cars (*.mat) instead of {num_objects}, {what}{hint}: "
-      "dl_condind_download_data --datasets=cars3d fetches them."
-    )
-  return [folder / name for name in sorted(found)]
+    if difference:
+      hint = "" if listed else f"; the {_LIST} of the archive, put there too, tells which"
+      what = f"{difference} missing" if difference > 0 else f"{-difference} too many"
+      raise errors.DatasetError(
+        f"{folder} holds {len(found)} cars (*.mat) instead of {num_objects}, {what}{hint}: "
+        "dl_condind_download_data --datasets=cars3d fetches them."
+      )
+    return [folder / name for name in sorted(found)]
+
+  def source(self, paths: Sequence[pathlib.Path], digests: Mapping[str, str]) -> str:
+    """Returns whether the files are as they were unpacked from the official archive.
+
+    Raises:
+      DatasetError: If they were unpacked from it and one is not any more.
+    """
+    folder = paths[0].parent
+    noted = checksums.read_note(archives.note_path(folder))
+    if noted is None:
+      return "unverified files (perhaps altered or synthetic)"
+    changed = sorted(name for name, found in digests.items() if noted.get(name) != found)
+    if changed:
+      raise errors.DatasetError(
+        f"{folder / changed[0]} is not as it was unpacked from the official archive: "
+        f"dl_condind_download_data --datasets=cars3d fetches it again; for other files, move "
+        f"{archives.note_path(folder).name} away."
+      )
+    return "official archive"
+
+  def image_blocks(self, paths: Sequence[pathlib.Path]) -> Iterator[np.ndarray]:
+    """Yields the resized views of each car, uint8 `[96, 64, 64, 3]`, row `azimuth * 4 + elevation`.
+
+    Raises:
+      DatasetError: If a file is damaged or its `im` is not uint8 `[128, 128, 3, 24, 4]`.
+    """
+    for number, path in enumerate(paths, start=1):
+      with self.reading(path):
+        yield _read_car(path)
+      if number % 50 == 0 or number == len(paths):
+        logging.info("Resized %d of %d cars.", number, len(paths))
 
 
 def _check_none(folder: pathlib.Path, names: set[str], problem: str) -> None:
@@ -158,31 +136,26 @@ def _check_none(folder: pathlib.Path, names: set[str], problem: str) -> None:
     )
 
 
-def _clear_errors(path: pathlib.Path):
-  remedy = "fetch it again with dl_condind_download_data --datasets=cars3d"
-  return reading.clear_errors(path, "a Cars3D file", remedy)
-
-
-def read_car(path: pathlib.Path) -> np.ndarray:
-  """Returns the resized views of one car, uint8 `[96, 64, 64, 3]`, row `azimuth * 4 + elevation`.
+def _read_car(path: pathlib.Path) -> np.ndarray:
+  """Returns the resized views of one car, uint8 `[96, 64, 64, 3]`.
 
   Raises:
-    DatasetError: If the file is damaged or its `im` is not uint8 `[128, 128, 3, 24, 4]`.
+    ValueError, ...: If the file is damaged or has another layout.
   """
-  with _clear_errors(path):
-    if path.stat().st_size > _MAX_FILE_BYTES:
-      raise ValueError(f"it has {path.stat().st_size} bytes, which no car has")
-    _check_compressed_elements(path)
-    declared = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
-    if "im" not in declared:
-      raise ValueError(f"it has no variable im, but {sorted(declared)}")
-    if declared["im"] != (_SOURCE_SHAPE, "uint8"):
-      shape, kind = declared["im"]
-      raise ValueError(f"im is {kind} {shape}, not uint8 {_SOURCE_SHAPE}")
-    images = scipy.io.loadmat(path, variable_names=["im"])["im"]
-    reading.check_layout("im", (images.dtype, images.shape), ("uint8", _SOURCE_SHAPE))
-    views = images.transpose(3, 4, 0, 1, 2).reshape(NUM_VIEWS, *_SOURCE_SHAPE[:3])
-    return resizing.resize(np.ascontiguousarray(views), IMAGE_SHAPE[:2])
+  if path.stat().st_size > _MAX_FILE_BYTES:
+    raise ValueError(f"it has {path.stat().st_size} bytes, which no car has")
+  _check_compressed_elements(path)
+  declared = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
+  if "im" not in declared:
+    raise ValueError(f"it has no variable im, but {sorted(declared)}")
+  if declared["im"] != (_SOURCE_SHAPE, "uint8"):
+    shape, kind = declared["im"]
+    raise ValueError(f"im is {kind} {shape}, not uint8 {_SOURCE_SHAPE}")
+  images = scipy.io.loadmat(path, variable_names=["im"])["im"]
+  reading.check_layout("im", (images.dtype, images.shape), ("uint8", _SOURCE_SHAPE))
+  # [row, column, channel, azimuth, elevation] -> [view, row, column, channel]
+  views = images.transpose(3, 4, 0, 1, 2).reshape(NUM_VIEWS, *_SOURCE_SHAPE[:3])
+  return resizing.resize(np.ascontiguousarray(views), IMAGE_SHAPE[:2])
 
 
 def _check_compressed_elements(path: pathlib.Path) -> None:

@@ -3,18 +3,16 @@
 The table is kept as one bit for each pixel, in a cache file in the data folder.
 """
 
-from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
-import functools
 import pathlib
 
-from absl import logging
 import numpy as np
 
 from dl_condind.data import reading
 from dl_condind.data.ground_truth import dsprites_renderer
-from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.data.ground_truth import official_table
 from dl_condind.data.ground_truth import table_cache
 
 FOLDER = "dsprites"
@@ -32,7 +30,7 @@ _HDF5_BLOCK = 23040  # images, 94 MB: the official file's chunks, each decompres
 _MAX_OFF_PIXELS = 5000
 
 
-class DSprites(ground_truth_data.TableData):
+class DSprites(official_table.OfficialTable):
   """Binary images, 64 x 64 x 1, of one white sprite on black.
 
   | index | factor      | values                                     |
@@ -51,6 +49,12 @@ class DSprites(ground_truth_data.TableData):
   takes seconds and gives the same images; of all 3.0e9 pixels about 100 can differ.
   """
 
+  folder = FOLDER
+  kind = "the official dSprites file"
+  remedy = "fetch it again, or move it away to have the images rendered"
+  cache_prefix = "packed"
+  num_on_pixels = dsprites_renderer.NUM_ON_PIXELS
+
   def __init__(
     self, latent_factor_indices: Sequence[int] = (1, 2, 3, 4, 5), name: str = "dsprites_full"
   ):
@@ -65,8 +69,8 @@ class DSprites(ground_truth_data.TableData):
       name=name,
       factor_names=["color", "shape", "scale", "orientation", "posX", "posY"],
       factor_sizes=[1, 3, 6, 40, 32, 32],
-      latent_factor_indices=latent_factor_indices,
       observation_shape=(*IMAGE_SHAPE, 1),
+      latent_factor_indices=latent_factor_indices,
       packed=True,
     )
 
@@ -79,97 +83,48 @@ class DSprites(ground_truth_data.TableData):
       DatasetError: If an official file is damaged or not what it should be.
       TryAgainError: If there is no space for the cache file.
     """
-    folder = folder / FOLDER
-    official = read_official(folder, NUM_ROWS, dsprites_renderer.NUM_ON_PIXELS)
-    if official is not None:
-      return official
+    if self.find_files(folder / self.folder):
+      return super().read_table(folder)
     sha256 = dsprites_renderer.SHA256
-    table = table_cache.cached(
-      folder / "rendered.npy", dsprites_renderer.render, (NUM_ROWS, ROW_BYTES), sha256
-    )
+    cache = folder / self.folder / "rendered.npy"
+    shape = (NUM_ROWS, ROW_BYTES)
+    table = table_cache.cached(cache, dsprites_renderer.render, shape, sha256)
     return table, {"source": "rendered", "sha256": sha256}
 
+  def find_files(self, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the official file, the .npz if both are there; none if neither is."""
+    paths = [folder / OFFICIAL_NPZ, folder / OFFICIAL_HDF5]
+    return [path for path in paths if path.exists()][:1]
 
-def read_official(
-  folder: pathlib.Path, num_rows: int, num_on_pixels: int
-) -> tuple[np.ndarray, dict[str, str]] | None:
-  """Returns the packed table of the official file in a folder and its provenance, if there is one.
+  def source(self, paths: Sequence[pathlib.Path], digests: Mapping[str, str]) -> str:
+    """Returns "official" or "unofficial" and the format of the file."""
+    return super().source(paths, digests).partition(" (")[0]
 
-  Args:
-    folder: Where the file lies, and its packed form is kept.
-    num_rows: Number of images it must hold.
-    num_on_pixels: About how many of their pixels must be 1.
+  def image_blocks(self, paths: Sequence[pathlib.Path]) -> Iterator[np.ndarray]:
+    """Yields packed images, uint8 `[n, 512]`.
 
-  Raises:
-    DatasetError: If the file is damaged or not what it should be.
-    TryAgainError: If there is no space for the cache file.
-  """
-  formats = (
-    (OFFICIAL_NPZ, "npz", read_npz),
-    (OFFICIAL_HDF5, "hdf5", read_hdf5),
-  )
-  for filename, kind, reader in formats:
-    path = folder / filename
-    if path.exists():
-      with _clear_errors(path):
-        sha256 = reading.sha256(path)
-        origin = "official" if reading.is_official(path) else "unofficial"
-      if origin == "unofficial":
-        logging.warning("%s is not the official file; records say so.", path)
-      cache = folder / f"packed-{sha256[:16]}.npy"
-      chunks = functools.partial(_read_checked, reader, path, num_rows, num_on_pixels)
-      table = table_cache.cached(cache, chunks, (num_rows, ROW_BYTES))
-      return table, {"source": f"{origin} {kind}", "sha256": sha256}
-  return None
+    Of an .npz only the member `imgs` is read, block by block. Its other members, one of them a
+    pickle, are never opened.
 
-
-def _read_checked(
-  reader: Callable[[pathlib.Path, int], Iterator[np.ndarray]],
-  path: pathlib.Path,
-  num_rows: int,
-  num_on_pixels: int,
-) -> Iterator[np.ndarray]:
-  """Yields what reader does, then checks the number of pixels that are on."""
-  found = 0
-  for chunk in reader(path, num_rows):
-    found += int(np.bitwise_count(chunk).sum())
-    yield chunk
-  with _clear_errors(path):
-    if abs(found - num_on_pixels) > _MAX_OFF_PIXELS:
-      raise ValueError(f"{found} pixels of imgs are 1, not about {num_on_pixels}")
-
-
-def _clear_errors(path: pathlib.Path):
-  remedy = "fetch it again, or move it away to have the images rendered"
-  return reading.clear_errors(path, "the official dSprites file", remedy)
+    Raises:
+      DatasetError: If the file is damaged, imgs is not uint8 `[num_rows, 64, 64]` of 0 and 1, or
+        the number of pixels that are on is far from what it must be.
+    """
+    (path,) = paths
+    rows, block = (
+      (reading.npz_rows, _NPZ_BLOCK) if path.suffix == ".npz" else (reading.hdf5_rows, _HDF5_BLOCK)
+    )
+    found = 0
+    with self.reading(path):
+      for images in rows(path, "imgs", "uint8", (self.num_rows, *IMAGE_SHAPE), block):
+        chunk = _pack(images)
+        found += int(np.bitwise_count(chunk).sum())
+        yield chunk
+      if abs(found - self.num_on_pixels) > _MAX_OFF_PIXELS:
+        raise ValueError(f"{found} pixels of imgs are 1, not about {self.num_on_pixels}")
 
 
 def _pack(images: np.ndarray) -> np.ndarray:
   if images.max() > 1:
     raise ValueError(f"imgs holds the value {images.max()}, not 0 and 1 only")
   return np.packbits(images.reshape(-1, ROW_BYTES * 8), axis=1)
-
-
-def read_npz(path: pathlib.Path, num_rows: int) -> Iterator[np.ndarray]:
-  """Yields the packed images of a file in the official npz layout, uint8 `[n, 512]` each.
-
-  Only the member `imgs` is read, block by block. The file's other members, one of them a pickle,
-  are never opened.
-
-  Raises:
-    DatasetError: If the file is damaged or imgs is not uint8 `[num_rows, 64, 64]` of 0 and 1.
-  """
-  with _clear_errors(path):
-    for images in reading.npz_rows(path, "imgs", "uint8", (num_rows, *IMAGE_SHAPE), _NPZ_BLOCK):
-      yield _pack(images)
-
-
-def read_hdf5(path: pathlib.Path, num_rows: int) -> Iterator[np.ndarray]:
-  """Yields the packed images of a file in the official HDF5 layout, uint8 `[n, 512]` each.
-
-  Raises:
-    DatasetError: If the file is damaged or imgs is not uint8 `[num_rows, 64, 64]` of 0 and 1.
-  """
-  with _clear_errors(path):
-    for images in reading.hdf5_rows(path, "imgs", "uint8", (num_rows, *IMAGE_SHAPE), _HDF5_BLOCK):
-      yield _pack(images)

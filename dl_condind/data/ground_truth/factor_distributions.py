@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import itertools
+from typing import Any
 
 import gin
 import numpy as np
@@ -89,6 +90,7 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
   """A data set whose factors are drawn from another distribution.
 
   Attributes:
+    described: The distribution, as it was given.
     distribution: Probability of each combination of the factors that depend on each other, an array
       with an axis for each.
     dependent: Their indices, in the order of the axes.
@@ -111,9 +113,9 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
         f"dataset.factor_distribution needs a complete grid, an image of every combination of "
         f"factors, which {data.name} does not have."
       )
-    self.num_rows = data.num_rows
+    self.options = data.options
     self._data = data
-    self._described = distribution
+    self.described = distribution
     named = [name for pair in distribution.correlated_pairs for name in pair]
     named += [name for combination in distribution.held_out for name in combination]
     self.dependent = sorted({self._index(name) for name in named})
@@ -141,11 +143,11 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
       self.factor_names[i]: value / size
       for i, value, size in zip(self.dependent, values, sizes, strict=True)
     }
-    for first, second in self._described.correlated_pairs:
+    for first, second in self.described.correlated_pairs:
       difference = scaled[first] - scaled[second]
-      log_weights -= difference**2 / (2 * self._described.strength**2)
+      log_weights -= difference**2 / (2 * self.described.strength**2)
     weights = np.exp(log_weights - log_weights.max())
-    for combination in self._described.held_out:
+    for combination in self.described.held_out:
       weights[np.ix_(*self._held_out_values(combination))] = 0
     if not weights.any():
       raise errors.ConfigError("dataset.factor_distribution holds out every combination.")
@@ -181,16 +183,6 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
     """Returns an observation of each row of factors, float32 `[num, height, width, channels]`."""
     return self._data.sample_observations_from_factors(factors, random_state)
 
-  def sample_rows_from_factors(
-    self, factors: np.ndarray, random_state: np.random.RandomState
-  ) -> np.ndarray:
-    """Returns an image's row for each row of factors, where the data set has rows."""
-    return self._data.sample_rows_from_factors(factors, random_state)
-
-  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
-    """Returns images as float32 `[num, height, width, channels]`, where the data set has rows."""
-    return self._data.observations_from_rows(rows)
-
   def correlations(self) -> dict[str, float]:
     """Returns the Pearson correlation of each pair of dependent factors, by `first~second`."""
     found = {}
@@ -201,13 +193,13 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
       found[pair] = _pearson(joint)
     return found
 
-  def provenance(self) -> dict[str, object]:
+  def provenance(self) -> dict[str, Any]:
     """Returns where the observations come from and how factors are drawn. Loads the data.
 
     Beside the keys of the data set: `factor_distribution`, `held_out_share` (of the combinations of
     dependent factors) and `factor_correlation.{first}~{second}`.
     """
-    described = self._described
+    described = self.described
     settings = {
       "correlated_pairs": described.correlated_pairs,
       "strength": described.strength,
@@ -219,6 +211,40 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
       "held_out_share": float(np.mean(self.distribution == 0)),
       **{f"factor_correlation.{pair}": value for pair, value in self.correlations().items()},
     }
+
+
+class RedistributedRows(RedistributedFactors, ground_truth_data.RowData):
+  """A data set that is a list of images, whose factors are drawn from another distribution."""
+
+  _data: ground_truth_data.RowData
+
+  def __init__(self, data: ground_truth_data.RowData, distribution: FactorDistribution):
+    """Wraps a data set; arguments and errors as of `RedistributedFactors`."""
+    super().__init__(data, distribution)
+    self.num_rows = data.num_rows
+
+  def sample_rows_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns an image's row for each row of factors, `[num]`."""
+    return self._data.sample_rows_from_factors(factors, random_state)
+
+  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
+    """Returns the images of rows as float32 `[num, height, width, channels]`."""
+    return self._data.observations_from_rows(rows)
+
+
+def redistribute(
+  data: ground_truth_data.GroundTruthData, distribution: FactorDistribution
+) -> RedistributedFactors:
+  """Returns a data set with its factors drawn from another distribution.
+
+  Raises:
+    ConfigError: See `RedistributedFactors`.
+  """
+  if isinstance(data, ground_truth_data.RowData):
+    return RedistributedRows(data, distribution)
+  return RedistributedFactors(data, distribution)
 
 
 def _pearson(joint: np.ndarray) -> float:

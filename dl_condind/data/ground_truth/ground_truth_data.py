@@ -3,9 +3,11 @@
 import abc
 from collections.abc import Callable
 from collections.abc import Hashable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import pathlib
 import threading
+import types
 from typing import Any
 
 import numpy as np
@@ -37,13 +39,14 @@ class GroundTruthData(abc.ABC):
     factor_names: Name of each factor.
     factors_num_values: Number of values of each factor.
     observation_shape: (height, width, channels).
+    options: What the data set was made with, by the names of its constructor's arguments.
     has_complete_grid: Whether there is an observation of every combination of factors, so that
       single factors can be set.
-    num_rows: Number of images of a data set that is a list of images. It has the methods
-      `sample_rows_from_factors` and `observations_from_rows`, too, as `TableData`. None where
+    num_rows: Number of images of a data set that is a list of images, a `RowData`. None where
       observations are made anew.
   """
 
+  options: Mapping[str, Any] = types.MappingProxyType({})
   has_complete_grid = True
   num_rows: int | None = None
 
@@ -83,13 +86,6 @@ class GroundTruthData(abc.ABC):
     """Returns random observations."""
     return self.sample(num, random_state)[1]
 
-  def sample_rows(
-    self, num: int, random_state: np.random.RandomState
-  ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns factors and rows with the same draws as `sample`, without touching an image."""
-    factors = self.sample_factors(num, random_state)
-    return factors, self.sample_rows_from_factors(factors, random_state)
-
   def check_files(self) -> None:  # noqa: B027 (Without files there is nothing to check.)
     """Checks that the files of the data set are there, without reading them.
 
@@ -97,12 +93,49 @@ class GroundTruthData(abc.ABC):
       DatasetError: If one is missing. A data set that needs no file has nothing to check.
     """
 
-  def provenance(self) -> dict[str, str]:
+  def provenance(self) -> dict[str, Any]:
     """Returns where the observations come from: keys `dataset`, `source` and `sha256`."""
     return {"dataset": self.name, "source": "synthetic", "sha256": "none"}
 
 
-class TableData(GroundTruthData):
+class RowData(GroundTruthData):
+  """A data set that is a list of images: an observation has a row, and can be found again by it.
+
+  Attributes:
+    num_rows: Number of images.
+  """
+
+  num_rows: int
+
+  @abc.abstractmethod
+  def sample_rows_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns a row for each row of factors, `[num]`; draws it where several have these factors."""
+
+  @abc.abstractmethod
+  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
+    """Returns the images of rows as float32 `[num, height, width, channels]` in [0, 1]."""
+
+  def sample_rows(
+    self, num: int, random_state: np.random.RandomState
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns factors and rows with the same draws as `sample`, without touching an image."""
+    factors = self.sample_factors(num, random_state)
+    return factors, self.sample_rows_from_factors(factors, random_state)
+
+  def sample_observations_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns an observation of each row of factors, float32 `[num, height, width, channels]`.
+
+    Raises:
+      ValueError: If factors has the wrong shape or type or a value out of range.
+    """
+    return self.observations_from_rows(self.sample_rows_from_factors(factors, random_state))
+
+
+class TableData(RowData):
   """A data set that is a finite table of images, one for each combination of all factors.
 
   Construction is cheap. The table is read on first use, or by `load`, from the data folder as it is
@@ -110,7 +143,6 @@ class TableData(GroundTruthData):
 
   Attributes:
     packed: Whether the table holds one bit for each pixel instead of one byte.
-    num_rows: Number of images.
     table_arguments: What, beside the class's `read_table`, decides which table is read.
   """
 
@@ -145,8 +177,7 @@ class TableData(GroundTruthData):
     )
     self.packed = packed
     self.num_rows = int(np.prod(factor_sizes))
-    self._table = None
-    self._table_provenance = None
+    self._loaded: tuple[np.ndarray, dict[str, str]] | None = None
 
   @abc.abstractmethod
   def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
@@ -166,16 +197,19 @@ class TableData(GroundTruthData):
     Raises:
       DatasetError: If a file is missing, damaged or not what it should be.
     """
-    if self._table is None:
+    self._load()
+
+  def _load(self) -> tuple[np.ndarray, dict[str, str]]:
+    if self._loaded is None:
       key = (type(self).read_table, *self.table_arguments)
-      self._table, self._table_provenance = read_once(key, self.read_table)
-      self._table.flags.writeable = False
+      self._loaded = read_once(key, self.read_table)
+      self._loaded[0].flags.writeable = False
+    return self._loaded
 
   @property
   def table(self) -> np.ndarray:
     """Read-only uint8 `[num_rows, bytes]` if packed, else `[num_rows, height, width, channels]`."""
-    self.load()
-    return self._table
+    return self._load()[0]
 
   def sample_factors(self, num: int, random_state: np.random.RandomState) -> np.ndarray:
     """Returns random factors, int64 `[num, num_factors]`."""
@@ -199,17 +233,6 @@ class TableData(GroundTruthData):
       return pixels.reshape(-1, *self.observation_shape).astype(np.float32)
     return images.astype(np.float32) / np.float32(255)
 
-  def sample_observations_from_factors(
-    self, factors: np.ndarray, random_state: np.random.RandomState
-  ) -> np.ndarray:
-    """Returns an observation of each row of factors, float32 `[num, height, width, channels]`.
-
-    Raises:
-      ValueError: If factors has the wrong shape or type or a value out of range.
-    """
-    return self.observations_from_rows(self.sample_rows_from_factors(factors, random_state))
-
   def provenance(self) -> dict[str, str]:
     """Returns where the table comes from: keys `dataset`, `source` and `sha256`. Loads it."""
-    self.load()
-    return {"dataset": self.name, **self._table_provenance}
+    return {"dataset": self.name, **self._load()[1]}

@@ -7,6 +7,7 @@ import hashlib
 import os
 import pathlib
 import re
+from typing import Any
 import warnings
 
 import gin
@@ -220,10 +221,20 @@ def _read_header(lines: Iterator[list[str]]) -> list[str]:
 
 
 def _read_rows(
-  lines: Iterator[list[str]], names: list[str], images: set[str]
+  lines: Any, names: list[str], images: set[str]
 ) -> tuple[dict[str, list[float]], list[int | None]]:
-  """Returns the factors of each image, and 0 for each that is continuous, else None."""
-  rows, sizes = {}, [None] * len(names)
+  """Returns the factors of each image, and 0 for each that is continuous, else None.
+
+  Args:
+    lines: A `csv.reader`, at its second line.
+    names: Name of each factor.
+    images: Names of the images.
+
+  Raises:
+    ValueError: If the table does not fit the images.
+  """
+  rows: dict[str, list[float]] = {}
+  sizes: list[int | None] = [None] * len(names)
   for entries in filter(None, lines):
     where = f"line {lines.line_num}"
     image, *values = entries

@@ -14,7 +14,7 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 
 
-class LabelledImages(ground_truth_data.GroundTruthData):
+class LabelledImages(ground_truth_data.RowData):
   """A data set that is a list of images, each with its factors.
 
   Sampling draws images uniformly, so combinations of factors appear as often as they are in the
@@ -52,7 +52,7 @@ class LabelledImages(ground_truth_data.GroundTruthData):
     self.path = path
     self.version = version
     self.num_rows = num_rows
-    self._sorted = None
+    self._sorted: tuple[np.ndarray, np.ndarray] | None = None
 
   @functools.cached_property
   def factors(self) -> np.ndarray:
@@ -64,7 +64,7 @@ class LabelledImages(ground_truth_data.GroundTruthData):
     return self.read_factors()
 
   @property
-  def has_complete_grid(self) -> bool:
+  def has_complete_grid(self) -> bool:  # type: ignore[override]
     """Whether every combination of factors has an image. Never so with continuous factors."""
     if self.num_factors == 0 or not np.issubdtype(self.factors.dtype, np.integer):
       return False
@@ -129,12 +129,6 @@ class LabelledImages(ground_truth_data.GroundTruthData):
     """Returns the factors of random images and these images."""
     factors, rows = self.sample_rows(num, random_state)
     return factors, self.observations_from_rows(rows)
-
-  def sample_observations_from_factors(
-    self, factors: np.ndarray, random_state: np.random.RandomState
-  ) -> np.ndarray:
-    """Returns an image for each row of factors; see `sample_rows_from_factors`."""
-    return self.observations_from_rows(self.sample_rows_from_factors(factors, random_state))
 
   def sample_rows_from_factors(
     self, factors: np.ndarray, random_state: np.random.RandomState

@@ -1,14 +1,13 @@
 """The MPI3D data sets (Gondal et al., NeurIPS 2019), from their public files."""
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import pathlib
 
-from absl import logging
 import numpy as np
 
 from dl_condind.data import reading
-from dl_condind.data.ground_truth import ground_truth_data
-from dl_condind.data.ground_truth import table_cache
+from dl_condind.data.ground_truth import official_table
 
 IMAGE_SHAPE = (64, 64, 3)
 _BLOCK = 4000  # images, 49 MB
@@ -19,7 +18,7 @@ FACTOR_SIZES = {460_800: (4, 4, 2, 3, 3, 40, 40), 1_036_800: (6, 6, 2, 3, 3, 40,
 _EXPECTED_ROWS = {"mpi3d_toy": 460_800, "mpi3d_realistic": 460_800, "mpi3d_real": 1_036_800}
 
 
-class MPI3D(ground_truth_data.TableData):
+class MPI3D(official_table.OfficialTable):
   """A robot arm that holds an object, 64 x 64 x 3: rendered simply, realistically, or filmed.
 
   | index | factor           | values |
@@ -40,6 +39,8 @@ class MPI3D(ground_truth_data.TableData):
   12.7 GB), which all processes share.
   """
 
+  kind = "an MPI3D file"
+
   def __init__(self, variant: str, factor_sizes: tuple[int, ...] | None = None):
     """Describes the data set.
 
@@ -50,7 +51,7 @@ class MPI3D(ground_truth_data.TableData):
     Raises:
       DatasetError: If the file cannot be read.
     """
-    path = reading.data_folder() / variant / f"{variant}.npz"
+    self.name = self.folder = variant
     super().__init__(
       name=variant,
       factor_names=[
@@ -62,62 +63,40 @@ class MPI3D(ground_truth_data.TableData):
         "first DOF",
         "second DOF",
       ],
-      factor_sizes=factor_sizes or FACTOR_SIZES[_num_rows(path)],
-      latent_factor_indices=range(7),
+      factor_sizes=factor_sizes or FACTOR_SIZES[self._num_rows_in_file()],
       observation_shape=IMAGE_SHAPE,
-      packed=False,
     )
-    self.table_arguments = (variant, self.num_rows)
 
-  def check_files(self) -> None:
-    """Checks that the file is there, without reading it.
+  def _num_rows_in_file(self) -> int:
+    """Returns the number of images in the file; what disentanglement_lib expects if it is absent.
+
+    Raises:
+      DatasetError: If the file is damaged or has another number of images.
+    """
+    path = reading.data_folder() / self.folder / f"{self.name}.npz"
+    if not path.is_file():
+      return _EXPECTED_ROWS[self.name]
+    with self.reading(path), reading.npz_member(path, "images") as (_, (dtype, shape)):
+      if dtype != np.uint8 or shape[1:] != IMAGE_SHAPE or shape[0] not in FACTOR_SIZES:
+        numbers = " or ".join(map(str, FACTOR_SIZES))
+        raise ValueError(f"images is {dtype} {shape}, not uint8 ({numbers}, 64, 64, 3)")
+      return shape[0]
+
+  def find_files(self, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the file, without reading it.
 
     Raises:
       DatasetError: If it is missing.
     """
-    folder = reading.data_folder().resolve() / self.name
-    reading.find(folder, [f"{self.name}.npz"], self.name)
+    return [reading.find(folder, [f"{self.name}.npz"], self.name)]
 
-  def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
-    """Returns the images, uint8 `[num_rows, 64, 64, 3]`, and their provenance.
+  def image_blocks(self, paths: Sequence[pathlib.Path]) -> Iterator[np.ndarray]:
+    """Yields images, uint8 `[n, 64, 64, 3]`.
 
     Raises:
-      DatasetError: If the file is missing, damaged or not what it should be.
-      TryAgainError: If there is no space for the cache file.
+      DatasetError: If the file is damaged.
     """
-    path = reading.find(folder / self.name, [f"{self.name}.npz"], self.name)
-    shape = (self.num_rows, *IMAGE_SHAPE)
-    with _clear_errors(path):
-      sha256 = reading.sha256(path)
-      official = reading.is_official(path)
-
-    if not official:
-      logging.warning("%s is not the official file; records say so.", path)
-
-    def make() -> Iterator[np.ndarray]:
-      with _clear_errors(path):
-        yield from reading.npz_rows(path, "images", "uint8", shape, _BLOCK)
-
-    table = table_cache.cached(path.with_name(f"images-{sha256[:16]}.npy"), make, shape)
-    source = "official npz" if official else "unofficial npz (synthetic or altered)"
-    return table, {"source": source, "sha256": sha256}
-
-
-def _clear_errors(path: pathlib.Path):
-  remedy = f"fetch it again with dl_condind_download_data --datasets={path.stem}"
-  return reading.clear_errors(path, "an MPI3D file", remedy)
-
-
-def _num_rows(path: pathlib.Path) -> int:
-  """Returns the number of images in a file; what disentanglement_lib expects if it is absent.
-
-  Raises:
-    DatasetError: If the file is damaged or has another number of images.
-  """
-  if not path.is_file():
-    return _EXPECTED_ROWS[path.stem]
-  with _clear_errors(path), reading.npz_member(path, "images") as (_, (dtype, shape)):
-    if dtype != np.uint8 or shape[1:] != IMAGE_SHAPE or shape[0] not in FACTOR_SIZES:
-      numbers = " or ".join(map(str, FACTOR_SIZES))
-      raise ValueError(f"images is {dtype} {shape}, not uint8 ({numbers}, 64, 64, 3)")
-    return shape[0]
+    (path,) = paths
+    with self.reading(path):
+      shape = (self.num_rows, *IMAGE_SHAPE)
+      yield from reading.npz_rows(path, "images", "uint8", shape, _BLOCK)

@@ -1,8 +1,11 @@
 """Data sets by name, as `dataset.name` gives it."""
 
+from collections.abc import Callable
+from collections.abc import Mapping
 import difflib
 import functools
-import importlib.util  # noqa: F401  gin uses it without importing it.
+import inspect
+from typing import Any
 
 import gin
 
@@ -20,7 +23,7 @@ from dl_condind.data.ground_truth import norb
 from dl_condind.data.ground_truth import shapes3d
 from dl_condind.utils import errors
 
-DATA_SETS = {
+DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
   "abstract_dsprites": dsprites_variants.AbstractDSprites,
   "arrays": arrays.Arrays,
   "cars3d": cars3d.Cars3D,
@@ -40,19 +43,22 @@ DATA_SETS = {
 }
 
 
-@gin.configurable("dataset")
+@gin.configurable("dataset", denylist=["options"])
 def get_named_ground_truth_data(
   name: str = gin.REQUIRED,
   factor_distribution: factor_distributions.FactorDistribution | None = None,
+  options: Mapping[str, Any] | None = None,
 ) -> ground_truth_data.GroundTruthData:
   """Returns the data set of a name. Its files are read when it is first used.
 
   Args:
     name: Name of the data set.
     factor_distribution: How its factors are drawn, if not uniformly and independently.
+    options: What the data set itself takes.
 
   Raises:
-    ConfigError: If there is no data set of this name, or it does not allow the distribution.
+    ConfigError: If there is no data set of this name, it has no such option, or it does not allow
+      the distribution.
     DatasetError: If a file that describes the data set cannot be read.
   """
   names = sorted(DATA_SETS)
@@ -64,7 +70,13 @@ def get_named_ground_truth_data(
       "needs the `import` of its module in the gin file of the training, and "
       "trust_gin_imports=True."
     )
-  data = DATA_SETS[name]()
+  try:
+    inspect.signature(DATA_SETS[name]).bind(**(options or {}))
+  except TypeError as error:
+    raise errors.ConfigError(f"{name}: {error}.") from error
+  data = DATA_SETS[name](**(options or {}))
+  if options:
+    data.options = dict(options)
   if factor_distribution is None:
     return data
-  return factor_distributions.RedistributedFactors(data, factor_distribution)
+  return factor_distributions.redistribute(data, factor_distribution)

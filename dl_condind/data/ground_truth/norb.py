@@ -1,10 +1,9 @@
 """The SmallNORB data set (LeCun, Huang and Bottou, CVPR 2004), from its official files."""
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import hashlib
-import json
 import pathlib
 import struct
 
@@ -14,9 +13,9 @@ import numpy as np
 from dl_condind.data import reading
 from dl_condind.data import sources
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.data.ground_truth import official_table
 from dl_condind.data.ground_truth import resizing
 from dl_condind.data.ground_truth import state_space
-from dl_condind.data.ground_truth import table_cache
 from dl_condind.utils import errors
 
 FOLDER = "small_norb"
@@ -64,7 +63,7 @@ SPLITS = (
 _TELLING = (f"{SPLITS[0].stem}-dat", f"{SPLITS[1].stem}-dat", f"{SPLITS[0].stem}-info")
 
 
-class SmallNORB(ground_truth_data.TableData):
+class SmallNORB(official_table.OfficialTable):
   """Grey photographs of toys, 64 x 64 x 1, both splits together, the left camera only.
 
   | index | factor    | values                                            |
@@ -82,23 +81,38 @@ class SmallNORB(ground_truth_data.TableData):
   unsigned and clipped, where disentanglement_lib reads signed bytes and does not clip.
   """
 
-  def __init__(self):
+  folder = FOLDER
+  kind = "a SmallNORB file"
+  has_one_file = False
+
+  def __init__(self, splits: Sequence[Split] = SPLITS, factor_sizes: Sequence[int] = FACTOR_SIZES):
+    """Describes the data set.
+
+    Args:
+      splits: The splits, in order, which together show every combination of factors once.
+      factor_sizes: Number of values of category, instance, elevation, azimuth and lighting.
+    """
     super().__init__(
       name="smallnorb",
       factor_names=["category", "instance", "elevation", "azimuth", "lighting"],
-      factor_sizes=FACTOR_SIZES,
-      latent_factor_indices=[0, 2, 3, 4],
+      factor_sizes=factor_sizes,
       observation_shape=(IMAGE_SIZE, IMAGE_SIZE, 1),
-      packed=False,
+      latent_factor_indices=[0, 2, 3, 4],
     )
+    self.splits = tuple(splits)
+    self.table_arguments = (*self.table_arguments, self.splits)
 
-  def check_files(self) -> None:
-    """Checks that the six files are there, without reading them.
+  def rows_from_all_factors(self, factors: np.ndarray) -> np.ndarray:
+    """Returns the row of each combination of all factors, `[num]`. Reads the labels on first use.
 
     Raises:
-      DatasetError: If one is missing.
+      DatasetError: If a file of labels is missing, damaged or not what it should be.
     """
-    _find_all(reading.data_folder().resolve() / FOLDER, SPLITS)
+    return self._labels().features_to_index(factors)
+
+  def _labels(self) -> state_space.StateSpaceAtomIndex:
+    key = (SmallNORB, "labels", *self.table_arguments)
+    return ground_truth_data.read_once(key, lambda folder: self.read_labels(folder / self.folder))
 
   def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
     """Returns the images, uint8 `[48600, 64, 64, 1]`, and their provenance.
@@ -107,99 +121,87 @@ class SmallNORB(ground_truth_data.TableData):
       DatasetError: If a file is missing, damaged or not what it should be.
       TryAgainError: If there is no space for the cache file.
     """
-    _labels()
-    return read_images(folder / FOLDER, SPLITS)
+    self._labels()
+    return super().read_table(folder)
 
-  def rows_from_all_factors(self, factors: np.ndarray) -> np.ndarray:
-    """Returns the row of each combination of all factors, `[num]`. Reads the labels on first use.
+  def find_files(self, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the categories, the other labels and the images of each split in turn.
 
     Raises:
-      DatasetError: If a file of labels is missing, damaged or not what it should be.
+      DatasetError: If one is missing.
     """
-    return _labels().features_to_index(factors)
+    return [
+      self._find(folder, split, part) for split in self.splits for part in ("cat", "info", "dat")
+    ]
 
+  def _find(self, folder: pathlib.Path, split: Split, part: str) -> pathlib.Path:
+    return reading.find(folder, split.names(part), self.name)
 
-def _labels() -> state_space.StateSpaceAtomIndex:
-  return ground_truth_data.read_once(
-    (SmallNORB, "labels"), lambda folder: read_labels(folder / FOLDER, SPLITS, FACTOR_SIZES)
-  )
+  def source(self, paths: Sequence[pathlib.Path], digests: Mapping[str, str]) -> str:
+    """Returns whether the files are the official ones.
 
+    Raises:
+      DatasetError: If some are and others are not, so that those must be damaged.
+    """
+    del digests
+    telling = [path for path in paths if path.name.startswith(_TELLING)]
+    known = [path for path in telling if f"{FOLDER}/{path.name}" in sources.CHECKSUMS]
+    wrong = [path for path in known if not reading.is_official(path)]
+    if known and not wrong:
+      return "official files"
+    if len(wrong) < len(known):
+      raise errors.DatasetError(
+        f"{wrong[0]} is damaged: the other files are the official ones, and it has another "
+        f"checksum; {self.remedy}."
+      )
+    logging.warning("%s does not hold the official files; records say so.", paths[0].parent)
+    return "unofficial files (synthetic or altered)"
 
-def _find(folder: pathlib.Path, split: Split, part: str) -> pathlib.Path:
-  return reading.find(folder, split.names(part), "smallnorb")
+  def image_blocks(self, paths: Sequence[pathlib.Path]) -> Iterator[np.ndarray]:
+    """Yields the left images of all splits, resized, uint8 `[n, 64, 64, 1]`.
 
+    Raises:
+      DatasetError: If a file is damaged or has another layout.
+    """
+    for split, path in zip(self.splits, paths[2::3], strict=True):
+      with self.reading(path):
+        shape = (split.num_rows, 2, SOURCE_SIZE, SOURCE_SIZE)
+        for block in matrix_blocks(path, "uint8", shape, _BLOCK):
+          yield resizing.resize(block[:, 0], (IMAGE_SIZE, IMAGE_SIZE))[..., None]
+      logging.info("Resized %s.", path)
 
-def _find_all(folder: pathlib.Path, splits: Sequence[Split]) -> list[pathlib.Path]:
-  return [_find(folder, split, part) for split in splits for part in ("cat", "info", "dat")]
+  def read_labels(self, folder: pathlib.Path) -> state_space.StateSpaceAtomIndex:
+    """Returns the index from factors to rows, the splits one after the other.
 
+    Raises:
+      DatasetError: If a file is missing, damaged or not what it should be.
+    """
+    factors = [self.read_factors(folder, split) for split in self.splits]
+    with self.reading(self._find(folder, self.splits[-1], "info")):
+      return state_space.StateSpaceAtomIndex(self.factor_sizes, np.concatenate(factors))
 
-def read_images(folder: pathlib.Path, splits: Sequence[Split]) -> tuple[np.ndarray, dict[str, str]]:
-  """Returns the resized left images of all splits, `[num_rows, 64, 64, 1]`, and their provenance.
+  def read_factors(self, folder: pathlib.Path, split: Split) -> np.ndarray:
+    """Returns the factors of a split's rows, int64 `[num_rows, 5]`.
 
-  Args:
-    folder: Where the files lie and the cache file is kept.
-    splits: The splits, in order.
-
-  Raises:
-    DatasetError: If a file is missing, damaged or not what it should be.
-    TryAgainError: If there is no space for the cache file.
-  """
-  paths = _find_all(folder, splits)
-  with _clear_errors(folder):
-    digests = {path.name: reading.sha256(path) for path in paths}
-    source = _source(paths)
-  key = hashlib.sha256(json.dumps([resizing.VERSION, digests], sort_keys=True).encode()).hexdigest()
-
-  def make() -> Iterator[np.ndarray]:
-    for split in splits:
-      yield from _resized(_find(folder, split, "dat"), split)
-
-  shape = (sum(split.num_rows for split in splits), IMAGE_SIZE, IMAGE_SIZE, 1)
-  table = table_cache.cached(folder / f"images-{key[:16]}.npy", make, shape)
-  return table, {"source": source, "sha256": key}
-
-
-def read_labels(
-  folder: pathlib.Path, splits: Sequence[Split], factor_sizes: Sequence[int]
-) -> state_space.StateSpaceAtomIndex:
-  """Returns the index from factors to rows, the splits one after the other.
-
-  Args:
-    folder: Where the files lie.
-    splits: The splits, which must show every combination of factors once.
-    factor_sizes: Number of values of category, instance, elevation, azimuth and lighting.
-
-  Raises:
-    DatasetError: If a file is missing, damaged or not what it should be.
-  """
-  factors = [_read_factors(folder, split, factor_sizes) for split in splits]
-  with _clear_errors(_find(folder, splits[-1], "info")):
-    return state_space.StateSpaceAtomIndex(factor_sizes, np.concatenate(factors))
-
-
-def _clear_errors(path: pathlib.Path):
-  remedy = "fetch it again with dl_condind_download_data --datasets=smallnorb"
-  return reading.clear_errors(path, "a SmallNORB file", remedy)
-
-
-def _source(paths: Sequence[pathlib.Path]) -> str:
-  """Returns whether the files are the official ones.
-
-  Raises:
-    DatasetError: If some are and others are not, so that those must be damaged.
-  """
-  telling = [path for path in paths if path.name.startswith(_TELLING)]
-  known = [path for path in telling if f"{FOLDER}/{path.name}" in sources.CHECKSUMS]
-  wrong = [path for path in known if not reading.is_official(path)]
-  if known and not wrong:
-    return "official files"
-  if len(wrong) < len(known):
-    raise errors.DatasetError(
-      f"{wrong[0]} is damaged: the other files are the official ones, and it has another checksum; "
-      "fetch it again with dl_condind_download_data --datasets=smallnorb."
-    )
-  logging.warning("%s does not hold the official files; records say so.", paths[0].parent)
-  return "unofficial files (synthetic or altered)"
+    Raises:
+      DatasetError: If a file is missing, damaged or not what it should be.
+    """
+    num = split.num_rows
+    path = self._find(folder, split, "cat")
+    with self.reading(path):
+      (category,) = matrix_blocks(path, "int32", (num,), num)
+      state_space.check_factors(category[:, None], self.factor_sizes[:1])
+    path = self._find(folder, split, "info")
+    with self.reading(path):
+      (info,) = matrix_blocks(path, "int32", (num, 4), num)
+      foreign = sorted(set(info[:, 0].tolist()) - set(split.instances))
+      if foreign:
+        raise ValueError(f"instances {foreign[:5]} are not of this split, {split.instances} are")
+      if (info[:, 2] % 2).any():
+        raise ValueError("an azimuth is odd")
+      factors = np.column_stack([category, info]).astype(np.int64)
+      factors[:, 3] //= 2
+      return state_space.check_factors(factors, self.factor_sizes)
 
 
 def matrix_blocks(
@@ -216,8 +218,8 @@ def matrix_blocks(
   with reading.open_plain(path) as file:
     magic, num_dims = struct.unpack("<Ii", reading.exactly(file, 8, "the header"))
     if _TYPES.get(magic) != dtype:
-      found = _TYPES.get(magic, "no type that is known")
-      raise ValueError(f"magic number 0x{magic:08X} stands for {found}, not {dtype}")
+      meaning = _TYPES.get(magic, "no type that is known")
+      raise ValueError(f"magic number 0x{magic:08X} stands for {meaning}, not {dtype}")
     if num_dims != len(shape):
       raise ValueError(f"it has {num_dims} dimensions, not {len(shape)}")
     found = struct.unpack(f"<{len(dims)}i", reading.exactly(file, 4 * len(dims), "the header"))
@@ -229,32 +231,3 @@ def matrix_blocks(
       yield np.frombuffer(content, np.dtype(dtype).newbyteorder("<")).reshape(num, *shape[1:])
     if file.read(1):
       raise ValueError("it goes on after its last element")
-
-
-def _read_factors(folder: pathlib.Path, split: Split, factor_sizes: Sequence[int]) -> np.ndarray:
-  """Returns the factors of a split's rows, int64 `[num_rows, 5]`."""
-  num = split.num_rows
-  path = _find(folder, split, "cat")
-  with _clear_errors(path):
-    (category,) = matrix_blocks(path, "int32", (num,), num)
-    state_space.check_factors(category[:, None], factor_sizes[:1])
-  path = _find(folder, split, "info")
-  with _clear_errors(path):
-    (info,) = matrix_blocks(path, "int32", (num, 4), num)
-    foreign = sorted(set(info[:, 0].tolist()) - set(split.instances))
-    if foreign:
-      raise ValueError(f"instances {foreign[:5]} are not of this split, {split.instances} are")
-    if (info[:, 2] % 2).any():
-      raise ValueError("an azimuth is odd")
-    factors = np.column_stack([category, info]).astype(np.int64)
-    factors[:, 3] //= 2
-    return state_space.check_factors(factors, factor_sizes)
-
-
-def _resized(path: pathlib.Path, split: Split) -> Iterator[np.ndarray]:
-  """Yields the left images of a split, resized, uint8 `[n, 64, 64, 1]` each."""
-  with _clear_errors(path):
-    shape = (split.num_rows, 2, SOURCE_SIZE, SOURCE_SIZE)
-    for block in matrix_blocks(path, "uint8", shape, _BLOCK):
-      yield resizing.resize(block[:, 0], (IMAGE_SIZE, IMAGE_SIZE))[..., None]
-  logging.info("Resized %s.", path)

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import pathlib
 
-from absl import logging
 import h5py
 import numpy as np
 
 from dl_condind.data import reading
-from dl_condind.data.ground_truth import ground_truth_data
-from dl_condind.data.ground_truth import table_cache
+from dl_condind.data.ground_truth import official_table
 
 FOLDER = "3dshapes"
 FILE = "3dshapes.h5"
@@ -19,7 +17,7 @@ IMAGE_SHAPE = (64, 64, 3)
 _BLOCK = 4000  # images, 49 MB
 
 
-class Shapes3D(ground_truth_data.TableData):
+class Shapes3D(official_table.OfficialTable):
   """Rendered objects in a room, 64 x 64 x 3.
 
   | index | factor      | values                |
@@ -38,6 +36,9 @@ class Shapes3D(ground_truth_data.TableData):
   23.6 GB of floating point numbers of it.
   """
 
+  folder = FOLDER
+  kind = "the 3D Shapes file"
+
   def __init__(self, factor_sizes: Sequence[int] = FACTOR_SIZES):
     """Describes the data set.
 
@@ -48,48 +49,28 @@ class Shapes3D(ground_truth_data.TableData):
       name="shapes3d",
       factor_names=["floor hue", "wall hue", "object hue", "scale", "shape", "orientation"],
       factor_sizes=factor_sizes,
-      latent_factor_indices=range(6),
       observation_shape=IMAGE_SHAPE,
-      packed=False,
     )
-    self.table_arguments = tuple(factor_sizes)
 
-  def check_files(self) -> None:
-    """Checks that the file is there, without reading it.
+  def find_files(self, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the file, without reading it.
 
     Raises:
       DatasetError: If it is missing.
     """
-    reading.find(reading.data_folder().resolve() / FOLDER, [FILE], "shapes3d")
+    return [reading.find(folder, [FILE], self.name)]
 
-  def read_table(self, folder: pathlib.Path) -> tuple[np.ndarray, dict[str, str]]:
-    """Returns the images, uint8 `[480000, 64, 64, 3]`, and their provenance.
+  def image_blocks(self, paths: Sequence[pathlib.Path]) -> Iterator[np.ndarray]:
+    """Yields images, uint8 `[n, 64, 64, 3]`.
 
     Raises:
-      DatasetError: If the file is missing, damaged or not what it should be.
-      TryAgainError: If there is no space for the cache file.
+      DatasetError: If the file is damaged or its rows are in another order.
     """
-    path = reading.find(folder / FOLDER, [FILE], "shapes3d")
-    shape = (self.num_rows, *IMAGE_SHAPE)
-    with _clear_errors(path):
-      sha256 = reading.sha256(path)
-      official = reading.is_official(path)
-
-    def make() -> Iterator[np.ndarray]:
-      with _clear_errors(path):
-        _check_labels(path, self.table_arguments)
-        yield from reading.hdf5_rows(path, "images", "uint8", shape, _BLOCK)
-
-    if not official:
-      logging.warning("%s is not the official file; records say so.", path)
-    table = table_cache.cached(path.with_name(f"images-{sha256[:16]}.npy"), make, shape)
-    source = "official hdf5" if official else "unofficial hdf5 (synthetic or altered)"
-    return table, {"source": source, "sha256": sha256}
-
-
-def _clear_errors(path: pathlib.Path):
-  remedy = "fetch it again with dl_condind_download_data --datasets=shapes3d"
-  return reading.clear_errors(path, "the 3D Shapes file", remedy)
+    (path,) = paths
+    with self.reading(path):
+      _check_labels(path, self.factor_sizes)
+      shape = (self.num_rows, *IMAGE_SHAPE)
+      yield from reading.hdf5_rows(path, "images", "uint8", shape, _BLOCK)
 
 
 def _check_labels(path: pathlib.Path, factor_sizes: Sequence[int]) -> None:

@@ -5,79 +5,59 @@ them has lost nothing, but its mutual information gap is near 0.
 """
 
 from collections.abc import Callable
-import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import latent_axes
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
-from dl_condind.evaluation import representation
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import mig
-from dl_condind.evaluation.metrics import rotations
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 BASES = ("noise_eigenbasis", "pca", "ica")
-_HISTOGRAM = functools.partial(utils.histogram_discretizer, num_bins=20)
 _DETAILS = ("mig", "mutual_information_matrix", "variance_share", "latent_share")
 
 
-@gin.configurable(
-  "aligned_mig",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
-def compute_aligned_mig(
+def _points_and_noise(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
+  num_train: int = 10_000,
   batch_size: int = 16,
-  num_nulls: int = 10,
-) -> dict[str, Any]:
-  """Returns the gap along rotated axes on sampled points, with gin's `discretizer`.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+  """Draws the points that `mig` draws, and the mean noise covariance of as many observations.
 
-  The points are those that `mig` draws with the same settings. The noise covariance is the mean
-  over as many further observations.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations; a `Representation` with a
-      `gaussian_encoder`, or any function, which has no noise eigenbasis.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
-    num_nulls: Number of null values.
-
-  Returns:
-    The results of `aligned_mutual_information_gap`.
-
-  Raises:
-    ConfigError: As `aligned_mutual_information_gap`.
+  There is no noise covariance, so no noise eigenbasis, without a `gaussian_encoder`.
   """
-  del artifact_dir
-  representations, factors = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
+  representations, factors = metric.points(
+    ground_truth_data, representation_function, random_state, num_train, batch_size
   )
   gaussian_encoder = getattr(representation_function, "gaussian_encoder", None)
-  noise_covariance = None
-  if gaussian_encoder is not None:
-    _, _, scale_tril = posterior_samples.sample_posteriors(
-      ground_truth_data, gaussian_encoder, num_train, random_state
-    )
-    noise_covariance = np.mean(scale_tril @ np.swapaxes(scale_tril, 1, 2), axis=0)
+  if gaussian_encoder is None:
+    return representations, factors, None
+  _, _, scale_tril = posterior_samples.sample_posteriors(
+    ground_truth_data, gaussian_encoder, num_train, random_state
+  )
+  noise_covariance = np.mean(scale_tril @ np.swapaxes(scale_tril, 1, 2), axis=0)
+  return representations, factors, noise_covariance
+
+
+@metric.metric("aligned_mig", draw=_points_and_noise)
+def compute_aligned_mig(
+  representations: np.ndarray,
+  factors: np.ndarray,
+  noise_covariance: np.ndarray | None,
+  random_state: np.random.RandomState,
+  num_nulls: int = 10,
+) -> dict[str, Any]:
+  """Returns `aligned_mutual_information_gap` of sampled points, with gin's `discretizer`."""
   return aligned_mutual_information_gap(
-    representations,
-    factors,
-    noise_covariance,
-    random_state,
-    utils.make_discretizer,
-    num_nulls,
+    representations, factors, noise_covariance, random_state, gin_settings.discretize, num_nulls
   )
 
 
@@ -86,7 +66,7 @@ def aligned_mutual_information_gap(
   factors: np.ndarray,
   noise_covariance: np.ndarray | None = None,
   random_state: np.random.RandomState | None = None,
-  discretize: Callable[[np.ndarray], np.ndarray] = _HISTOGRAM,
+  discretize: Callable[[np.ndarray], np.ndarray] = discretization.histogram_of_20_bins,
   num_nulls: int = 10,
 ) -> dict[str, Any]:
   """Returns the mutual information gap along the latents and along three other bases.
@@ -95,7 +75,7 @@ def aligned_mutual_information_gap(
     are the axes of the noise in the space the code lives in. (Those of the noise correlation are
     its axes only after each latent was divided by its stddev.)
   - `pca`: the principal axes of the code.
-  - `ica`: independent components of the code; see `rotations.independent_axes`.
+  - `ica`: independent components of the code; see `latent_axes.independent_axes`.
 
   The best of several is never below the gap along the latents, so it comes with a null: the best
   of the latents and as many random rotations as there are other bases, averaged over num_nulls
@@ -130,9 +110,9 @@ def aligned_mutual_information_gap(
   """
   checks.check_count("aligned_mig.num_nulls", num_nulls, 1)
   random_state = np.random.RandomState(0) if random_state is None else random_state
-  factors = utils.discretize_continuous(factors, discretize)
+  factors = discretization.discretize_continuous(factors, discretize)
   results = mig.gap_of_codes(discretize(representations), factors)
-  utils.check_powers("The representation", np.asarray(representations, np.float64), power=4)
+  checks.check_powers("The representation", np.asarray(representations, np.float64), power=4)
   code = np.asarray(representations, np.float64) - np.mean(representations, 0, np.float64)
   bases, converged = _bases(code, noise_covariance, random_state.randint(2**31 - 1))
   details, gaps = {}, {"latents": results["discrete_mig"]}
@@ -144,7 +124,7 @@ def aligned_mutual_information_gap(
     details |= {f"{name}.{key}": value for key, value in description.items()}
   random_gaps = np.empty((num_nulls, len(bases)))
   for index in np.ndindex(random_gaps.shape):
-    axes = rotations.random_axes(code.shape[1], random_state)
+    axes = latent_axes.random_axes(code.shape[1], random_state)
     random_gaps[index] = _gap(_coordinates(code, axes), factors, discretize)["discrete_mig"]
   nulls = np.maximum(random_gaps.max(axis=1), gaps["latents"])
   best = max(gaps, key=gaps.get)
@@ -191,9 +171,9 @@ def _bases(code, noise_covariance, seed):
         f"{len(covariance)} latents, got {list(noise_covariance.shape)}."
       )
     checks.check_finite("noise_covariance", noise_covariance)
-    bases["noise_eigenbasis"] = rotations.noise_eigenbasis(noise_covariance, covariance)
-  bases["pca"] = rotations.principal_axes(covariance)
-  bases["ica"], converged = rotations.independent_axes(code, seed)
+    bases["noise_eigenbasis"] = latent_axes.noise_eigenbasis(noise_covariance, covariance)
+  bases["pca"] = latent_axes.principal_axes(covariance)
+  bases["ica"], converged = latent_axes.independent_axes(code, seed)
   return bases, converged
 
 
@@ -201,7 +181,7 @@ def _coordinates(code: np.ndarray, axes: np.ndarray) -> np.ndarray:
   """Returns the code along axes, those with nothing but rounding set to 0."""
   coordinates = code @ axes
   variances = np.var(coordinates, axis=0)
-  return coordinates * (variances > rotations.NEGLIGIBLE_VARIANCE * variances.max())
+  return coordinates * (variances > latent_axes.NEGLIGIBLE_VARIANCE * variances.max())
 
 
 def _shares(values: np.ndarray) -> np.ndarray:

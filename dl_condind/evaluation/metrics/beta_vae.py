@@ -1,32 +1,27 @@
 """Disentanglement score of Higgins et al. (2017), openreview.net/forum?id=Sy2fzU9gl."""
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import warnings
 
-import gin
 import numpy as np
 from sklearn import exceptions
 from sklearn import linear_model
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import set_factors
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "beta_vae_sklearn",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("beta_vae_sklearn")
 def compute_beta_vae_sklearn(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  batch_size: int = gin.REQUIRED,
-  num_train: int = gin.REQUIRED,
-  num_eval: int = gin.REQUIRED,
+  batch_size: int = 64,
+  num_train: int = 10_000,
+  num_eval: int = 5_000,
 ) -> dict[str, float]:
   """Returns how well differences of codes tell which factor two observations share.
 
@@ -38,7 +33,6 @@ def compute_beta_vae_sklearn(
     ground_truth_data: Data set to sample from, with an observation of each combination of factors.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
     batch_size: Number of pairs of observations that make one point (L in the paper).
     num_train: Number of points to fit.
     num_eval: Number of points to test on, drawn after those.
@@ -50,8 +44,7 @@ def compute_beta_vae_sklearn(
     ConfigError: If the data set lacks combinations of factors or a second factor, or a
       representation is not finite; or as `factor_accuracies`.
   """
-  del artifact_dir
-  set_factors.check_settable(ground_truth_data, "beta_vae_sklearn")
+  checks.check_settable(ground_truth_data, "beta_vae_sklearn")
   counts = {"batch_size": batch_size, "num_train": num_train, "num_eval": num_eval}
   for name, count in counts.items():
     checks.check_count(f"beta_vae_sklearn.{name}", count, 1)

@@ -1,60 +1,33 @@
 """Disentanglement, completeness and informativeness of Eastwood and Williams (2018)."""
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 from scipy import stats
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
-from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
+from dl_condind.evaluation.probes import predictors
 
 _SMALLEST = 1e-11  # disentanglement_lib's, for the logarithm of an importance of 0
 
 
-@gin.configurable(
-  "dci",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("dci", draw=metric.splits)
 def compute_dci(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
-  batch_size: int = 16,
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int,
   predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
 ) -> dict[str, Any]:
-  """Returns disentanglement, completeness and informativeness on sampled points.
+  """Returns the results of `dci_scores` on sampled points.
 
-  Differs from disentanglement_lib in that the classifiers have a seed, which random_state
-  determines, and may be of another kind.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points to fit.
-    num_test: Number of points to test on, drawn after those.
-    batch_size: Number of points of one draw.
-    predictor_fn: Makes the classifiers. With `extra_trees_classifier` it is
-      faster.
-
-  Returns:
-    The results of `dci_scores`.
+  Differs from disentanglement_lib in that the classifiers have a seed, and may be of another kind:
+  `extra_trees_classifier` is faster.
   """
-  del artifact_dir
-  seed = predictors.seed_from(random_state)
-  splits = representation.generate_splits(
-    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
-  )
-  return dci_scores(*splits, predictor_fn=predictor_fn, seed=seed)
+  return dci_scores(x_train, y_train, x_test, y_test, predictor_fn, seed)
 
 
 def dci_scores(
@@ -91,8 +64,8 @@ def dci_scores(
       are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
-  varies = predictors.varying_factors(y_train, "dci")
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
+  varies = checks.varying_factors(y_train, "dci")
   scores = predictors.score_factors(
     predictor_fn, x_train, y_train[:, varies], x_test, y_test[:, varies], seed, with_importance=True
   )
@@ -102,8 +75,8 @@ def dci_scores(
     "informativeness_train": float(np.mean(scores.train_accuracy)),
     "informativeness_test": float(np.mean(scores.test_accuracy)),
     **importance_scores(scores.importance, varies),
-    **utils.numbered("informativeness_train.factor", varies, scores.train_accuracy),
-    **utils.numbered("informativeness_test.factor", varies, scores.test_accuracy),
+    **metric.numbered("informativeness_train.factor", varies, scores.train_accuracy),
+    **metric.numbered("informativeness_test.factor", varies, scores.test_accuracy),
     "constant_factors": np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist(),
     "importance_matrix": matrix.tolist(),
   }
@@ -127,11 +100,11 @@ def importance_scores(importance: np.ndarray, factors: np.ndarray | None = None)
   if num_factors > 1:
     per_code = disentanglement_per_code(importance)
     results["disentanglement"] = _weighted_mean(per_code, importance.sum(axis=1))
-    results |= utils.numbered("disentanglement.code", np.arange(num_latent), per_code)
+    results |= metric.numbered("disentanglement.code", np.arange(num_latent), per_code)
   if num_latent > 1:
     per_factor = completeness_per_factor(importance)
     results["completeness"] = _weighted_mean(per_factor, importance.sum(axis=0))
-    results |= utils.numbered("completeness.factor", factors, per_factor)
+    results |= metric.numbered("completeness.factor", factors, per_factor)
   return results
 
 

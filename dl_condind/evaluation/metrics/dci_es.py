@@ -5,66 +5,36 @@ random forests, and their capacity is the largest depth of a tree. Values compar
 the same: the family of probes with its settings, and the capacities.
 """
 
-from collections.abc import Callable
 from collections.abc import Sequence
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 from scipy import integrate
 from sklearn import ensemble
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
+from dl_condind.evaluation import metric
 from dl_condind.evaluation.metrics import dci
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
 
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)  # those of the authors' code
 NUM_TREES = 100
 
 
-@gin.configurable(
-  "dci_es",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("dci_es", draw=metric.splits)
 def compute_dci_es(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
-  batch_size: int = 16,
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int,
   depths: Sequence[int] = DEPTHS,
   num_trees: int = NUM_TREES,
 ) -> dict[str, Any]:
-  """Returns disentanglement, completeness, informativeness, explicitness and size.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from, and the seed of the probes.
-    artifact_dir: Not used.
-    num_train: Number of points to fit.
-    num_test: Number of points to test on, drawn after those.
-    batch_size: Number of points of one draw.
-    depths: As `dci_es_scores`.
-    num_trees: As `dci_es_scores`.
-
-  Returns:
-    The results of `dci_es_scores`.
-  """
-  del artifact_dir
-  seed = predictors.seed_from(random_state)
-  splits = representation.generate_splits(
-    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
-  )
-  return dci_es_scores(*splits, depths=depths, num_trees=num_trees, seed=seed)
+  """Returns the results of `dci_es_scores` on sampled points."""
+  return dci_es_scores(x_train, y_train, x_test, y_test, depths, num_trees, seed)
 
 
 def dci_es_scores(
@@ -116,8 +86,8 @@ def dci_es_scores(
   """
   depths = _check_depths(depths)
   checks.check_count("dci_es.num_trees", num_trees, 1)
-  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
-  varies = predictors.varying_factors(y_train, "dci_es")
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
+  varies = checks.varying_factors(y_train, "dci_es")
   probes = [
     predictors.score_factors(
       functools.partial(ensemble.RandomForestClassifier, num_trees, max_depth=depth),
@@ -139,7 +109,7 @@ def dci_es_scores(
     "size": len(varies) / x_train.shape[1],
     **dci.importance_scores(probes[best].importance, varies),
     "informativeness_test": float(np.mean(accuracy[best])),
-    **utils.numbered("informativeness_test.factor", varies, accuracy[best]),
+    **metric.numbered("informativeness_test.factor", varies, accuracy[best]),
     "best_depth": depths[best],
     "depths": depths,
     "constant_factors": np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist(),
@@ -200,7 +170,7 @@ def _explicitness(
   ]
   return {
     "explicitness": float(np.mean(explicitness)),
-    **utils.numbered("explicitness.factor", factors, explicitness),
+    **metric.numbered("explicitness.factor", factors, explicitness),
     **{f"losses.factor_{i}": c.tolist() for i, c in zip(factors, losses.T, strict=True)},
-    **utils.numbered("baseline_loss.factor", factors, baselines),
+    **metric.numbered("baseline_loss.factor", factors, baselines),
   }

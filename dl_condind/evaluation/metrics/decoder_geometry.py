@@ -6,33 +6,28 @@ correlated noise the same argument holds along the axes of the noise.
 """
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 from scipy import optimize
 from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import latent_axes
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import rotations
 
 _JACOBIAN_CHUNK = 20  # points; the decoder runs once for each of their latents
 _NEGLIGIBLE = 1e-14  # of the largest squared norm; products of a column below it are rounding
 
 
-@gin.configurable(
-  "decoder_geometry",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("decoder_geometry")
 def compute_decoder_geometry(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_points: int = 1000,
   active_variance: float = 0.01,
 ) -> dict[str, Any]:
@@ -42,7 +37,6 @@ def compute_decoder_geometry(
     ground_truth_data: Data set to sample from.
     representation_function: `Representation` with a `gaussian_encoder` and a `decoder_jacobian`.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
     num_points: Number of observations, at least 2.
     active_variance: Variance of a latent's posterior mean above which the latent is active.
 
@@ -53,7 +47,6 @@ def compute_decoder_geometry(
     ConfigError: If num_points is too small, the representation lacks a function or a number is not
       finite.
   """
-  del artifact_dir
   checks.check_count("decoder_geometry.num_points", num_points, 2)
   gaussian_encoder, decoder_jacobian = (
     representation.model_function(representation_function, name, "decoder_geometry")
@@ -126,7 +119,7 @@ def jacobian_geometry(
     same of `stddev**2 * norm**2`, the change of the image that the noise of a latent alone makes
     (`[num_latent]`, sum 1, None if all are 0); `abs_cosine_matrix`, `[num_latent][num_latent]`,
     None where a column is 0 at every point. `noise_eigenbasis.{key}`: the same of `J @ V`, without
-    nulls, where V are the axes of the mean noise covariance, `rotations.noise_eigenbasis`, and an
+    nulls, where V are the axes of the mean noise covariance, `latent_axes.noise_eigenbasis`, and an
     axis is active if the posterior mean varies along it.
   """
   is_active = np.var(z_mean, axis=0) > active_variance
@@ -142,7 +135,7 @@ def jacobian_geometry(
     for name, null in nulls.items():
       results |= {f"{key}{ending}_{name}": value for key, value in orthogonality(null).items()}
   code_covariance = np.atleast_2d(np.cov(z_mean, rowvar=False))
-  axes = rotations.noise_eigenbasis(np.mean(noise_covariance, axis=0), code_covariance)
+  axes = latent_axes.noise_eigenbasis(np.mean(noise_covariance, axis=0), code_covariance)
   rotated = _summarize(
     axes.T @ grams @ axes,
     axes.T @ noise_covariance @ axes,

@@ -2,26 +2,26 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
+from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
 
 
-@gin.configurable(
-  "downstream_task", denylist=["ground_truth_data", "representation_function", "random_state"]
-)
+@metric.metric("downstream_task")
 def compute_downstream_task(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  num_train: Sequence[int] = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
+  seed: int,
+  num_train: Sequence[int] = (10, 100, 1_000, 10_000),
+  num_test: int = 5_000,
   batch_size: int = 16,
 ) -> dict[str, Any]:
   """Returns the accuracy of gin's `predictor` for several numbers of train points.
@@ -33,6 +33,7 @@ def compute_downstream_task(
     ground_truth_data: Data set to sample from.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
+    seed: Seed of the classifiers.
     num_train: Numbers of points to fit. Each has points of its own.
     num_test: Number of points to test on, drawn anew for each.
     batch_size: Number of points of one draw.
@@ -40,13 +41,12 @@ def compute_downstream_task(
   Returns:
     The results of `accuracies` of each number of train points, as `{num_train}:{key}`.
   """
-  seed = predictors.seed_from(random_state)
   results = {}
   for size in num_train:
     splits = representation.generate_splits(
       ground_truth_data, representation_function, size, num_test, random_state, batch_size
     )
-    found = accuracies(*splits, predictor_fn=predictors.make_predictor_fn(), seed=seed)
+    found = accuracies(*splits, predictor_fn=gin_settings.predictor_fn(), seed=seed)
     results |= {f"{size}:{key}": value for key, value in found.items()}
   return results
 
@@ -81,8 +81,8 @@ def accuracies(
       are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
-  varies = predictors.varying_factors(y_train, "downstream_task")
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
+  varies = checks.varying_factors(y_train, "downstream_task")
   scores = predictors.score_factors(
     predictor_fn, x_train, y_train[:, varies], x_test, y_test[:, varies], seed
   )

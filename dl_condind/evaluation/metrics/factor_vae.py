@@ -1,32 +1,27 @@
 """Disentanglement score of Kim and Mnih (2018), arXiv:1802.05983."""
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "factor_vae_score",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("factor_vae_score")
 def compute_factor_vae(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  batch_size: int = gin.REQUIRED,
-  num_train: int = gin.REQUIRED,
-  num_eval: int = gin.REQUIRED,
-  num_variance_estimate: int = gin.REQUIRED,
+  batch_size: int = 64,
+  num_train: int = 10_000,
+  num_eval: int = 5_000,
+  num_variance_estimate: int = 10_000,
 ) -> dict[str, Any]:
   """Returns how well the latent that varies least tells which factor a batch shares.
 
@@ -38,7 +33,6 @@ def compute_factor_vae(
     ground_truth_data: Data set to sample from, with an observation of each combination of factors.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
     batch_size: Number of observations of one vote, at least 2 (L in the paper).
     num_train: Number of votes that make the classifier.
     num_eval: Number of votes to test on, drawn after those.
@@ -52,49 +46,9 @@ def compute_factor_vae(
     ConfigError: If the data set lacks combinations of factors or a second factor, a representation
       is not finite, or a count or `prune_dims.threshold` is out of range.
   """
-  del artifact_dir
-  set_factors.check_settable(ground_truth_data, "factor_vae_score")
-  for name, count, minimum in (
-    ("batch_size", batch_size, 2),
-    ("num_train", num_train, 1),
-    ("num_eval", num_eval, 1),
-    ("num_variance_estimate", num_variance_estimate, 2),
-  ):
-    checks.check_count(f"factor_vae_score.{name}", count, minimum)
-  threshold = prune_threshold()
-  drawn = set_factors.DrawnCodes(ground_truth_data, representation_function)
-  drawn.sample(num_variance_estimate, random_state)
-  fixed = np.zeros(num_train + num_eval, np.int64)
-  for i in range(len(fixed)):
-    fixed[i] = random_state.randint(ground_truth_data.num_factors)
-    factors = ground_truth_data.sample_factors(batch_size, random_state).copy()
-    factors[:, fixed[i]] = factors[0, fixed[i]]
-    drawn.draw(factors, random_state)
-  codes = drawn.codes()
-  utils.check_powers("The representation", codes, power=2)
-  latents, active = least_varying_latents(
-    codes[:num_variance_estimate],
-    codes[num_variance_estimate:].reshape(-1, batch_size, codes.shape[1]),
-    threshold,
-  )
-  return majority_vote_scores(
-    (fixed[:num_train], latents[:num_train]),
-    (fixed[num_train:], latents[num_train:]),
-    ground_truth_data.num_factors,
-    active,
-  )
-
-
-@gin.configurable("prune_dims")
-def prune_threshold(threshold: float = 0.0) -> float:
-  """Returns the standard deviation below which a latent has no vote, as gin binds it.
-
-  Raises:
-    ConfigError: If it is negative or not a number.
-  """
-  if not threshold >= 0:
-    raise errors.ConfigError(f"prune_dims.threshold must not be negative, got {threshold}.")
-  return threshold
+  sizes = (batch_size, num_train, num_eval, num_variance_estimate)
+  threshold = gin_settings.prune_threshold()
+  return _vote(ground_truth_data, representation_function, random_state, *sizes, threshold)
 
 
 def factor_vae_score(
@@ -105,8 +59,9 @@ def factor_vae_score(
   num_train: int = 10_000,
   num_eval: int = 5_000,
   num_variance_estimate: int = 10_000,
+  threshold: float = 0.0,
 ) -> dict[str, Any]:
-  """Returns the score of the points of a complete grid; other arguments as the entry function.
+  """Returns the score of the points of a complete grid.
 
   Args:
     representations: `[num_points, num_latent]`.
@@ -116,19 +71,54 @@ def factor_vae_score(
     num_train: Number of votes that make the classifier.
     num_eval: Number of votes to test on.
     num_variance_estimate: Number of points that the variance of latents is estimated from.
+    threshold: Standard deviation below which a latent has no vote.
+
+  Returns:
+    The results of `majority_vote_scores`.
 
   Raises:
-    ConfigError: If the grid is not complete, or as `compute_factor_vae`.
+    ConfigError: If the grid is not complete; see also `compute_factor_vae`.
     ValueError: If the arrays do not fit together.
   """
-  return compute_factor_vae(
-    set_factors.CodeTable(representations, factors),
-    np.asarray,
-    random_state,
-    batch_size=batch_size,
-    num_train=num_train,
-    num_eval=num_eval,
-    num_variance_estimate=num_variance_estimate,
+  table = set_factors.CodeTable(representations, factors)
+  sizes = (batch_size, num_train, num_eval, num_variance_estimate)
+  return _vote(table, np.asarray, random_state, *sizes, threshold)
+
+
+def _vote(
+  data, represent, random_state, batch_size, num_train, num_eval, num_variance_estimate, threshold
+) -> dict[str, Any]:
+  """Draws the batches that share a factor, and returns the scores of their votes."""
+  checks.check_settable(data, "factor_vae_score")
+  for name, count, minimum in (
+    ("batch_size", batch_size, 2),
+    ("num_train", num_train, 1),
+    ("num_eval", num_eval, 1),
+    ("num_variance_estimate", num_variance_estimate, 2),
+  ):
+    checks.check_count(f"factor_vae_score.{name}", count, minimum)
+  if not threshold >= 0:
+    raise errors.ConfigError(f"prune_dims.threshold must not be negative, got {threshold}.")
+  drawn = set_factors.DrawnCodes(data, represent)
+  drawn.sample(num_variance_estimate, random_state)
+  fixed = np.zeros(num_train + num_eval, np.int64)
+  for i in range(len(fixed)):
+    fixed[i] = random_state.randint(data.num_factors)
+    factors = data.sample_factors(batch_size, random_state).copy()
+    factors[:, fixed[i]] = factors[0, fixed[i]]
+    drawn.draw(factors, random_state)
+  codes = drawn.codes()
+  checks.check_powers("The representation", codes, power=2)
+  latents, active = least_varying_latents(
+    codes[:num_variance_estimate],
+    codes[num_variance_estimate:].reshape(-1, batch_size, codes.shape[1]),
+    threshold,
+  )
+  return majority_vote_scores(
+    (fixed[:num_train], latents[:num_train]),
+    (fixed[num_train:], latents[num_train:]),
+    data.num_factors,
+    active,
   )
 
 

@@ -1,29 +1,25 @@
 """Unfairness of Locatello et al. (2019), "On the Fairness of Disentangled Representations"."""
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
 
 
-@gin.configurable(
-  "fairness",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("fairness")
 def compute_fairness(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  num_test_points_per_class: int = gin.REQUIRED,
+  seed: int,
+  num_train: int = 10_000,
+  num_test_points_per_class: int = 100,
   batch_size: int = 16,
 ) -> dict[str, float]:
   """Returns how much predictions of one factor depend on the value of another.
@@ -41,7 +37,7 @@ def compute_fairness(
     ground_truth_data: Data set to sample from, with an observation of each combination of factors.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
+    seed: Seed of the classifiers.
     num_train: Number of points to fit.
     num_test_points_per_class: Number of points for each value of the sensitive factor. They differ
       in this factor only.
@@ -53,21 +49,19 @@ def compute_fairness(
 
   Raises:
     ConfigError: If the data set lacks combinations of factors or a second factor, or as
-      `predictors.check_points`.
+      `checks.check_points`.
   """
-  del artifact_dir
-  set_factors.check_settable(ground_truth_data, "fairness")
-  checks.check_count("fairness.num_train", num_train, predictors.MIN_POINTS)
+  checks.check_settable(ground_truth_data, "fairness")
+  checks.check_count("fairness.num_train", num_train, checks.MIN_POINTS)
   checks.check_count("fairness.num_test_points_per_class", num_test_points_per_class, 1)
   num_values = ground_truth_data.factors_num_values
-  seed = predictors.seed_from(random_state)
-  x_train, y_train = predictors.check_points(
+  x_train, y_train = checks.check_points(
     *representation.generate_batch_factor_code(
       ground_truth_data, representation_function, num_train, random_state, batch_size
     ),
     name="train",
   )
-  models = predictors.fit_factors(predictors.make_predictor_fn(), x_train, y_train, seed)
+  models = predictors.fit_factors(gin_settings.predictor_fn(), x_train, y_train, seed)
   mean = np.zeros((len(num_values), len(num_values)))  # [target, sensitive]
   largest = np.zeros_like(mean)
   for target, model in enumerate(models):

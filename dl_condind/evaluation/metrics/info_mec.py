@@ -4,12 +4,9 @@ Modularity and compactness are ratios within the matrix of normalized mutual inf
 and factors, explicitness is the information that a linear classifier can use.
 """
 
-from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 import warnings
 
-import gin
 import numpy as np
 from sklearn import exceptions
 from sklearn import linear_model
@@ -17,56 +14,30 @@ from sklearn import metrics
 from sklearn import preprocessing
 import threadpoolctl
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import nearest_neighbors
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation import metric
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
+from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.utils import errors
 
 ESTIMATORS = ("nearest_neighbors", "histogram", "discrete")
 
 
-@gin.configurable(
-  "info_mec",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("info_mec", draw=metric.points)
 def compute_info_mec(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  batch_size: int = 16,
+  representations: np.ndarray,
+  factors: np.ndarray,
+  seed: int,
   estimator: str = "nearest_neighbors",
   min_relative_range: float = 0.05,
   num_neighbors: int = 10,
   num_bins: int = 20,
 ) -> dict[str, Any]:
-  """Returns InfoM, InfoC and InfoE on sampled points.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from, and the seed of the estimator.
-    artifact_dir: Not used.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
-    estimator: As `info_mec_scores`.
-    min_relative_range: As `info_mec_scores`.
-    num_neighbors: As `info_mec_scores`.
-    num_bins: As `info_mec_scores`.
-
-  Returns:
-    The results of `info_mec_scores`.
-  """
-  del artifact_dir
-  seed = predictors.seed_from(random_state)
-  points = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
+  """Returns the results of `info_mec_scores` on sampled points."""
+  return info_mec_scores(
+    representations, factors, estimator, min_relative_range, seed, num_neighbors, num_bins
   )
-  return info_mec_scores(*points, estimator, min_relative_range, seed, num_neighbors, num_bins)
 
 
 def info_mec_scores(
@@ -127,10 +98,10 @@ def info_mec_scores(
     raise errors.ConfigError(
       f"info_mec.min_relative_range must be in [0, 1), got {min_relative_range!r}."
     )
-  x, y = predictors.check_points(representations, factors, "train")
-  varies = predictors.varying_factors(y, "info_mec")
+  x, y = checks.check_points(representations, factors, "train")
+  varies = checks.varying_factors(y, "info_mec")
   active = active_latents(x, min_relative_range)
-  entropy = utils.discrete_entropy(y)
+  entropy = discrete_information.discrete_entropy(y)
   matrix = np.zeros((x.shape[1], y.shape[1]))
   information = mutual_information(x, y[:, varies], estimator, seed, num_neighbors, num_bins)
   matrix[:, varies] = information / entropy[varies]
@@ -140,11 +111,11 @@ def info_mec_scores(
   if len(varies) > 1:
     per_code = largest_shares(active_matrix)
     results["info_m"] = float(np.mean(per_code)) if active.size else 0.0
-    results |= utils.numbered("info_m.code", active, per_code)
+    results |= metric.numbered("info_m.code", active, per_code)
   if len(active) != 1:
     per_factor = largest_shares(active_matrix.T) if active.size else np.zeros(len(varies))
     results["info_c"] = float(np.mean(per_factor))
-    results |= utils.numbered("info_c.factor", varies, per_factor)
+    results |= metric.numbered("info_c.factor", varies, per_factor)
   if estimator == "nearest_neighbors":
     results["num_distinct_points"] = nearest_neighbors.count_distinct(x, y)
   features = _features(x, estimator)
@@ -152,7 +123,7 @@ def info_mec_scores(
   return {
     **results,
     "info_e": float(np.mean(explicitness)),
-    **utils.numbered("info_e.factor", varies, explicitness),
+    **metric.numbered("info_e.factor", varies, explicitness),
     "active_latents": active.tolist(),
     "constant_factors": np.setdiff1d(np.arange(y.shape[1]), varies).tolist(),
     "factor_entropy": entropy.tolist(),
@@ -196,10 +167,10 @@ def mutual_information(
     ConfigError: If the points are too few for nearest neighbors.
   """
   if estimator == "histogram":
-    codes = utils.histogram_discretizer(representations, num_bins)
-    return utils.discrete_mutual_info(codes, factors)
+    codes = discretization.histogram_discretizer(representations, num_bins)
+    return discrete_information.discrete_mutual_info(codes, factors)
   if estimator == "discrete":
-    return utils.discrete_mutual_info(representations, factors)
+    return discrete_information.discrete_mutual_info(representations, factors)
   return nearest_neighbors.mutual_information(representations, factors, seed, num_neighbors)
 
 
@@ -241,7 +212,7 @@ def linear_information(features: np.ndarray, factor: np.ndarray) -> float:
     warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
     model = linear_model.LogisticRegression(C=np.inf, max_iter=100).fit(features, factor)
     conditional = metrics.log_loss(factor, model.predict_proba(features), labels=model.classes_)
-  entropy = utils.discrete_entropy(factor[:, None])[0]
+  entropy = discrete_information.discrete_entropy(factor[:, None])[0]
   return float(np.clip(1.0 - conditional / entropy, 0.0, 1.0))
 
 

@@ -7,17 +7,16 @@ codes that have nothing to do with the images would get (`null`).
 """
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import coded_generator
-from dl_condind.evaluation.metrics import code_effects
-from dl_condind.evaluation.metrics import digit_attributes
+from dl_condind.evaluation import metric
+from dl_condind.evaluation.infogan import code_effects
+from dl_condind.evaluation.infogan import coded_generator
+from dl_condind.evaluation.infogan import digit_attributes
 from dl_condind.utils import errors
 from dl_condind.utils import priors
 
@@ -27,15 +26,11 @@ MIN_COVERED = 8  # digits; with fewer the generator counts as collapsed
 _METRIC = "infogan_disentanglement"
 
 
-@gin.configurable(
-  _METRIC,
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric(_METRIC)
 def compute_infogan_disentanglement(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: coded_generator.CodedGenerator,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_points: int = 5000,
   num_traversals: int = 500,
   num_values: int = 9,
@@ -49,7 +44,6 @@ def compute_infogan_disentanglement(
     ground_truth_data: The data set of the digits, MNIST.
     representation_function: InfoGAN with a classifier.
     random_state: State that codes and nulls come from.
-    artifact_dir: Not used.
     num_points: Number of images of codes drawn from their priors.
     num_traversals: Number of traversals of each continuous code.
     num_values: Number of values in a traversal.
@@ -66,7 +60,6 @@ def compute_infogan_disentanglement(
     ConfigError: If a setting is out of range, the model is not an InfoGAN of MNIST, one of its
       numbers is not finite, or the classifier is not accurate enough.
   """
-  del artifact_dir
   generator = _check_model(ground_truth_data, representation_function)
   if interval is None:
     interval = priors.traversal_limit(generator.continuous_prior)

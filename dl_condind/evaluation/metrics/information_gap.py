@@ -10,30 +10,25 @@ observations and z of its own. About the q(z|x) that z is drawn from: there is n
 """
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import gaussian_posteriors
-from dl_condind.evaluation.metrics import mixtures
-from dl_condind.evaluation.metrics import subset_information
+from dl_condind.evaluation.densities import gaussian_posteriors
+from dl_condind.evaluation.densities import mixtures
+from dl_condind.evaluation.densities import subset_information
 
 
-@gin.configurable(
-  "information_gap",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("information_gap")
 def compute_information_gap(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_posteriors: int = 10000,
   num_samples: int = 2000,
   num_subsets: int = 5,
@@ -45,7 +40,6 @@ def compute_information_gap(
     ground_truth_data: Data set to sample from.
     representation_function: `Representation` with a `gaussian_encoder`.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
     num_posteriors: Number of posteriors that q(z) is the mixture of, for each side.
     num_samples: Number of z for each side, one of each of as many posteriors; at least 2.
     num_subsets: Number of subsets of each size from 3 to num_latent - 2. Of the other sizes, all
@@ -61,7 +55,6 @@ def compute_information_gap(
     ConfigError: If a setting is out of range, the representation has no `gaussian_encoder` or a
       posterior is not finite.
   """
-  del artifact_dir
   checks.check_count("information_gap.num_samples", num_samples, 2)
   checks.check_count("information_gap.num_posteriors", num_posteriors, num_samples)
   checks.check_count("information_gap.num_subsets", num_subsets, 1)

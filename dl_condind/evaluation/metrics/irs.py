@@ -1,55 +1,26 @@
 """Interventional robustness score of Suter et al. (2019), arXiv:1811.00007."""
 
-from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "irs",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("irs", draw=metric.points)
 def compute_irs(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  diff_quantile: float = 0.99,
-  num_train: int = gin.REQUIRED,
-  batch_size: int = gin.REQUIRED,
+  representations: np.ndarray, factors: np.ndarray, diff_quantile: float = 0.99
 ) -> dict[str, Any]:
-  """Returns the interventional robustness score on sampled points, with gin's `discretizer`.
+  """Returns `robustness_scores` of sampled points, with factors cut by gin's `discretizer`.
 
   The factors are discretized, not the latents, as in disentanglement_lib.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    diff_quantile: Quantile of deviations that stands for the largest one, in [0, 1]; 1 in the
-      paper.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
-
-  Returns:
-    The results of `robustness_scores`.
   """
-  del artifact_dir
-  representations, factors = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
-  )
-  return robustness_scores(representations, utils.make_discretizer(factors), diff_quantile)
+  return robustness_scores(representations, gin_settings.discretize(factors), diff_quantile)
 
 
 def interventional_robustness(
@@ -66,7 +37,7 @@ def interventional_robustness(
   Returns:
     The results of `robustness_scores`.
   """
-  factors = utils.histogram_discretizer(np.asarray(factors), num_bins)
+  factors = discretization.histogram_discretizer(np.asarray(factors), num_bins)
   return robustness_scores(representations, factors, diff_quantile)
 
 
@@ -104,7 +75,7 @@ def robustness_scores(
   if not 0 <= diff_quantile <= 1:
     raise errors.ConfigError(f"irs.diff_quantile must be in [0, 1], got {diff_quantile}.")
   representations, factors = np.asarray(representations), np.asarray(factors)
-  set_factors.check_arrays(representations, factors)
+  checks.check_arrays(representations, factors)
   checks.check_finite("The representation", representations)
   checks.check_finite("The array of factors", factors)
   if representations.dtype not in (np.float32, np.float64):
@@ -139,7 +110,9 @@ def mean_deviations(latents: np.ndarray, factors: np.ndarray, diff_quantile: flo
     float64 `[num_latent, num_factors]`.
   """
   deviations = np.zeros((latents.shape[1], factors.shape[1]))
-  for i, (numbers, num_numbers) in enumerate(zip(*utils.enumerate_values(factors), strict=True)):
+  for i, (numbers, num_numbers) in enumerate(
+    zip(*discrete_information.enumerate_values(factors), strict=True)
+  ):
     counts = np.bincount(numbers)
     counts = counts[counts > 0]
     # The points of a value side by side, so that no value has to be searched for. Small integers

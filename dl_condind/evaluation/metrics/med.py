@@ -1,55 +1,25 @@
 """Mutual information based entropy disentanglement (MED) of Cao et al. (2022), arXiv:2206.04756."""
 
-from collections.abc import Callable
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import dci
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
 
 
-@gin.configurable(
-  "med",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("med", draw=metric.points)
 def compute_med(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  batch_size: int = 16,
-  top_k: int | None = None,
+  representations: np.ndarray, factors: np.ndarray, top_k: int | None = None
 ) -> dict[str, Any]:
-  """Returns MED on sampled points, with gin's `discretizer`.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
-    top_k: As `scores_of_codes`.
-
-  Returns:
-    The results of `scores_of_codes`.
-  """
-  del artifact_dir
-  representations, factors = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
-  )
-  factors = utils.discretize_continuous(factors, utils.make_discretizer)
-  return scores_of_codes(utils.make_discretizer(representations), factors, top_k)
+  """Returns the results of `scores_of_codes` on sampled points, with gin's `discretizer`."""
+  factors = discretization.discretize_continuous(factors, gin_settings.discretize)
+  return scores_of_codes(gin_settings.discretize(representations), factors, top_k)
 
 
 def med_scores(
@@ -70,8 +40,8 @@ def med_scores(
   Returns:
     The results of `scores_of_codes`.
   """
-  discretize = functools.partial(utils.histogram_discretizer, num_bins=num_bins)
-  factors = utils.discretize_continuous(factors, discretize)
+  discretize = functools.partial(discretization.histogram_discretizer, num_bins=num_bins)
+  factors = discretization.discretize_continuous(factors, discretize)
   return scores_of_codes(discretize(representations), factors, top_k)
 
 
@@ -111,10 +81,10 @@ def scores_of_codes(
     ValueError: If the arrays do not fit together.
   """
   codes, factors = np.asarray(codes), np.asarray(factors)
-  set_factors.check_arrays(codes, factors)
+  checks.check_arrays(codes, factors)
   if top_k is not None:
     checks.check_count("med.top_k", top_k, 1)
-  varies = predictors.varying_factors(factors, "med")
+  varies = checks.varying_factors(factors, "med")
   importance = importance_of_codes(codes, factors[:, varies])
   matrix = np.zeros((codes.shape[1], factors.shape[1]))
   matrix[:, varies] = importance
@@ -141,7 +111,7 @@ def importance_of_codes(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
   Returns:
     `[num_latent, num_factors]`. A column sums to 1, or to 0 if no code informs about the factor.
   """
-  information = utils.discrete_mutual_info(codes, factors)
+  information = discrete_information.discrete_mutual_info(codes, factors)
   total = information.sum(axis=0)
   return np.divide(information, total, out=np.zeros_like(information), where=total > 0)
 

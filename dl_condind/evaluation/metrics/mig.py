@@ -2,34 +2,22 @@
 
 from collections.abc import Callable
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import nearest_neighbors
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
+from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "mig",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("mig", draw=metric.points, choices={"estimator": checks.ESTIMATORS})
 def compute_mig(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  batch_size: int = 16,
-  estimator: str = "discretized",
+  representations: np.ndarray, factors: np.ndarray, seed: int, estimator: str = "discretized"
 ) -> dict[str, Any]:
   """Returns the mutual information gap on sampled points, with gin's `discretizer`.
 
@@ -37,12 +25,9 @@ def compute_mig(
   is. Its gap then depends on the number of bins.
 
   Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points.
-    batch_size: Number of points of one draw.
+    representations: `[num_train, num_latent]`.
+    factors: `[num_train, num_factors]`.
+    seed: Seed of the nearest neighbours.
     estimator: `discretized`, as in disentanglement_lib, or `nearest_neighbors`, which cuts no
       latent in bins and a continuous factor only for its entropy.
 
@@ -50,27 +35,14 @@ def compute_mig(
     The results of `gap_of_codes` or of `gap_of_neighbors`.
 
   Raises:
-    ConfigError: If the estimator is unknown, or as these.
+    ConfigError: If the estimator is unknown; see also `gap_of_codes` and `gap_of_neighbors`.
   """
-  del artifact_dir
-  utils.check_estimator("mig.estimator", estimator)
-  seed = predictors.seed_from(random_state)
-  representations, factors = representation.generate_batch_factor_code(
-    ground_truth_data, representation_function, num_train, random_state, batch_size
-  )
-  cut_factors = discretize_factors(factors)
+  discretize = gin_settings.discretize
+  cut_factors = discretization.discretize_continuous(factors, discretize)
   if estimator == "nearest_neighbors":
-    return gap_of_neighbors(representations, factors, cut_factors, seed)
-  return gap_of_codes(utils.make_discretizer(representations), cut_factors)
-
-
-def discretize_factors(factors: np.ndarray) -> np.ndarray:
-  """Returns factors in which the continuous ones are cut in bins by gin's `discretizer`.
-
-  Args:
-    factors: `[num_points, num_factors]`.
-  """
-  return utils.discretize_continuous(factors, utils.make_discretizer)
+    information_fn = gin_settings.neighbor_information
+    return gap_of_neighbors(representations, factors, cut_factors, seed, information_fn)
+  return gap_of_codes(discretize(representations), cut_factors)
 
 
 def mutual_information_gap(
@@ -94,13 +66,14 @@ def mutual_information_gap(
     The results of `gap_of_codes` or of `gap_of_neighbors`.
 
   Raises:
-    ConfigError: If the estimator is unknown or a number is not finite, or as these.
+    ConfigError: If the estimator is unknown or a number is not finite; see also `gap_of_codes`
+      and `gap_of_neighbors`.
     ValueError: If the arrays do not fit together.
   """
-  utils.check_estimator("estimator", estimator)
+  checks.check_choice("estimator", estimator, checks.ESTIMATORS)
   representations, factors = np.asarray(representations), np.asarray(factors)
-  discretize = functools.partial(utils.histogram_discretizer, num_bins=num_bins)
-  cut_factors = utils.discretize_continuous(factors, discretize)
+  discretize = functools.partial(discretization.histogram_discretizer, num_bins=num_bins)
+  cut_factors = discretization.discretize_continuous(factors, discretize)
   if estimator == "nearest_neighbors":
     return gap_of_neighbors(representations, factors, cut_factors, seed)
   return gap_of_codes(discretize(representations), cut_factors)
@@ -129,11 +102,15 @@ def gap_of_codes(codes: np.ndarray, factors: np.ndarray) -> dict[str, Any]:
   """
   codes, factors = np.asarray(codes), np.asarray(factors)
   _check_points(codes, factors)
-  return _gaps(utils.discrete_mutual_info(codes, factors), factors, "discrete_mig")
+  return _gaps(discrete_information.discrete_mutual_info(codes, factors), factors, "discrete_mig")
 
 
 def gap_of_neighbors(
-  representations: np.ndarray, factors: np.ndarray, cut_factors: np.ndarray, seed: int = 0
+  representations: np.ndarray,
+  factors: np.ndarray,
+  cut_factors: np.ndarray,
+  seed: int = 0,
+  information_fn: Callable[..., np.ndarray] = nearest_neighbors.mutual_information,
 ) -> dict[str, Any]:
   """Returns the mutual information gap of latents that are not cut in bins.
 
@@ -148,6 +125,7 @@ def gap_of_neighbors(
     factors: Ground truth, `[num_points, num_factors]`.
     cut_factors: The same, with the continuous ones cut in bins.
     seed: Seed of the estimator.
+    information_fn: Function (representations, factors, seed) -> mutual information.
 
   Returns:
     `nearest_neighbor_mig`, at least 0 and at most 1 if all factors are whole numbers; the other
@@ -159,7 +137,7 @@ def gap_of_neighbors(
   """
   representations, cut_factors = np.asarray(representations), np.asarray(cut_factors)
   _check_points(representations, cut_factors)
-  information = nearest_neighbors.mutual_information(representations, factors, seed)
+  information = information_fn(representations, factors, seed)
   return {
     **_gaps(information, cut_factors, "nearest_neighbor_mig"),
     "num_distinct_points": nearest_neighbors.count_distinct(representations, factors),
@@ -167,7 +145,7 @@ def gap_of_neighbors(
 
 
 def _check_points(codes: np.ndarray, factors: np.ndarray) -> None:
-  set_factors.check_arrays(codes, factors)
+  checks.check_arrays(codes, factors)
   checks.check_finite("The array of factors", factors)
   if codes.shape[1] < 2:
     raise errors.ConfigError(
@@ -184,12 +162,12 @@ def _check_points(codes: np.ndarray, factors: np.ndarray) -> None:
 def _gaps(mutual_information: np.ndarray, factors: np.ndarray, key: str) -> dict[str, Any]:
   """Returns the results, the mean gap under a key; factors are discrete."""
   varies = np.ptp(factors, axis=0) > 0
-  entropy = utils.discrete_entropy(factors)
+  entropy = discrete_information.discrete_entropy(factors)
   ordered = np.sort(mutual_information, axis=0)  # [num_latent, num_factors], largest last
   gaps = (ordered[-1] - ordered[-2])[varies] / entropy[varies]
   return {
     key: float(np.mean(gaps)),
-    **utils.numbered("mig.factor", np.flatnonzero(varies), gaps),
+    **metric.numbered("mig.factor", np.flatnonzero(varies), gaps),
     "constant_factors": np.flatnonzero(~varies).tolist(),
     "factor_entropy": entropy.tolist(),
     "mutual_information_matrix": mutual_information.tolist(),

@@ -2,39 +2,33 @@
 
 from collections.abc import Callable
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 import warnings
 
-import gin
 import numpy as np
 from scipy import stats
 from sklearn import exceptions
 from sklearn import linear_model
 import threadpoolctl
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import nearest_neighbors
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
+from dl_condind.evaluation.information import discrete_information
+from dl_condind.evaluation.information import discretization
+from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "modularity_explicitness",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
+@metric.metric(
+  "modularity_explicitness", draw=metric.splits, choices={"estimator": checks.ESTIMATORS}
 )
 def compute_modularity_explicitness(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
-  batch_size: int = 16,
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int,
   estimator: str = "discretized",
 ) -> dict[str, Any]:
   """Returns modularity and explicitness on sampled points, with gin's `discretizer`.
@@ -43,13 +37,11 @@ def compute_modularity_explicitness(
   is, unless the estimator is nearest neighbours.
 
   Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points to fit, which modularity is computed on.
-    num_test: Number of points to test on, drawn after those.
-    batch_size: Number of points of one draw.
+    x_train: Representations to fit, on which modularity is computed too, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Representations to test on, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    seed: Seed of the nearest neighbours.
     estimator: Of mutual information: `discretized`, as in disentanglement_lib, or
       `nearest_neighbors`, which cuts nothing in bins.
 
@@ -58,15 +50,11 @@ def compute_modularity_explicitness(
     train points.
 
   Raises:
-    ConfigError: If the estimator is unknown, or as these.
+    ConfigError: If the estimator is unknown; see also `scores_of_information`.
   """
-  del artifact_dir
-  utils.check_estimator("modularity_explicitness.estimator", estimator)
-  seed = predictors.seed_from(random_state)
-  splits = representation.generate_splits(
-    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
-  )
-  return _scores(splits, utils.make_discretizer, estimator, seed)
+  splits = (x_train, y_train, x_test, y_test)
+  from_gin = (gin_settings.discretize, gin_settings.neighbor_information)
+  return _scores(splits, *from_gin, estimator, seed)
 
 
 def modularity_explicitness_scores(
@@ -98,24 +86,29 @@ def modularity_explicitness_scores(
     ConfigError: If the estimator is unknown, or as `scores_of_information`.
     ValueError: If the arrays do not fit together.
   """
-  utils.check_estimator("estimator", estimator)
+  checks.check_choice("estimator", estimator, checks.ESTIMATORS)
   splits = tuple(np.asarray(values) for values in (x_train, y_train, x_test, y_test))
-  discretize = functools.partial(utils.histogram_discretizer, num_bins=num_bins)
-  return _scores(splits, discretize, estimator, seed)
+  discretize = functools.partial(discretization.histogram_discretizer, num_bins=num_bins)
+  information_fn = nearest_neighbors.mutual_information
+  return _scores(splits, discretize, information_fn, estimator, seed)
 
 
 def _scores(
-  splits: tuple, discretize: Callable[[np.ndarray], np.ndarray], estimator: str, seed: int
+  splits: tuple,
+  discretize: Callable[[np.ndarray], np.ndarray],
+  information_fn: Callable[..., np.ndarray],
+  estimator: str,
+  seed: int,
 ) -> dict[str, Any]:
   """Returns the results, with information of the train points by an estimator."""
   x_train, y_train = splits[:2]
   check_splits(*splits)
   if estimator == "nearest_neighbors":
-    information = nearest_neighbors.mutual_information(x_train, y_train, seed)
+    information = information_fn(x_train, y_train, seed)
     num_distinct = nearest_neighbors.count_distinct(x_train, y_train)
     return {**scores_of_information(information, *splits), "num_distinct_points": num_distinct}
-  information = utils.discrete_mutual_info(
-    discretize(x_train), utils.discretize_continuous(y_train, discretize)
+  information = discrete_information.discrete_mutual_info(
+    discretize(x_train), discretization.discretize_continuous(y_train, discretize)
   )
   return scores_of_information(information, *splits)
 
@@ -155,13 +148,13 @@ def scores_of_information(
     ValueError: If the arrays do not fit together.
   """
   y_train, y_test, discrete = check_splits(x_train, y_train, x_test, y_test)
-  varies = predictors.varying_factors(y_train, "modularity_explicitness")
+  varies = checks.varying_factors(y_train, "modularity_explicitness")
   results = {"modularity_score": None}
   if len(varies) > 1:
     # `take` leaves rows contiguous, on which the last digit of their sums depends.
     per_code = modularity_per_code(np.take(mutual_information, varies, axis=1))
     results["modularity_score"] = float(np.mean(per_code))
-    results |= utils.numbered("modularity_score.code", range(len(per_code)), per_code)
+    results |= metric.numbered("modularity_score.code", range(len(per_code)), per_code)
   # Not as float64: the solver's last steps depend on the type that it works in.
   x_train, x_test = standardize(np.asarray(x_train), np.asarray(x_test))
   scored = [i for i in varies if discrete[i]]
@@ -179,7 +172,7 @@ def scores_of_information(
         f"the {len(y_test)} test points; raise modularity_explicitness.num_test."
       )
     results[name] = float(np.mean(list(values.values()))) if scored else None
-    results |= utils.numbered(f"{name}.factor", values.keys(), values.values())
+    results |= metric.numbered(f"{name}.factor", values.keys(), values.values())
   results["constant_factors"] = np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist()
   return results
 
@@ -196,12 +189,12 @@ def check_splits(
   whole = []
   y_train, y_test = np.asarray(y_train), np.asarray(y_test)
   for name, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-    set_factors.check_arrays(np.asarray(x), y, f"{name} ")
+    checks.check_arrays(np.asarray(x), y, f"{name} ")
     checks.check_finite(f"The array of {name} factors", y)
-    whole.append(np.where(utils.is_continuous(y), 0, y))
-  predictors.check_splits(x_train, whole[0], x_test, whole[1])
-  utils.check_powers("The train representation", np.asarray(x_train), power=2)
-  return y_train, y_test, ~(utils.is_continuous(y_train) | utils.is_continuous(y_test))
+    whole.append(np.where(checks.is_continuous(y), 0, y))
+  checks.check_splits(x_train, whole[0], x_test, whole[1])
+  checks.check_powers("The train representation", np.asarray(x_train), power=2)
+  return y_train, y_test, ~(checks.is_continuous(y_train) | checks.is_continuous(y_test))
 
 
 def modularity_per_code(mutual_information: np.ndarray) -> np.ndarray:

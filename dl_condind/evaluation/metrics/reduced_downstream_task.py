@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
 import gin
@@ -10,23 +9,22 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "reduced_downstream_task",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("reduced_downstream_task")
 def compute_reduced_downstream_task(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_factors_to_remove: int = gin.REQUIRED,
-  num_train: Sequence[int] = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
+  seed: int,
+  num_factors_to_remove: int = 1,
+  num_train: Sequence[int] = (10_000,),
+  num_test: int = 5_000,
   batch_size: int = 16,
 ) -> dict[str, Any]:
   """Returns the accuracy of gin's `predictor` on reduced representations.
@@ -38,7 +36,7 @@ def compute_reduced_downstream_task(
     ground_truth_data: Data set to sample from.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
+    seed: Seed of the classifiers.
     num_factors_to_remove: Number of latents (not factors) to remove.
     num_train: Numbers of points to fit. Each has points of its own.
     num_test: Number of points to test on, drawn anew for each.
@@ -47,15 +45,17 @@ def compute_reduced_downstream_task(
   Returns:
     The results of `reduced_accuracies` of each number of train points, as `{num_train}:{key}`.
   """
-  del artifact_dir
-  seed = predictors.seed_from(random_state)
   results = {}
   for size in num_train:
     splits = representation.generate_splits(
       ground_truth_data, representation_function, size, num_test, random_state, batch_size
     )
     found = reduced_accuracies(
-      *splits, num_factors_to_remove, predictor_fn=predictors.make_predictor_fn(), seed=seed
+      *splits,
+      num_factors_to_remove,
+      predictor_fn=gin_settings.predictor_fn(),
+      remove_fn=most_important_latent,
+      seed=seed,
     )
     results |= {f"{size}:{key}": value for key, value in found.items()}
   return results
@@ -68,7 +68,7 @@ def reduced_accuracies(
   y_test: np.ndarray,
   num_to_remove: int,
   predictor_fn: Callable[[], Any],
-  remove_fn: Callable | None = None,
+  remove_fn: Callable,
   seed: int = 0,
 ) -> dict[str, Any]:
   """Returns accuracies after the latents most important for one factor were removed.
@@ -84,8 +84,7 @@ def reduced_accuracies(
     num_to_remove: Number of latents to remove, in [0, num_latent). Importances are computed anew
       after each.
     predictor_fn: Makes the classifiers.
-    remove_fn: Function of the signature of `most_important_latent`, which is used if None with the
-      measure that gin binds.
+    remove_fn: Function of the signature of `most_important_latent`.
     seed: Seed of the classifiers.
 
   Returns:
@@ -100,7 +99,7 @@ def reduced_accuracies(
       representation is not finite, or there are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
   num_latent = x_train.shape[1]
   checks.check_count("reduced_downstream_task.num_factors_to_remove", num_to_remove, 0)
   if num_to_remove >= num_latent:
@@ -108,14 +107,13 @@ def reduced_accuracies(
       f"reduced_downstream_task.num_factors_to_remove must be less than the {num_latent} latents "
       f"of the representation, got {num_to_remove}."
     )
-  varies = predictors.varying_factors(y_train, "reduced_downstream_task")
+  varies = checks.varying_factors(y_train, "reduced_downstream_task")
   if len(varies) < 2:
     raise errors.ConfigError(
       "reduced_downstream_task compares a factor with the others, and only factor "
       f"{varies[0]} of {y_train.shape[1]} varies in the {len(y_train)} train points; raise "
       "reduced_downstream_task.num_train."
     )
-  remove_fn = most_important_latent if remove_fn is None else remove_fn
   constant = np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist()
   y_train, y_test = y_train[:, varies], y_test[:, varies]
   train = np.zeros((len(varies), len(varies)))  # [removed factor, predicted factor]
@@ -158,41 +156,6 @@ def _named_accuracies(split: str, accuracy: np.ndarray, factors: np.ndarray) -> 
   return results
 
 
-@gin.configurable(
-  "reduced_representation",
-  denylist=["x_train", "y_train", "x_test", "y_test", "factor_of_interest", "seed"],
-)
-def most_important_latent(
-  x_train: np.ndarray,
-  y_train: np.ndarray,
-  x_test: np.ndarray,
-  y_test: np.ndarray,
-  factor_of_interest: int,
-  seed: int,
-  correlation_measure: Callable = gin.REQUIRED,
-) -> int:
-  """Returns the latent that the measure which gin binds finds most important for one factor.
-
-  Differs from disentanglement_lib in that the measure sees that factor alone, which for
-  `factorwise_dci` saves the time of the others and changes nothing.
-
-  Args:
-    x_train: Representations, `[num_train, num_latent]`.
-    y_train: Their factors, `[num_train, num_factors]`.
-    x_test: Other representations, `[num_test, num_latent]`.
-    y_test: Their factors, `[num_test, num_factors]`.
-    factor_of_interest: Index of the factor.
-    seed: Seed of the measure.
-    correlation_measure: Function of the signature of `factorwise_dci`.
-
-  Returns:
-    The first of the most important latents.
-  """
-  one = [factor_of_interest]
-  importance = correlation_measure(x_train, y_train[:, one], x_test, y_test[:, one], seed=seed)
-  return int(np.argmax(importance[:, 0]))
-
-
 @gin.configurable("factorwise_dci", denylist=["x_train", "y_train", "x_test", "y_test", "seed"])
 def factorwise_dci(
   x_train: np.ndarray,
@@ -218,3 +181,38 @@ def factorwise_dci(
   return predictors.score_factors(
     predictor_fn, x_train, y_train, x_test, y_test, seed, with_importance=True
   ).importance
+
+
+@gin.configurable(
+  "reduced_representation",
+  denylist=["x_train", "y_train", "x_test", "y_test", "factor_of_interest", "seed"],
+)
+def most_important_latent(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  factor_of_interest: int,
+  seed: int,
+  correlation_measure: Callable = factorwise_dci,
+) -> int:
+  """Returns the latent that the measure which gin binds finds most important for one factor.
+
+  Differs from disentanglement_lib in that the measure sees that factor alone, which for
+  `factorwise_dci` saves the time of the others and changes nothing.
+
+  Args:
+    x_train: Representations, `[num_train, num_latent]`.
+    y_train: Their factors, `[num_train, num_factors]`.
+    x_test: Other representations, `[num_test, num_latent]`.
+    y_test: Their factors, `[num_test, num_factors]`.
+    factor_of_interest: Index of the factor.
+    seed: Seed of the measure.
+    correlation_measure: Function of the signature of `factorwise_dci`.
+
+  Returns:
+    The first of the most important latents.
+  """
+  one = [factor_of_interest]
+  importance = correlation_measure(x_train, y_train[:, one], x_test, y_test[:, one], seed=seed)
+  return int(np.argmax(importance[:, 0]))

@@ -1,21 +1,14 @@
 """Separated attribute predictability of Kumar et al. (2018), arXiv:1711.00848."""
 
-from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 import warnings
 
-import gin
 import numpy as np
 from sklearn import exceptions
 from sklearn import svm
 
-from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation import metric
 from dl_condind.utils import errors
 from dl_condind.utils import progress_lines
 
@@ -23,44 +16,21 @@ _LARGEST_MATRIX = 10_000  # scores that a record lists
 _SMALLEST_VARIANCE = 1e-12  # disentanglement_lib's, below which a latent counts as constant
 
 
-@gin.configurable(
-  "sap_score",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("sap_score", draw=metric.splits)
 def compute_sap(
-  ground_truth_data: ground_truth.GroundTruthData,
-  representation_function: Callable,
-  random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
-  batch_size: int = 16,
-  continuous_factors: bool = gin.REQUIRED,
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  seed: int,
+  continuous_factors: bool = False,
 ) -> dict[str, Any]:
-  """Returns the separated attribute predictability on sampled points.
+  """Returns the results of `sap_scores` on sampled points.
 
-  Differs from disentanglement_lib in that the classifiers have a seed, which random_state
-  determines; there they draw from NumPy's global state.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points to fit.
-    num_test: Number of points to test on, drawn after those.
-    batch_size: Number of points of one draw.
-    continuous_factors: Whether to score by correlation instead of by classifiers.
-
-  Returns:
-    The results of `sap_scores`.
+  Differs from disentanglement_lib in that the classifiers have a seed; there they draw from NumPy's
+  global state.
   """
-  del artifact_dir
-  seed = predictors.seed_from(random_state)
-  splits = representation.generate_splits(
-    ground_truth_data, representation_function, num_train, num_test, random_state, batch_size
-  )
-  return sap_scores(*splits, continuous_factors=continuous_factors, seed=seed)
+  return sap_scores(x_train, y_train, x_test, y_test, continuous_factors, seed)
 
 
 def sap_scores(
@@ -99,19 +69,19 @@ def sap_scores(
   """
   x_train, y_train = np.asarray(x_train), np.asarray(y_train)
   if continuous_factors:
-    set_factors.check_arrays(x_train, y_train)
+    checks.check_arrays(x_train, y_train)
     checks.check_finite("The representation", x_train)
     checks.check_finite("The array of factors", y_train)
-    utils.check_powers("The representation", x_train.astype(np.float64), power=2)
-    utils.check_powers("The array of factors", y_train.astype(np.float64), power=2)
+    checks.check_powers("The representation", x_train.astype(np.float64), power=2)
+    checks.check_powers("The array of factors", y_train.astype(np.float64), power=2)
   else:
-    x_train, y_train, x_test, y_test = predictors.check_splits(x_train, y_train, x_test, y_test)
+    x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
   if x_train.shape[1] < 2:
     raise errors.ConfigError(
       "sap_score compares the two best latents of each factor, the representation has "
       f"{x_train.shape[1]}: set encoder.num_latent to at least 2."
     )
-  varies = predictors.varying_factors(y_train, "sap_score")
+  varies = checks.varying_factors(y_train, "sap_score")
   if continuous_factors:
     scores = squared_correlations(x_train, y_train[:, varies])
   else:
@@ -123,7 +93,7 @@ def _summary(scores: np.ndarray, varies: np.ndarray, num_factors: int) -> dict[s
   gaps = gaps_of_best(scores)
   results = {
     "SAP_score": float(np.mean(gaps)),
-    **utils.numbered("SAP_score.factor", varies, gaps),
+    **metric.numbered("SAP_score.factor", varies, gaps),
     "constant_factors": np.setdiff1d(np.arange(num_factors), varies).tolist(),
   }
   matrix = np.zeros((len(scores), num_factors))

@@ -2,32 +2,28 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "strong_downstream_task",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("strong_downstream_task")
 def compute_strong_downstream_task(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: Sequence[int] = gin.REQUIRED,
-  num_test: int = gin.REQUIRED,
-  n_experiment: int = gin.REQUIRED,
+  seed: int,
+  num_train: Sequence[int] = (1_000,),
+  num_test: int = 1_000,
+  n_experiment: int = 10,
 ) -> dict[str, Any]:
   """Returns the accuracy of gin's `predictor` with and without a shift of one factor.
 
@@ -43,7 +39,7 @@ def compute_strong_downstream_task(
     ground_truth_data: Data set to sample from, with an observation of each combination of factors.
     representation_function: Observations -> representations.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
+    seed: Seed of the classifiers.
     num_train: Numbers of points to fit. Each has factors of its own.
     num_test: Number of points to test on, drawn anew for each.
     n_experiment: Number of shifts for each predicted factor, at least 1.
@@ -57,14 +53,12 @@ def compute_strong_downstream_task(
 
   Raises:
     ConfigError: If the data set lacks combinations of factors or a second factor that varies, or as
-      `predictors.check_splits`.
+      `checks.check_splits`.
   """
-  del artifact_dir
   _check_data(ground_truth_data)
   checks.check_count("strong_downstream_task.n_experiment", n_experiment, 1)
   checks.check_count("strong_downstream_task.num_test", num_test, 1)
-  predictor_fn = predictors.make_predictor_fn()
-  seed = predictors.seed_from(random_state)
+  predictor_fn = gin_settings.predictor_fn()
 
   def draw(factors: np.ndarray) -> np.ndarray:
     return representation.encode_factors(
@@ -72,18 +66,18 @@ def compute_strong_downstream_task(
     )
 
   def task(y_train: np.ndarray, y_test: np.ndarray, i: int) -> tuple:
-    x_train, y_train, x_test, y_test = predictors.check_splits(
+    x_train, y_train, x_test, y_test = checks.check_splits(
       draw(y_train), y_train, draw(y_test), y_test
     )
     return x_train, y_train[:, i], x_test, y_test[:, i], False
 
   results = {}
   for size in num_train:
-    checks.check_count("strong_downstream_task.num_train", size, predictors.MIN_POINTS)
+    checks.check_count("strong_downstream_task.num_train", size, checks.MIN_POINTS)
     y_train = ground_truth_data.sample_factors(size, random_state)
     y_test = ground_truth_data.sample_factors(num_test, random_state)
-    varies = predictors.varying_factors(y_train, "strong_downstream_task")
-    splits = predictors.check_splits(draw(y_train), y_train, draw(y_test), y_test)
+    varies = checks.varying_factors(y_train, "strong_downstream_task")
+    splits = checks.check_splits(draw(y_train), y_train, draw(y_test), y_test)
     plain = predictors.score_factors(
       predictor_fn, splits[0], splits[1][:, varies], splits[2], splits[3][:, varies], seed
     )
@@ -99,7 +93,7 @@ def compute_strong_downstream_task(
 
 
 def _check_data(ground_truth_data: ground_truth.GroundTruthData) -> None:
-  set_factors.check_settable(ground_truth_data, "strong_downstream_task")
+  checks.check_settable(ground_truth_data, "strong_downstream_task")
   if np.count_nonzero(np.array(ground_truth_data.factors_num_values) > 1) < 2:
     raise errors.ConfigError(
       "strong_downstream_task predicts one factor while another changes, and "

@@ -5,31 +5,26 @@ logarithm, and reports beside it what tells how far to trust it.
 """
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import gaussian_posteriors
-from dl_condind.evaluation.metrics import marginals
-from dl_condind.evaluation.metrics import mixtures
-from dl_condind.evaluation.metrics import subset_information
+from dl_condind.evaluation.densities import gaussian_posteriors
+from dl_condind.evaluation.densities import marginals
+from dl_condind.evaluation.densities import mixtures
+from dl_condind.evaluation.densities import subset_information
 
 
-@gin.configurable(
-  "total_correlation",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("total_correlation")
 def compute_total_correlation(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_posteriors: int = 64,
   num_samples: int = 30,
   num_repeats: int = 10,
@@ -64,7 +59,6 @@ def compute_total_correlation(
     ground_truth_data: Data set to sample from.
     representation_function: `Representation` with a `gaussian_encoder`.
     random_state: State that every draw comes from.
-    artifact_dir: Not used.
     num_posteriors: Number of posteriors in the mixture (B in the paper), at least 2.
     num_samples: Number of samples of each posterior (B' in the paper).
     num_repeats: Number of batches.
@@ -79,7 +73,6 @@ def compute_total_correlation(
   Raises:
     ConfigError: If a setting is out of range or the representation has no `gaussian_encoder`.
   """
-  del artifact_dir
   checks.check_count("total_correlation.num_posteriors", num_posteriors, 2)
   checks.check_count("total_correlation.num_samples", num_samples, 1)
   checks.check_count("total_correlation.num_repeats", num_repeats, 1)

@@ -1,45 +1,27 @@
 """Dependence between latents, measured without ground truth factors."""
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import gin_settings
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import utils
+from dl_condind.evaluation.information import discrete_information
 from dl_condind.utils import errors
 
 
-@gin.configurable(
-  "unsupervised_metrics",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
-def compute_unsupervised_metrics(
+def _points_without_factors(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
-  num_train: int = gin.REQUIRED,
+  num_train: int = 10_000,
   batch_size: int = 16,
-) -> dict[str, Any]:
-  """Returns the dependence between latents on sampled points, with gin's `discretizer`.
-
-  Args:
-    ground_truth_data: Data set to sample from.
-    representation_function: Observations -> representations.
-    random_state: State that every draw comes from.
-    artifact_dir: Not used.
-    num_train: Number of points, at least 2.
-    batch_size: Number of points of one draw.
-
-  Returns:
-    The results of `latent_dependence`.
-  """
-  del artifact_dir
+) -> tuple[np.ndarray]:
+  """Draws as `metric.points`, at least 2 points; the data set may have no factors."""
   checks.check_count("unsupervised_metrics.num_train", num_train, 2)
   representations, _ = representation.generate_batch_factor_code(
     ground_truth_data,
@@ -49,7 +31,13 @@ def compute_unsupervised_metrics(
     batch_size,
     needs_factors=False,
   )
-  return latent_dependence(representations, utils.make_discretizer(representations))
+  return (representations,)
+
+
+@metric.metric("unsupervised_metrics", draw=_points_without_factors)
+def compute_unsupervised_metrics(representations: np.ndarray) -> dict[str, Any]:
+  """Returns the results of `latent_dependence` on sampled points, with gin's `discretizer`."""
+  return latent_dependence(representations, gin_settings.discretize(representations))
 
 
 def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
@@ -83,7 +71,7 @@ def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[st
   checks.check_count("The number of points of unsupervised_metrics", len(representations), 2)
   checks.check_finite("The representation", representations)
   # In float64, as the covariance.
-  utils.check_powers("The representation", representations.astype(np.float64), power=4)
+  checks.check_powers("The representation", representations.astype(np.float64), power=4)
   num_latent = representations.shape[1]
   if num_latent < 2:
     raise errors.ConfigError(
@@ -97,7 +85,7 @@ def latent_dependence(representations: np.ndarray, codes: np.ndarray) -> dict[st
   if varies.any():
     total_correlation = gaussian_total_correlation(covariance)
     wasserstein = gaussian_wasserstein_correlation(covariance)
-  mutual_information = utils.discrete_mutual_info(codes, codes)
+  mutual_information = discrete_information.discrete_mutual_info(codes, codes)
   pairs = ~np.eye(num_latent, dtype=bool)
   return {
     "gaussian_total_correlation": total_correlation if np.isfinite(total_correlation) else None,

@@ -1,29 +1,24 @@
 """The terms of a VAE's own objective, averaged over the data set."""
 
 from collections.abc import Callable
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 from typing import Any
 
-import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 
 _TERMS = ("reconstruction_loss", "kl_loss", "kl_loss_full")
 
 
-@gin.configurable(
-  "vae_terms",
-  denylist=["ground_truth_data", "representation_function", "random_state", "artifact_dir"],
-)
+@metric.metric("vae_terms")
 def compute_vae_terms(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
-  artifact_dir: str | None = None,
   num_points: int = 10000,
   active_variance: float = 0.01,
 ) -> dict[str, Any]:
@@ -33,7 +28,6 @@ def compute_vae_terms(
     ground_truth_data: Data set to sample from.
     representation_function: `Representation` with `elbo_terms` and `gaussian_encoder`.
     random_state: State that the observations come from.
-    artifact_dir: Not used.
     num_points: Number of observations.
     active_variance: Variance of a latent's posterior mean above which the latent is active.
 
@@ -44,7 +38,6 @@ def compute_vae_terms(
     ConfigError: If num_points is not positive, the representation lacks a function or a number is
       not finite.
   """
-  del artifact_dir
   checks.check_count("vae_terms.num_points", num_points, 1)
   elbo_terms = representation.model_function(representation_function, "elbo_terms", "vae_terms")
   gaussian_encoder = representation.model_function(

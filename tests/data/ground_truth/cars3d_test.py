@@ -203,9 +203,9 @@ def test_182_and_184_cars_are_not_183(tmp_path, number, problem):
     rf"holds {number} cars \(\*\.mat\) instead of 183, {problem}; the list\.txt of the archive"
   )
   with pytest.raises(errors.DatasetError, match=message):
-    cars3d.find_cars(tmp_path, cars3d.NUM_OBJECTS)
+    cars3d.Cars3D().find_files(tmp_path)
   names = [f"car_{car:03}_mesh" for car in range(1, 184)]
   (tmp_path / "list.txt").write_text("\n".join(names))
   car, what = (183, "missing") if number == 182 else (184, "extra")
   with pytest.raises(errors.DatasetError, match=rf"car_{car}_mesh\.mat is {what}"):
-    cars3d.find_cars(tmp_path, cars3d.NUM_OBJECTS)
+    cars3d.Cars3D().find_files(tmp_path)

@@ -1,13 +1,11 @@
 import hashlib
-import pathlib
 
+from helpers import testdata
 import numpy as np
 import pytest
 
 from dl_condind.data.ground_truth import dsprites_renderer
 from dl_condind.utils import errors
-
-GENUINE = pathlib.Path(__file__).parents[3].parent / "shared/data/dsprites_genuine_samples.npz"
 
 
 def _sprite(shape, scale, orientation):
@@ -16,14 +14,13 @@ def _sprite(shape, scale, orientation):
   return np.unpackbits(packed, axis=1).reshape(32, 32, 64, 64)
 
 
-@pytest.mark.skipif(not GENUINE.exists(), reason="needs genuine frames of dSprites")
 def test_genuine_frames_are_matched_to_the_pixel():
-  genuine = np.load(GENUINE)
+  images, rows = testdata.dsprites_frames()
   different = 0
-  for index, image in zip(genuine["index"], genuine["imgs"], strict=True):
+  for index, image in zip(rows, images, strict=True):
     shape, scale, orientation, pos_x, pos_y = np.unravel_index(index, (3, 6, 40, 32, 32))
     different += (_sprite(shape, scale, orientation)[pos_x, pos_y] != image).sum()
-  assert len(genuine["index"]) >= 300
+  assert len(rows) >= 300
   assert different == 0
 
 

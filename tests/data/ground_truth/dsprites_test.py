@@ -59,8 +59,19 @@ def _write_hdf5(path, images=IMAGES):
     file.create_dataset("latents/classes", data=np.zeros((len(images), 6), np.int64))
 
 
+class SmallOfficial(dsprites.DSprites):
+  """An official file with the images of these tests, in the data folder itself."""
+
+  folder = "."
+  num_on_pixels = NUM_ON_PIXELS
+
+  def __init__(self):
+    super().__init__()
+    self.num_rows = NUM_IMAGES
+
+
 def _read_official(folder):
-  return dsprites.read_official(folder, NUM_IMAGES, NUM_ON_PIXELS)
+  return SmallOfficial().read_table(folder)
 
 
 def test_data_set_describes_itself_before_it_is_read(monkeypatch, tmp_path):
@@ -175,8 +186,8 @@ def test_npz_goes_before_hdf5(tmp_path):
   assert _read_official(tmp_path)[1]["source"] == "unofficial npz"
 
 
-def test_no_official_file_is_no_error(tmp_path):
-  assert _read_official(tmp_path) is None
+def test_official_file_need_not_be_there(tmp_path):
+  assert dsprites.DSprites().find_files(tmp_path) == []
 
 
 def test_pickle_in_an_official_file_is_not_executed(tmp_path):

@@ -74,7 +74,7 @@ def test_rows_are_those_of_the_data_set():
       return np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1), {"source": "", "sha256": ""}
 
   distribution = factor_distributions.FactorDistribution(correlated_pairs=[("a", "b")])
-  data = factor_distributions.RedistributedFactors(Table(), distribution)
+  data = factor_distributions.redistribute(Table(), distribution)
   assert data.num_rows == 12
   factors, rows = data.sample_rows(20, np.random.RandomState(0))
   np.testing.assert_array_equal(rows, 4 * factors[:, 0] + factors[:, 1])

@@ -1,17 +1,16 @@
 import gzip
 import os
-import pathlib
 import shutil
 import struct
 
+from helpers import testdata
 import numpy as np
 import pytest
 
 from dl_condind.data.ground_truth import mnist
 from dl_condind.utils import errors
 
-OFFICIAL = pathlib.Path(__file__).parents[3].parent / "shared" / "data" / "mnist"
-pytestmark = pytest.mark.skipif(not OFFICIAL.is_dir(), reason="the MNIST files are not here")
+pytestmark = testdata.needs_mnist
 
 # The published number of images of each digit.
 COUNTS = {
@@ -27,13 +26,13 @@ def folder(tmp_path, monkeypatch):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
   (tmp_path / "mnist").mkdir()
   for name in (LABELS, IMAGES):
-    shutil.copy(OFFICIAL / f"{name}.gz", tmp_path / "mnist")
+    shutil.copy(testdata.MNIST / f"{name}.gz", tmp_path / "mnist")
   return tmp_path / "mnist"
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_official_files_have_the_published_counts(monkeypatch, split):
-  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(OFFICIAL.parent))
+  monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(testdata.OFFICIAL))
   data = mnist.MNIST(split)
   assert data.factor_names == ["digit"] and data.factors_num_values == [10]
   assert data.observation_shape == (28, 28, 1)
@@ -44,8 +43,8 @@ def test_official_files_have_the_published_counts(monkeypatch, split):
 
 
 def test_pixels_are_those_of_the_file(folder):
-  content = gzip.decompress((OFFICIAL / f"{IMAGES}.gz").read_bytes())
-  labels = gzip.decompress((OFFICIAL / f"{LABELS}.gz").read_bytes())
+  content = gzip.decompress((testdata.MNIST / f"{IMAGES}.gz").read_bytes())
+  labels = gzip.decompress((testdata.MNIST / f"{LABELS}.gz").read_bytes())
   data = mnist.MNIST("test")
   digits, observations = data.sample(20, np.random.RandomState(0))
   rows = np.random.RandomState(0).randint(10_000, size=20)
@@ -114,7 +113,7 @@ SPOILED = {
   "too long": (_rewrite(lambda c: c + b"x"), "goes on after its last element"),
   "bomb": (_rewrite(lambda c: c + bytes(10**8)), "goes on after its last element"),
   "train labels": (
-    lambda path: shutil.copy(OFFICIAL / "train-labels-idx1-ubyte.gz", path),
+    lambda path: shutil.copy(testdata.MNIST / "train-labels-idx1-ubyte.gz", path),
     "its header is 000008010000ea60, not 0000080100002710|its header is",
   ),
 }

@@ -1,18 +1,35 @@
 import gzip
-import pathlib
 import struct
 
+from helpers import testdata
 import numpy as np
 import pytest
 
 from dl_condind.data import reading
 from dl_condind.data import sources
 from dl_condind.data.ground_truth import norb
+from dl_condind.data.ground_truth import official_table
 from dl_condind.utils import errors
 
 SIZES = (5, 2, 2, 3, 2)  # category, instance, elevation, azimuth, lighting
 SPLITS = (norb.Split("training", (1,), 60), norb.Split("testing", (0,), 60))
-LABELS = pathlib.Path(__file__).parents[3].parent / "shared" / "data" / "smallnorb_labels"
+
+
+class SmallOfficial(norb.SmallNORB):
+  """The splits of these tests, in the data folder itself."""
+
+  folder = "."
+
+  def __init__(self):
+    super().__init__(SPLITS, SIZES)
+
+
+def read_images(folder):
+  return official_table.OfficialTable.read_table(SmallOfficial(), folder)  # Without labels.
+
+
+def read_labels(folder):
+  return SmallOfficial().read_labels(folder)
 
 
 def matrix(magic, dims, content):
@@ -66,8 +83,8 @@ def lanczos(image, size):
 
 
 def test_images_are_the_left_ones_resized_and_found_by_their_factors(folder):
-  table, _ = norb.read_images(folder, SPLITS)
-  index = norb.read_labels(folder, SPLITS, SIZES)
+  table, _ = read_images(folder)
+  index = read_labels(folder)
   assert table.shape == (120, 64, 64, 1) and table.dtype == np.uint8
   for seed, split in enumerate(SPLITS):
     category, info, pairs = make_split(split, seed)
@@ -80,26 +97,26 @@ def test_images_are_the_left_ones_resized_and_found_by_their_factors(folder):
 
 
 def test_compressed_files_give_the_same(folder):
-  plain = np.array(norb.read_images(folder, SPLITS)[0])
+  plain = np.array(read_images(folder)[0])
   for path in folder.glob("*.mat"):
     path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
     path.unlink()
-  table, provenance = norb.read_images(folder, SPLITS)
+  table, provenance = read_images(folder)
   np.testing.assert_array_equal(table, plain)
   assert provenance["source"] == "unofficial files (synthetic or altered)"
-  assert norb.read_labels(folder, SPLITS, SIZES).factor_sizes == list(SIZES)
+  assert read_labels(folder).factor_sizes == list(SIZES)
 
 
 def test_cache_belongs_to_its_sources(folder):
-  first, provenance = norb.read_images(folder, SPLITS)
+  first, provenance = read_images(folder)
   (cache,) = folder.glob("images-*.npy")
   written = cache.stat().st_mtime_ns
-  again, same = norb.read_images(folder, SPLITS)
+  again, same = read_images(folder)
   assert isinstance(again, np.memmap) and same == provenance
   assert cache.stat().st_mtime_ns == written
   category, info, pairs = make_split(SPLITS[0], 0)
   write(folder, SPLITS[0], category, info, 255 - pairs)
-  changed, other = norb.read_images(folder, SPLITS)
+  changed, other = read_images(folder)
   assert other["sha256"] != provenance["sha256"]
   assert not np.array_equal(changed[:60], first[:60])
   np.testing.assert_array_equal(changed[60:], first[60:])
@@ -165,7 +182,7 @@ def test_a_file_of_images_that_is_wrong_is_refused(folder, case):
   spoil, message = IMAGES_SPOILED[case]
   spoil(folder)
   with pytest.raises(errors.DatasetError, match=message) as error:
-    norb.read_images(folder, SPLITS)
+    read_images(folder)
   assert "-dat.mat is damaged or not a SmallNORB file (" in str(error.value) or case == "folder"
   assert "dl_condind_download_data --datasets=smallnorb" in str(error.value)
   assert list(folder.glob("images-*")) == list(folder.glob(".images-*")) == []
@@ -176,7 +193,7 @@ def test_labels_that_are_wrong_are_refused(folder, case):
   spoil, message = LABELS_SPOILED[case]
   spoil(folder)
   with pytest.raises(errors.DatasetError, match=message) as error:
-    norb.read_labels(folder, SPLITS, SIZES)
+    read_labels(folder)
   assert "dl_condind_download_data --datasets=smallnorb" in str(error.value)
 
 
@@ -184,7 +201,7 @@ def test_labels_that_are_wrong_are_refused(folder, case):
 def test_a_missing_file_is_named(folder, part):
   (folder / f"testing-{part}.mat").unlink()
   with pytest.raises(errors.DatasetError, match=rf"testing-{part}\.mat is missing.*put it there"):
-    norb.read_images(folder, SPLITS)
+    read_images(folder)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +219,7 @@ def test_a_damaged_gz_is_refused(folder, damage):
   path.unlink()
   path.with_name("training-dat.mat.gz").write_bytes(damage(compressed))
   with pytest.raises(errors.DatasetError, match=r"training-dat\.mat\.gz is damaged"):
-    norb.read_images(folder, SPLITS)
+    read_images(folder)
 
 
 def test_official_files_must_all_be_official(tmp_path, monkeypatch):
@@ -216,13 +233,13 @@ def test_official_files_must_all_be_official(tmp_path, monkeypatch):
       paths.append(path)
       checksum = f"sha256:{reading.sha256(path)}"
       monkeypatch.setitem(sources.CHECKSUMS, f"small_norb/{path.name}", checksum)
-  assert norb._source(paths) == "official files"
+  assert norb.SmallNORB().source(paths, {}) == "official files"
   paths[3].write_text("damaged")
   with pytest.raises(errors.DatasetError, match=r"testing-dat\.mat\.gz is damaged: the other"):
-    norb._source(paths)
+    norb.SmallNORB().source(paths, {})
   for path in (paths[0], paths[2]):  # What is left can be told from the format.
     path.write_text("damaged")
-  assert norb._source(paths) == "unofficial files (synthetic or altered)"
+  assert norb.SmallNORB().source(paths, {}) == "unofficial files (synthetic or altered)"
 
 
 def test_data_set_describes_itself_before_it_is_read(monkeypatch, tmp_path):
@@ -234,19 +251,19 @@ def test_data_set_describes_itself_before_it_is_read(monkeypatch, tmp_path):
   assert data.num_rows == 48600
 
 
-@pytest.mark.skipif(not LABELS.is_dir(), reason="the official label files are not here")
+@testdata.needs_norb_labels
 def test_official_label_files_are_read_and_agree_with_what_is_published():
   training, testing = norb.SPLITS
   for split in norb.SPLITS:
-    path = LABELS / f"{split.stem}-cat.mat.gz"
+    path = testdata.NORB_LABELS / f"{split.stem}-cat.mat.gz"
     (category,) = norb.matrix_blocks(path, "int32", (24300,), 24300)
     np.testing.assert_array_equal(np.bincount(category), [4860] * 5)
-  path = LABELS / f"{testing.stem}-info.mat.gz"
-  factors = norb._read_factors(LABELS, testing, norb.FACTOR_SIZES)
+  path = testdata.NORB_LABELS / f"{testing.stem}-info.mat.gz"
+  factors = norb.SmallNORB().read_factors(testdata.NORB_LABELS, testing)
   assert factors.shape == (24300, 5)
   assert set(factors[:, 1]) == {0, 1, 2, 3, 5}
   assert [len(set(column)) for column in factors.T] == [5, 5, 9, 18, 6]
   assert len(np.unique(factors, axis=0)) == 24300
   with pytest.raises(errors.DatasetError, match=rf"{training.stem}-info\.mat is missing"):
-    norb.read_labels(LABELS, norb.SPLITS, norb.FACTOR_SIZES)
+    norb.SmallNORB().read_labels(testdata.NORB_LABELS)
   assert path.is_file()

@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -10,9 +9,9 @@ from scipy import stats
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation import evaluate as evaluate_module
 from dl_condind.evaluation import representation
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import aligned_mig
 from dl_condind.evaluation.metrics import mig
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 from dl_condind.utils import results as records
 
@@ -21,7 +20,7 @@ from dl_condind.utils import results as records
 def discretizer():
   gin.parse_config("discretizer.num_bins = 20")
   with gin.unlock_config():
-    gin.bind_parameter("discretizer.discretizer_fn", utils.histogram_discretizer)
+    gin.bind_parameter("discretizer.discretizer_fn", discretization.histogram_discretizer)
   yield
   gin.clear_config()
 

@@ -1,8 +1,8 @@
 import json
-import pathlib
 import warnings
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 from sklearn import exceptions
@@ -13,8 +13,6 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation.metrics import beta_vae
 from dl_condind.utils import errors
 
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 SIZES = {"batch_size": 8, "num_train": 400, "num_eval": 300}
 
 
@@ -246,12 +244,10 @@ def test_gin_binds_the_numbers_of_points():
   assert results == score(pixels, Table())
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))["beta_vae"]
+  representations, factors, oracle = testdata.dlib_example()
   results = beta_vae.beta_vae_score(
-    table["representations"], table["factors"], np.random.RandomState(0), 64, 1000, 500
+    representations, factors, np.random.RandomState(0), 64, 1000, 500
   )
-  assert results["train_accuracy"] == pytest.approx(oracle["train_accuracy"], abs=1e-9)
-  assert results["eval_accuracy"] == pytest.approx(oracle["eval_accuracy"], abs=1e-9)
+  assert results["train_accuracy"] == pytest.approx(oracle["beta_vae"]["train_accuracy"], abs=1e-9)
+  assert results["eval_accuracy"] == pytest.approx(oracle["beta_vae"]["eval_accuracy"], abs=1e-9)

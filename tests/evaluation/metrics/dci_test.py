@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -9,8 +8,9 @@ from sklearn import tree
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import dci
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 FAST = predictors.extra_trees_classifier
 FIVE = np.diag(5.0 * np.ones(5))
@@ -148,7 +148,7 @@ def test_protocol_draws_train_then_test_points_and_its_seed_apart():
     data, lambda x: x, np.random.RandomState(1), None, 40, 20, 7, tree.DecisionTreeClassifier
   )
   random_state = np.random.RandomState(1)
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   train = [data.sample_factors(size, random_state) for size in (7, 7, 7, 7, 7, 5)]
   test = [data.sample_factors(size, random_state) for size in (7, 7, 6)]
   train, test = np.concatenate(train), np.concatenate(test)

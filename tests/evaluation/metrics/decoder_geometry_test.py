@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import itertools
 import json
 

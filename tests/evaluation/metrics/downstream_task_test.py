@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -9,7 +8,8 @@ from sklearn import tree
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import downstream_task
-from dl_condind.evaluation.metrics import predictors
+from dl_condind.evaluation.probes import predictors
+from dl_condind.utils import seeds
 
 LOGISTIC = predictors.logistic_regression_cv
 TREES = predictors.gradient_boosting_classifier
@@ -91,7 +91,7 @@ def test_protocol_draws_train_and_test_points_of_each_size():
   data = dummy_data.IdentityObservationsData()
   results = compute(lambda x: x, data, num_train=[20, 30], num_test=18, batch_size=10)
   random_state = np.random.RandomState(0)
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   expected = {}
   for size, batches in ((20, (10, 10)), (30, (10, 10, 10))):
     train = np.concatenate([data.sample_factors(batch, random_state) for batch in batches])

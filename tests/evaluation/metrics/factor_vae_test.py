@@ -1,7 +1,7 @@
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 
@@ -10,8 +10,6 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation.metrics import factor_vae
 from dl_condind.utils import errors
 
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 SIZES = {"batch_size": 8, "num_train": 400, "num_eval": 300, "num_variance_estimate": 500}
 DLIB_SIZES = {"batch_size": 5, "num_train": 3000, "num_eval": 2000, "num_variance_estimate": 2500}
 
@@ -271,8 +269,9 @@ def test_counts_are_checked(name, minimum):
 
 @pytest.mark.parametrize("threshold", [-0.1, np.nan])
 def test_threshold_is_checked(threshold):
+  gin.bind_parameter("prune_dims.threshold", threshold)
   with pytest.raises(errors.ConfigError, match="prune_dims.threshold must not be negative"):
-    factor_vae.prune_threshold(threshold)
+    score(identity)
 
 
 def test_gin_binds_the_numbers_of_points():
@@ -281,12 +280,10 @@ def test_gin_binds_the_numbers_of_points():
   assert results == score(pixels, Table())
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))["factor_vae"]
+  representations, factors, oracle = testdata.dlib_example()
   results = factor_vae.factor_vae_score(
-    table["representations"], table["factors"], np.random.RandomState(0), 64, 1000, 500, 10_000
+    representations, factors, np.random.RandomState(0), 64, 1000, 500, 10_000
   )
-  for name, expected in oracle.items():  # All latents are active.
+  for name, expected in oracle["factor_vae"].items():  # All latents are active.
     assert results[name] == pytest.approx(expected, abs=1e-9)

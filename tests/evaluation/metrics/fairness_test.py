@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -9,8 +8,8 @@ from sklearn import ensemble
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation.metrics import fairness
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 class SmallData(ground_truth_data.GroundTruthData):
@@ -119,7 +118,7 @@ def test_results_are_those_of_a_literal_recomputation():
   data, mix = SmallData(3, 4), np.array([[1.0, 0.4], [0.7, 1.0]], np.float32)
   results = compute(lambda x: x @ mix, data, 60, 30, seed=3, batch_size=25)
   random_state = np.random.RandomState(3)
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   train = np.concatenate([data.sample_factors(size, random_state) for size in (25, 25, 10)])
   for target, sensitive in ((0, 1), (1, 0)):
     model = ensemble.GradientBoostingClassifier(random_state=seed)

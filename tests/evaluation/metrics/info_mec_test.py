@@ -1,5 +1,4 @@
 import functools
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -12,8 +11,8 @@ from sklearn import feature_selection
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import info_mec
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 @pytest.fixture(autouse=True)
@@ -283,7 +282,7 @@ def test_protocol_draws_points_and_its_seed_apart():
   data = dummy_data.IdentityObservationsData()
   results = info_mec.compute_info_mec(data, lambda x: x + 0.5, np.random.RandomState(1))
   random_state = np.random.RandomState(1)
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
   points = np.concatenate([data.sample_factors(size, random_state) for size in (16, 16, 16, 12)])
   assert results == info_mec.info_mec_scores(points + 0.5, points, seed=seed)
 

@@ -1,12 +1,11 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
 import numpy as np
 import pytest
 
-from dl_condind.evaluation import coded_generator
-from dl_condind.evaluation.metrics import digit_attributes
+from dl_condind.evaluation.infogan import coded_generator
+from dl_condind.evaluation.infogan import digit_attributes
 from dl_condind.evaluation.metrics import infogan_disentanglement
 from dl_condind.utils import errors
 

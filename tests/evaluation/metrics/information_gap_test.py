@@ -1,6 +1,5 @@
 """The protocol of the evaluator; tests/theorem_test.py holds its values against closed forms."""
 
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin

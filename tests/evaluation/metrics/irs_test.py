@@ -1,16 +1,13 @@
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import irs
 from dl_condind.utils import errors
-
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 
 
 @pytest.fixture(autouse=True)
@@ -248,12 +245,10 @@ def test_gin_binds_the_settings():
   assert results == irs.robustness_scores(drawn.astype(float), drawn, 1.0)
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  representations, factors, oracle = testdata.dlib_example()
   rows = oracle["_rows"]["num_train_nosplit"]
-  x, y = table["representations"][:rows], table["factors"][:rows]
+  x, y = representations[:rows], factors[:rows]
   results = irs.interventional_robustness(x, y, oracle["_rows"]["num_bins"])
   assert results["IRS"] == pytest.approx(oracle["irs"]["IRS"], abs=1e-9)
   assert oracle["irs"]["num_active_dims"] == pytest.approx(x.sum(), rel=1e-3)  # its bug

@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -8,8 +7,8 @@ from scipy import stats
 from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import med
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
 
 
@@ -165,7 +164,7 @@ def test_one_factor_has_no_med_and_one_latent_no_completeness():
 
 def test_continuous_factors_are_cut_in_bins():
   factors = np.random.RandomState(0).uniform(size=(3000, 2))
-  codes = utils.histogram_discretizer(factors, 7)
+  codes = discretization.histogram_discretizer(factors, 7)
   assert med.med_scores(factors, factors, num_bins=7) == med.scores_of_codes(codes, codes)
 
 

@@ -1,21 +1,19 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
+import functools
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
+from dl_condind.evaluation import checks
+from dl_condind.evaluation.information import discretization
+from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.evaluation.metrics import mig
-from dl_condind.evaluation.metrics import nearest_neighbors
-from dl_condind.evaluation.metrics import predictors
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
-
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
+from dl_condind.utils import seeds
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +124,7 @@ def test_whole_numbers_are_no_continuous_factors(dtype):
   random_state = np.random.RandomState(0)
   factors = random_state.randint(40, size=(1000, 3))
   representations = factors + random_state.standard_normal((1000, 3))
-  codes = utils.histogram_discretizer(representations, 20)
+  codes = discretization.histogram_discretizer(representations, 20)
   expected = mig.gap_of_codes(codes, factors)
   assert mig.mutual_information_gap(representations, factors.astype(dtype)) == expected
 
@@ -258,9 +256,9 @@ def test_gin_chooses_the_estimator():
   same_state = np.random.RandomState(1)
   batches = [data.sample_factors(min(16, 300 - i), same_state) for i in range(0, 300, 16)]
   factors = np.concatenate(batches)
-  expected = mig.gap_of_neighbors(
-    factors / 7, factors, factors, seed=predictors.seed_from(np.random.RandomState(1))
-  )
+  seed = seeds.seed_from(np.random.RandomState(1))
+  of_two = functools.partial(nearest_neighbors.mutual_information, num_neighbors=2)
+  expected = mig.gap_of_neighbors(factors / 7, factors, factors, seed, of_two)
   assert results == expected
   assert 0.9 < results["nearest_neighbor_mig"] <= 1
   assert state.randint(2**31) == same_state.randint(2**31)
@@ -279,7 +277,7 @@ def test_too_few_points_for_nearest_neighbors_are_an_error():
     mig.mutual_information_gap(points, points, estimator="nearest_neighbors")
 
 
-@pytest.mark.parametrize("estimator", utils.ESTIMATORS)
+@pytest.mark.parametrize("estimator", checks.ESTIMATORS)
 def test_arrays_that_do_not_fit_are_an_error(estimator):
   with pytest.raises(ValueError, match="got 4 and 5 rows"):
     mig.mutual_information_gap(np.eye(4), np.eye(5), estimator=estimator)
@@ -287,13 +285,11 @@ def test_arrays_that_do_not_fit_are_an_error(estimator):
     mig.mutual_information_gap(np.eye(3), np.diag([0, 1, np.nan]), estimator=estimator)
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  representations, factors, oracle = testdata.dlib_example()
   rows = oracle["_rows"]["num_train_nosplit"]
   results = mig.mutual_information_gap(
-    table["representations"][:rows], table["factors"][:rows], oracle["_rows"]["num_bins"]
+    representations[:rows], factors[:rows], oracle["_rows"]["num_bins"]
   )
   expected = oracle["per_factor"]
   assert results["discrete_mig"] == pytest.approx(oracle["mig"]["discrete_mig"], abs=1e-9)

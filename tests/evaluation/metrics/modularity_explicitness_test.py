@@ -1,13 +1,12 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 import os
-import pathlib
 import platform
 import subprocess
 import sys
 import warnings
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 import scipy
@@ -17,13 +16,10 @@ from sklearn import linear_model
 from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
+from dl_condind.evaluation.information import nearest_neighbors
 from dl_condind.evaluation.metrics import modularity_explicitness as me
-from dl_condind.evaluation.metrics import nearest_neighbors
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.utils import errors
-
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
+from dl_condind.utils import seeds
 
 
 @pytest.fixture(autouse=True)
@@ -274,7 +270,7 @@ def test_gin_chooses_the_estimator():
   for num in (300, 100):
     batches = [data.sample_factors(min(16, num - i), same_state) for i in range(0, num, 16)]
     drawn += [np.concatenate(batches)[:, :4] / 7, np.concatenate(batches)]
-  seed = predictors.seed_from(np.random.RandomState(1))
+  seed = seeds.seed_from(np.random.RandomState(1))
   expected = me.modularity_explicitness_scores(*drawn, estimator="nearest_neighbors", seed=seed)
   assert results == expected
   assert results["modularity_score"] > 0.9
@@ -346,10 +342,9 @@ def test_gin_binds_the_settings():
 
 def oracle_values(dtype=np.float32):
   """Returns our results and disentanglement_lib's on the same points."""
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  x, y, oracle = testdata.dlib_example()
   num_train, num_test = (oracle["_rows"][f"num_{split}_split"] for split in ("train", "test"))
-  x, y = table["representations"].astype(dtype), table["factors"]
+  x = x.astype(dtype)
   test = slice(num_train, num_train + num_test)
   results = me.modularity_explicitness_scores(
     x[:num_train], y[:num_train], x[test], y[test], oracle["_rows"]["num_bins"]
@@ -357,7 +352,6 @@ def oracle_values(dtype=np.float32):
   return results, oracle
 
 
-@needs_oracle
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_disentanglement_libs_values_are_reproduced(dtype):
   results, oracle = oracle_values(dtype)
@@ -371,24 +365,18 @@ def test_disentanglement_libs_values_are_reproduced(dtype):
     assert results[name] == pytest.approx(expected[name], abs=2e-6)
 
 
-@needs_oracle
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="asks for a kernel of x86")
 def test_explicitness_is_reproduced_with_the_same_kernels():
   """The frozen values come from a processor for which OpenBLAS has these kernels."""
   program = (
-    "import importlib.util, json\n"
-    f"spec = importlib.util.spec_from_file_location('test', {__file__!r})\n"
-    "test = importlib.util.module_from_spec(spec)\n"
-    "spec.loader.exec_module(test)\n"
-    "print(json.dumps(test.oracle_values()))"
+    f"import json, runpy\nprint(json.dumps(runpy.run_path({__file__!r})['oracle_values']()))"
   )
   done = subprocess.run(
     [sys.executable, "-c", program],
     capture_output=True,
     text=True,
     check=True,
-    cwd=pathlib.Path(__file__).parents[3],
-    env={**os.environ, "OPENBLAS_CORETYPE": "Haswell"},
+    env={**os.environ, "PYTHONPATH": str(testdata.ROOT / "tests"), "OPENBLAS_CORETYPE": "Haswell"},
   )
   results, oracle = json.loads(done.stdout)
   versions = {"numpy": np, "scikit-learn": sklearn, "scipy": scipy}

@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -8,8 +7,8 @@ from sklearn import ensemble
 from sklearn import tree
 
 from dl_condind.data.ground_truth import dummy_data
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import reduced_downstream_task
+from dl_condind.evaluation.probes import predictors
 
 TREES = predictors.gradient_boosting_classifier
 CONFIG = """
@@ -41,6 +40,7 @@ def identity_splits(num_factors=3):
 
 
 def reduced(x_train, y_train, x_test, y_test, num_to_remove=1, **options):
+  options = {"remove_fn": reduced_downstream_task.most_important_latent, **options}
   return reduced_downstream_task.reduced_accuracies(
     x_train, y_train, x_test, y_test, num_to_remove, TREES, **options
   )

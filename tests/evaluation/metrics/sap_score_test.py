@@ -1,7 +1,7 @@
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 from sklearn import svm
@@ -9,9 +9,6 @@ from sklearn import svm
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.utils import errors
-
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 
 
 @pytest.fixture(autouse=True)
@@ -247,13 +244,10 @@ def test_gin_binds_the_settings():
   assert results[0] == results[1] != results[2]
 
 
-@needs_oracle
 @pytest.mark.parametrize("continuous", [True, False])
 def test_disentanglement_libs_values_are_reproduced(continuous):
-  table = np.load(ORACLE)
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  x, y, oracle = testdata.dlib_example()
   num_train, num_test = (oracle["_rows"][f"num_{split}_split"] for split in ("train", "test"))
-  x, y = table["representations"], table["factors"]
   test = slice(num_train, num_train + num_test)
   results = sap_score.sap_scores(x[:num_train], y[:num_train], x[test], y[test], continuous)
   name = "SAP_score(continuous_factors=True)" if continuous else "SAP_score"

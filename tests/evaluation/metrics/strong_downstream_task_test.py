@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -8,9 +7,10 @@ from sklearn import ensemble
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
-from dl_condind.evaluation.metrics import predictors
 from dl_condind.evaluation.metrics import strong_downstream_task
+from dl_condind.evaluation.probes import predictors
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 class SmallData(ground_truth_data.GroundTruthData):
@@ -98,7 +98,7 @@ def test_results_are_those_of_a_literal_recomputation():
   data, mix = SmallData(3, 4), np.array([[1.0, 0.3], [0.2, 1.0]])
   results = compute(lambda x: x @ mix, data, num_train=[30, 40], num_test=50, seed=2)
   random_state = np.random.RandomState(2)
-  seed = predictors.seed_from(random_state)
+  seed = seeds.seed_from(random_state)
 
   def accuracy(train, test, i):
     model = ensemble.GradientBoostingClassifier(random_state=seed).fit(train @ mix, train[:, i])

@@ -1,4 +1,3 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
 
 import gin
@@ -9,7 +8,7 @@ from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import representation
-from dl_condind.evaluation.metrics import gaussian_posteriors
+from dl_condind.evaluation.densities import gaussian_posteriors
 from dl_condind.evaluation.metrics import total_correlation
 from dl_condind.utils import errors
 

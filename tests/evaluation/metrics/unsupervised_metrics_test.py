@@ -1,20 +1,16 @@
-import importlib.util  # noqa: F401  (gin uses it without importing it)
 import json
-import pathlib
 
 import gin
+from helpers import testdata
 import numpy as np
 import pytest
 import scipy.linalg
 from sklearn import metrics
 
 from dl_condind.data.ground_truth import dummy_data
+from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import unsupervised_metrics
-from dl_condind.evaluation.metrics import utils
 from dl_condind.utils import errors
-
-ORACLE = pathlib.Path(__file__).parents[4] / "shared" / "data" / "dlib_oracle_example.npz"
-needs_oracle = pytest.mark.skipif(not ORACLE.exists(), reason=f"{ORACLE.name} is not here")
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +20,7 @@ def clear_gin():
 
 
 def measure(representations, num_bins=20):
-  codes = utils.histogram_discretizer(representations, num_bins)
+  codes = discretization.histogram_discretizer(representations, num_bins)
   return unsupervised_metrics.latent_dependence(representations, codes)
 
 
@@ -76,7 +72,7 @@ def test_wasserstein_correlation_is_the_general_formula():
 
 def test_mutual_info_score_is_the_mean_over_pairs():
   representations = correlated()
-  codes = utils.histogram_discretizer(representations, 5)
+  codes = discretization.histogram_discretizer(representations, 5)
   pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
   expected = np.mean([metrics.mutual_info_score(codes[:, i], codes[:, j]) for i, j in pairs])
   assert measure(representations, 5)["mutual_info_score"] == pytest.approx(expected, abs=1e-12)
@@ -169,11 +165,10 @@ def test_evaluator_measures_the_sampled_points():
   assert results["mutual_info_score"] == pytest.approx(2 / 6 * np.log(10), rel=0.15)
 
 
-@needs_oracle
 def test_disentanglement_libs_values_are_reproduced():
-  oracle = json.loads(ORACLE.with_suffix(".json").read_text(encoding="utf-8"))
+  representations, _, oracle = testdata.dlib_example()
   rows = oracle["_rows"]["num_train_nosplit"]
-  results = measure(np.load(ORACLE)["representations"][:rows], oracle["_rows"]["num_bins"])
+  results = measure(representations[:rows], oracle["_rows"]["num_bins"])
   assert len(oracle["unsupervised"]) == 4
   for name, expected in oracle["unsupervised"].items():
     assert results[name] == pytest.approx(expected, abs=1e-9)

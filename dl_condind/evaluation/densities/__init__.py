@@ -1,0 +1,1 @@
+"""Mixtures of Gaussians, their marginals and subsets, and what is estimated from them."""

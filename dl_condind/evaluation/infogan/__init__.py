@@ -1,0 +1,1 @@
+"""What the codes of an InfoGAN and the digits it draws are measured with."""

@@ -1,0 +1,44 @@
+"""Trained InfoGANs as what a metric sees of them."""
+
+import os
+import pathlib
+
+import numpy as np
+
+from dl_condind.evaluation.infogan import coded_generator
+from dl_condind.evaluation.infogan import digit_classifier
+from dl_condind.methods import saved_models
+from dl_condind.methods import stored_infogan
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+
+
+def load_generator(model_dir: str | os.PathLike) -> coded_generator.CodedGenerator:
+  """Loads a trained InfoGAN, whose images gin's `digit_classifier` classifies.
+
+  Args:
+    model_dir: Folder of the trained model.
+
+  Raises:
+    DatasetError: If the model is missing or damaged.
+    ConfigError: If the model is no InfoGAN.
+  """
+  model_dir = pathlib.Path(model_dir)
+  model = stored_infogan.StoredInfoGAN(saved_models.load(model_dir / "saved_model"))
+  config = model_dir / "results" / "gin" / "train.gin"
+  if not config.is_file():
+    raise errors.DatasetError(f"No {config}: finish the training first.")
+  prior = configs.query(config, "infogan.continuous_prior")
+
+  def generate(codes: coded_generator.Codes) -> np.ndarray:
+    return model.generate(codes.continuous, codes.noise, codes.categories)
+
+  return coded_generator.CodedGenerator(
+    num_continuous=model.num_continuous,
+    num_noise=model.num_noise,
+    num_categories=model.num_categories,
+    continuous_prior=prior,
+    generate=generate,
+    recognize=model.recognize,
+    load_classifier=digit_classifier.load_classifier,
+  )

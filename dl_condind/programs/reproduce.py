@@ -1,0 +1,69 @@
+"""Makes runs of a study: trains, postprocesses, evaluates and pictures them.
+
+One run, or with --engine all missing ones. The same command again redoes nothing. For example:
+  dl_condind_reproduce --study=quickstart --model_num=1
+  dl_condind_reproduce --study=paper --model_num=47 --only_print
+  dl_condind_reproduce --study=paper_reduced --engine=local --workers=2
+  dl_condind_reproduce --study=paper_reduced --status
+"""
+
+from absl import flags
+
+from dl_condind.studies import sweep_flags
+from dl_condind.utils import cli
+from dl_condind.utils import processes
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+  """Defines the flags of the program."""
+  flags.DEFINE_string("study", "quickstart", "Name in gin_configs/studies, or path of a gin file.")
+  flags.DEFINE_integer("model_num", 0, "Number of the run in its study.")
+  flags.DEFINE_string("output_directory", "output/{study}/{model_num}", "Folder of a run.")
+  flags.DEFINE_string(
+    "model_dir", None, "Folder of a trained model to take instead of training one."
+  )
+  flags.DEFINE_multi_string("gin_bindings", [], "gin binding of the training. May be repeated.")
+  flags.DEFINE_bool("list_studies", False, "List the studies of the package and stop.")
+  flags.DEFINE_bool("only_print", False, "Print the resolved configuration of the run and stop.")
+  flags.DEFINE_bool("only_check", False, "Check the settings of the study and stop.")
+  cli.define_overwrite_flag()
+  cli.define_trust_gin_imports_flag()
+  cli.define_trust_model_flag()
+  sweep_flags.define()
+
+
+def main(_) -> None:
+  """Makes one run or several, or says what they would be or are."""
+  from dl_condind.studies import inputs
+  from dl_condind.studies import study_file
+
+  if FLAGS.list_studies and not sweep_flags.are_given():
+    return print(study_file.describe_studies())
+  study, trust = (
+    study_file.load_study(FLAGS.study, FLAGS.trust_gin_imports),
+    FLAGS.trust_gin_imports,
+  )
+  if sweep_flags.are_given():
+    return sweep_flags.run(study)
+  model_num = study.model_nums[0] if FLAGS.only_check else FLAGS.model_num
+  only_shows = FLAGS.only_print or FLAGS.only_check
+  inputs.check_run(study, model_num, FLAGS.gin_bindings, FLAGS.model_dir, not only_shows)
+  with cli.quiet_imports():
+    from dl_condind.studies import reproduce
+
+  if FLAGS.only_print:
+    print(reproduce.resolved_config(study, model_num, FLAGS.gin_bindings, trust))
+  elif FLAGS.only_check:
+    reproduce.check(study, FLAGS.gin_bindings, trust)
+  else:
+    output = study.run_folder(FLAGS.output_directory, model_num)
+    options = (FLAGS.gin_bindings, FLAGS.overwrite, FLAGS.model_dir, trust, FLAGS.trust_model)
+    reproduce.reproduce(study, model_num, output, *options)
+
+
+def run() -> None:
+  """Runs the program and ends the process."""
+  processes.end_with_parent()
+  cli.run_program(main, define_flags, __doc__)

@@ -1,0 +1,1 @@
+"""Runs in Python: train a model, load it, use it, evaluate it."""

@@ -1,0 +1,115 @@
+"""Evaluating a run from Python, with the records that the programs write."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.evaluation import evaluate as evaluate_stage
+from dl_condind.evaluation import scoring
+from dl_condind.evaluation import stored_representations
+from dl_condind.methods import descriptions
+from dl_condind.methods import saved_models
+from dl_condind.postprocessing import postprocess
+from dl_condind.runs import infogan_run
+from dl_condind.runs import run
+from dl_condind.utils import errors
+from dl_condind.utils import gin_texts
+from dl_condind.utils import results
+from dl_condind.utils import run_folder
+
+Metric = str | Callable[..., dict[str, Any]]
+_NOT_NUMBERS = ("elapsed_time", "uuid")
+
+
+def evaluate(
+  trained: run.Run,
+  data: ground_truth_data.GroundTruthData,
+  metrics: Sequence[Metric],
+  *,
+  representation: str = "mean",
+  settings: Mapping[str, Any] | None = None,
+  seed: int = 0,
+  overwrite: bool = False,
+) -> dict[str, dict[str, Any]]:
+  """Returns what metrics find in a run, by the metric's name.
+
+  The settings are those of the metric's file in `gin_configs/metrics`, and the record goes where
+  `dl_condind_reproduce` writes it: `metrics/{representation}/{metric}` next to the model. What is
+  there already is read. A metric that is a function is computed in every call and has no record.
+
+  Args:
+    trained: The run.
+    data: The data set to sample from.
+    metrics: Names, such as "mig" (the gin files have these names), or functions of
+      disentanglement_lib's signature.
+    representation: "mean" or "sampled". An InfoGAN has none: its metrics need the model itself.
+    settings: Other values by their gin names, such as `{"mig.num_train": 1000}`.
+    seed: Seed of all draws, in [0, 2**32).
+    overwrite: Whether to replace records that are there.
+
+  Raises:
+    ValueError: If there is no metric of this name, it refuses the model or the data, or a record of
+      other settings is there.
+    DatasetError: If data, model or record are damaged.
+  """
+  is_infogan = isinstance(trained, infogan_run.InfoGANRun)
+  name = run_folder.MODEL if is_infogan else representation
+  stage = trained.stage if is_infogan else trained.folder.representation(name)
+  bindings = [f"{key} = {value}" for key, value in descriptions.dataset_bindings(data).items()]
+  bindings += [f"{key} = {value!r}" for key, value in (settings or {}).items()]
+  if not is_infogan:
+    postprocess.postprocess_with_gin(
+      trained.stage.path,
+      stage.path,
+      False,
+      [f"postprocess/{representation}.gin"],
+      bindings[:1],
+      trust_model=trained.trust_model,
+      dataset=data,
+    )
+  found = {}
+  for metric in metrics:
+    if callable(metric):
+      found[metric.__name__] = _compute(trained, stage, data, metric, seed)
+    else:
+      output_dir = trained.folder.metric(name, metric).path
+      evaluate_stage.evaluate_with_gin(
+        stage.path,
+        output_dir,
+        overwrite,
+        [_file_of(metric, "infogan" if is_infogan else "metrics")],
+        [*bindings, f"evaluation.random_seed = {seed}"],
+        trust_model=trained.trust_model,
+        dataset=data,
+      )
+      record = results.read_results(output_dir, evaluate_stage.STEP)
+      found[metric] = {key: record[key] for key in record if key not in _NOT_NUMBERS}
+  return found
+
+
+def _file_of(metric: str, folder: str) -> str:
+  """Returns the gin file of a metric.
+
+  Raises:
+    ConfigError: If there is none.
+  """
+  names = [path.stem for path in (gin_texts.gin_config_folder() / folder).glob("*.gin")]
+  if metric not in names:
+    raise errors.ConfigError(
+      f"metrics must be among {', '.join(sorted(names))}, or functions; got {metric!r}."
+    )
+  return f"{folder}/{metric}.gin"
+
+
+def _compute(
+  trained: run.Run,
+  stage: run_folder.StageFolder,
+  data: ground_truth_data.GroundTruthData,
+  metric: Callable[..., dict[str, Any]],
+  seed: int,
+) -> dict[str, Any]:
+  with saved_models.trusting(trained.trust_model):
+    represent = stored_representations.load_representation(stage.saved_model, seed)
+  return scoring.evaluate_metric(data, represent, metric, seed)

@@ -1,0 +1,76 @@
+"""A trained InfoGAN."""
+
+import functools
+
+import numpy as np
+
+from dl_condind.methods import stored_infogan
+from dl_condind.runs import run
+from dl_condind.utils import errors
+from dl_condind.utils import priors
+from dl_condind.utils import run_config
+
+
+class InfoGANRun(run.Run):
+  """A trained InfoGAN."""
+
+  @functools.cached_property
+  def _stored(self) -> stored_infogan.StoredInfoGAN:
+    return stored_infogan.StoredInfoGAN(self.saved_model)
+
+  @property
+  def num_continuous(self) -> int:
+    """Number of continuous codes."""
+    return self._stored.num_continuous
+
+  def generate(
+    self, continuous: np.ndarray, categories: np.ndarray | None = None, seed: int = 0
+  ) -> np.ndarray:
+    """Returns the images of codes, [num, height, width, channels] in [0, 1].
+
+    Args:
+      continuous: [num, num_continuous].
+      categories: Whole numbers from 0, [num]; None draws them.
+      seed: Seed of the noise, which is the other part of a code, and of the categories.
+
+    Raises:
+      ConfigError: If the codes have another shape. It is a ValueError.
+    """
+    continuous = np.asarray(continuous, np.float32)
+    if continuous.ndim != 2 or continuous.shape[1] != self.num_continuous:
+      raise errors.ConfigError(
+        f"continuous must be [num, {self.num_continuous}], got {list(continuous.shape)}."
+      )
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((len(continuous), self._stored.num_noise), np.float32)
+    if categories is None and self._stored.num_categories:
+      categories = rng.integers(self._stored.num_categories, size=len(continuous))
+    return self._stored.generate(continuous, noise, categories)
+
+  def recognize(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what the recognition network finds in images.
+
+    Args:
+      images: [num, height, width, channels], uint8, or floating point in [0, 1].
+
+    Returns:
+      `mean`, `logvar` and `scale_tril` of q(z|x) of the continuous codes, and `categorical_logits`.
+
+    Raises:
+      ConfigError: If images have another shape or type, or are out of range. It is a ValueError.
+    """
+    inputs = self.saved_model.signatures["recognition_network"].structured_input_signature[1]
+    images = run.check_images(images, tuple(inputs["images"].shape[1:]))
+    if images.dtype == np.uint8:
+      images = images.astype(np.float32) / np.float32(255)
+    return self._stored.recognize(images)
+
+  def picture(self) -> np.ndarray:
+    """Returns images whose first continuous code grows from left to right."""
+    limit = priors.traversal_limit(run_config.setting(self.config, "infogan.continuous_prior"))
+    continuous = np.zeros((7, self.num_continuous))
+    continuous[:, 0] = np.linspace(-limit, limit, 7)
+    num_rows = self._stored.num_categories or 1
+    categories = np.repeat(np.arange(num_rows), 7)
+    images = self.generate(np.tile(continuous, (num_rows, 1)), categories)
+    return images.reshape(num_rows, 7, *images.shape[1:])

@@ -1,0 +1,135 @@
+"""A trained run as an object: NumPy in, NumPy out."""
+
+import abc
+import base64
+import functools
+import html
+import io
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dl_condind.methods import model_errors
+from dl_condind.methods import saved_models
+from dl_condind.methods import training
+from dl_condind.utils import errors
+from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
+from dl_condind.visualize import image_grids
+
+_CHUNK = 1000  # images; large enough to be fast, small enough for any memory
+
+
+class Run(abc.ABC):
+  """A trained model in its folder.
+
+  Attributes:
+    folder: Folder of the run, for its representations and metrics.
+    stage: Folder of the trained model.
+    config: What it was trained with: gin key to gin value, both as text.
+    losses: What its training recorded, by name.
+    provenance: What the result depends on in addition: versions, data, seeds.
+  """
+
+  def __init__(
+    self,
+    folder: run_folder.RunFolder,
+    stage: run_folder.StageFolder,
+    record: dict[str, Any],
+    trust_model: bool,
+  ):
+    """Describes a run; `load` makes it.
+
+    Args:
+      folder: Folder of the run.
+      stage: Folder of the trained model.
+      record: The aggregate of its training.
+      trust_model: Whether its SavedModel may have operations that no model of this package has.
+    """
+    self.folder = folder
+    self.stage = stage
+    self.config = _part_of(record, "config")
+    self.losses = _part_of(record, "results")
+    self.provenance = _part_of(record, "provenance")
+    self.trust_model = trust_model
+
+  @functools.cached_property
+  def saved_model(self) -> Any:
+    """The SavedModel, loaded on first use.
+
+    Raises:
+      DatasetError: If it is missing, damaged or not harmless.
+    """
+    with saved_models.trusting(self.trust_model):
+      return saved_models.load(self.stage.saved_model)
+
+  @abc.abstractmethod
+  def picture(self) -> np.ndarray:
+    """Returns what shows the model at a glance, [rows, columns, height, width, channels]."""
+
+  def __repr__(self) -> str:
+    return f"{type(self).__name__}({str(self.folder.path)!r}: {self._description()})"
+
+  def _description(self) -> str:
+    source = str(self.provenance.get("dataset_source", "unknown"))
+    return run_config.describe_training(self.config, source)
+
+  def _repr_html_(self) -> str:
+    images = self.picture()
+    buffer = io.BytesIO()
+    grid = images.reshape(-1, *images.shape[2:])
+    image_grids.image_grid(grid, images.shape[1]).save(buffer, "PNG")
+    png = base64.b64encode(buffer.getvalue()).decode()
+    return (
+      f"<p><b>{html.escape(self._description())}</b><br>{html.escape(str(self.stage.path))}</p>"
+      f'<img alt="One latent per row" src="data:image/png;base64,{png}">'
+      f"<details><summary>Losses</summary>{_table(self.losses)}</details>"
+      f"<details><summary>Settings</summary>{_table(self.config)}</details>"
+    )
+
+  def _call(self, name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """Calls a signature or function of the SavedModel, chunk by chunk."""
+    model = self.saved_model
+    function = getattr(model, name) if name == "encode" else model.signatures[name]
+    chunks = []
+    with model_errors.clear_errors(f"The model at {self.stage.path}"):
+      for start in range(0, len(next(iter(inputs.values()))), _CHUNK):
+        parts = {key: tf.constant(v[start : start + _CHUNK]) for key, v in inputs.items()}
+        chunks.append(function(**parts))
+    return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
+
+
+def check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
+  """Returns images as float32 or uint8, if they are what a model takes.
+
+  Raises:
+    ConfigError: If they have another shape or type, or are outside [0, 1]. It is a ValueError.
+  """
+  images = np.asarray(images)
+  if images.shape[1:] != image_shape:
+    shape = ", ".join(map(str, image_shape))
+    raise errors.ConfigError(f"images must be [num, {shape}], got {list(images.shape)}.")
+  if images.dtype == np.uint8:
+    return images
+  if images.dtype.kind != "f":
+    raise errors.ConfigError(f"images must be uint8 or floating point, got {images.dtype}.")
+  if images.size and not (images.min() >= 0 and images.max() <= 1):
+    raise errors.ConfigError(
+      f"images must be in [0, 1], got values from {images.min():g} to {images.max():g}: divide "
+      "pixels of 0...255 by 255, or give them as uint8."
+    )
+  return images.astype(np.float32, copy=False)
+
+
+def _part_of(record: dict[str, Any], part: str) -> dict[str, Any]:
+  prefix = f"{training.STEP}_{part}."
+  return {key.removeprefix(prefix): v for key, v in record.items() if key.startswith(prefix)}
+
+
+def _table(values: dict[str, Any]) -> str:
+  rows = "".join(
+    f"<tr><td>{html.escape(key)}</td><td>{html.escape(str(value))}</td></tr>"
+    for key, value in values.items()
+  )
+  return f"<table>{rows}</table>"

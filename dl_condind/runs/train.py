@@ -1,0 +1,90 @@
+"""Training a model that was made in Python."""
+
+import copy
+import os
+import pathlib
+
+from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.methods import base_model
+from dl_condind.methods import descriptions
+from dl_condind.methods import optimizers
+from dl_condind.methods import training
+from dl_condind.methods import training_progress
+from dl_condind.runs import load
+from dl_condind.runs import run
+from dl_condind.utils import errors
+from dl_condind.utils import run_folder
+
+
+def train(
+  model: base_model.Model,
+  data: ground_truth_data.GroundTruthData,
+  directory: str | os.PathLike,
+  *,
+  steps: int,
+  learning_rate: optimizers.LearningRate | None = None,
+  seed: int = 0,
+  batch_size: int = 64,
+  eval_steps: int = 1000,
+  num_threads: int = 2,
+  jit_compile: bool = False,
+  log_steps: int = 100,
+  checkpoint_steps: int | None = None,
+  checkpoint_seconds: float = 600.0,
+  overwrite: bool = False,
+) -> run.Run:
+  """Trains a model, or continues where an interrupted call stopped, and returns the run.
+
+  A finished run is loaded. The run is the one that gin files with the same settings describe, bit
+  for bit, and either can continue the other. TensorFlow is made deterministic for the process.
+
+  Args:
+    model: The model. It stays as it is: what is trained is made from it and the seed.
+    data: The data set.
+    directory: Folder of the run; the trained model goes into its subfolder `model`.
+    steps: Number of updates.
+    learning_rate: Replaces that of the optimizer of encoder and decoder: a positive number or a
+      function that returns a Keras schedule.
+    seed: Seed of weights, batches and noise, in [0, 2**32).
+    batch_size: Observations in a batch.
+    eval_steps: Batches that the final losses are averaged over.
+    num_threads: Threads, and slices of the batch that are worked on at the same time. The result
+      depends on it in its last bits.
+    jit_compile: Whether XLA compiles the step. Changes the random numbers.
+    log_steps: Steps between entries of the log.
+    checkpoint_steps: Steps between checkpoints; None leaves it to the time.
+    checkpoint_seconds: Seconds between checkpoints.
+    overwrite: Whether to delete a run that is there and start again.
+
+  Raises:
+    ValueError: If a setting is out of range, a part of the model does not fit, the directory holds
+      a run of another configuration, or the data cannot be read.
+    DivergedError: If a loss is not finite.
+    TryAgainError: If the run is in use, the call was interrupted, or the disk is full. The same
+      call continues it.
+  """
+  model = copy.copy(model)
+  if learning_rate is not None:
+    if not hasattr(model, "optimizer"):
+      raise errors.ConfigError(
+        f"{type(model).__name__} has more than one optimizer: give the learning rates to its "
+        "constructor, such as generator_optimizer=dl.optimizers.adam(1e-3)."
+      )
+    model.optimizer = optimizers.with_learning_rate(model.optimizer, learning_rate)
+  settings = training.Settings(
+    training_steps=steps,
+    random_seed=seed,
+    batch_size=batch_size,
+    eval_steps=eval_steps,
+    num_threads=num_threads,
+    jit_compile=jit_compile,
+    log_steps=log_steps,
+    checkpoint_steps=checkpoint_steps,
+    checkpoint_seconds=checkpoint_seconds,
+  )
+  config = descriptions.describe(model, data, settings)
+  training.build(model, data, settings)
+  model_dir = run_folder.RunFolder(pathlib.Path(directory)).model.path
+  show = training_progress.in_python(steps)
+  is_new = training.run(model, data, settings, config, model_dir, overwrite, show)
+  return load.load(directory, trust_model=is_new)  # What this call wrote needs no check.

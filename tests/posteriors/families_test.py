@@ -1,0 +1,225 @@
+"""What holds for every family of posteriors, against TensorFlow Probability and SciPy."""
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import dl_condind as dl
+from dl_condind.methods import gin_parts
+from dl_condind.posteriors import gaussian
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+
+FAMILIES = {
+  "independent": dl.posteriors.Independent(),
+  "equicorrelated": dl.posteriors.Equicorrelated(0.7),
+  "given": dl.posteriors.GivenCorrelation([[1, 0.5, 0], [0.5, 1, -0.3], [0, -0.3, 1]]),
+  "isotropic": dl.posteriors.Isotropic(),
+  "full": dl.posteriors.Full(),
+}
+each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+NUM_LATENT = 3
+
+
+def encoded_of(family, num=5, dtype=np.float64, seed=0):
+  rng = np.random.default_rng(seed)
+  shapes = [(num, NUM_LATENT), (num, NUM_LATENT), (num, family.num_extra(NUM_LATENT))]
+  z_mean, z_logvar, extra = (tf.constant(rng.normal(size=shape).astype(dtype)) for shape in shapes)
+  return dl.posteriors.Encoded(z_mean, z_logvar, extra if extra.shape[1] else None)
+
+
+def covariances(family, encoded):
+  scale_tril = family.scale_tril(*encoded[1:]).numpy()
+  return scale_tril @ np.swapaxes(scale_tril, 1, 2)
+
+
+def test_every_family_of_the_package_is_tested():
+  classes = {getattr(dl.posteriors, name) for name in dl.posteriors.__all__}
+  classes -= {dl.posteriors.Encoded, dl.posteriors.Posterior, dl.posteriors.FixedCorrelation}
+  assert classes == {type(family) for family in FAMILIES.values()}
+
+
+@each_family
+def test_scales_are_lower_triangular_with_a_positive_diagonal(family):
+  scale_tril = family.scale_tril(*encoded_of(family)[1:]).numpy()
+  assert scale_tril.shape == (5, NUM_LATENT, NUM_LATENT)
+  np.testing.assert_array_equal(scale_tril, np.tril(scale_tril))
+  assert (np.diagonal(scale_tril, axis1=1, axis2=2) > 0).all()
+
+
+@each_family
+def test_kl_is_that_of_tensorflow_probability(family):
+  encoded = encoded_of(family)
+  prior = tfp.distributions.MultivariateNormalTriL(scale_tril=tf.eye(NUM_LATENT, dtype=tf.float64))
+  expected = tfp.distributions.kl_divergence(family.distribution(*encoded), prior)
+  np.testing.assert_allclose(family.kl(*encoded), expected, rtol=1e-9)
+  gap = family.kl(*encoded) - family.kl_loss(*encoded)
+  np.testing.assert_allclose(gap, family.kl_missing_in_loss(*encoded[1:]) + 0 * gap, atol=1e-12)
+
+
+@each_family
+def test_kl_loss_is_of_the_kind_that_the_family_states(family):
+  encoded = encoded_of(family)
+  factorized = gaussian.factorized_kl(encoded.z_mean, family.marginal_logvar(*encoded[1:]))
+  kinds = {"full": family.kl(*encoded), "factorized": factorized}
+  np.testing.assert_allclose(family.kl_loss(*encoded), kinds[family.kl_kind], rtol=1e-9)
+
+
+@each_family
+def test_marginals_and_total_correlation_are_those_of_the_covariance(family):
+  encoded = encoded_of(family)
+  covariance = covariances(family, encoded)
+  variances = np.diagonal(covariance, axis1=1, axis2=2)
+  np.testing.assert_allclose(
+    family.marginal_logvar(*encoded[1:]), np.log(variances), rtol=1e-9, atol=1e-12
+  )
+  # TC = sum of the marginals' entropies - joint entropy
+  expected = 0.5 * np.log(variances).sum(axis=1) - 0.5 * np.linalg.slogdet(covariance)[1]
+  found = family.conditional_total_correlation(*encoded[1:]) + np.zeros(5)
+  np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@each_family
+@pytest.mark.parametrize("density", gaussian.DENSITIES)
+def test_log_density_of_each_point_under_each_posterior_is_scipys(family, density):
+  encoded = encoded_of(family)
+  covariance = covariances(family, encoded)
+  if density == "factorized":
+    covariance = covariance * np.eye(NUM_LATENT)
+  z = np.random.default_rng(1).normal(size=(4, NUM_LATENT))
+  expected = [
+    [
+      stats.multivariate_normal.logpdf(point, mean, matrix)
+      for mean, matrix in zip(encoded.z_mean, covariance, strict=True)
+    ]
+    for point in z
+  ]
+  found = family.log_density(tf.constant(z)[:, None], *encoded, density=density)
+  np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@each_family
+def test_samples_have_the_covariance(family):
+  encoded = encoded_of(family, num=1)
+  covariance = covariances(family, encoded)[0]
+  z = family.distribution(*encoded).sample(40_000, seed=tf.constant([0, 1])).numpy()[:, 0]
+  np.testing.assert_allclose(z.mean(axis=0), encoded.z_mean[0], atol=0.05)
+  # A covariance's standard error is at most sqrt(2 / 40000) = 0.007 of the variances.
+  scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+  np.testing.assert_allclose(np.cov(z.T) / scale, covariance / scale, atol=0.03)
+
+
+def test_isotropic_has_one_variance_per_image():
+  _, z_logvar, _ = encoded = encoded_of(FAMILIES["isotropic"])
+  expected = np.exp(z_logvar.numpy().mean(axis=1))[:, None, None] * np.eye(NUM_LATENT)
+  np.testing.assert_allclose(covariances(FAMILIES["isotropic"], encoded), expected, rtol=1e-9)
+
+
+def test_full_is_independent_where_extra_is_0():
+  z_mean, z_logvar, _ = encoded_of(FAMILIES["independent"], dtype=np.float32)
+  zeros = tf.zeros([5, FAMILIES["full"].num_extra(NUM_LATENT)])
+  np.testing.assert_array_equal(
+    FAMILIES["full"].scale_tril(z_logvar, zeros), FAMILIES["independent"].scale_tril(z_logvar)
+  )
+  kl = FAMILIES["full"].kl(z_mean, z_logvar, zeros)
+  np.testing.assert_allclose(kl, gaussian.factorized_kl(z_mean, z_logvar), rtol=1e-5)
+
+
+def test_full_reaches_every_correlation():
+  """Inverts the parametrization for a random covariance."""
+  family = FAMILIES["full"]
+  factors = np.random.default_rng(2).normal(size=(NUM_LATENT, NUM_LATENT + 1))
+  covariance = factors @ factors.T
+  cholesky = np.linalg.cholesky(covariance)
+  rows = cholesky / np.diag(cholesky)[:, None]  # ones on the diagonal
+  matrix = np.zeros((NUM_LATENT - 1, NUM_LATENT - 1))
+  matrix[np.tril_indices(NUM_LATENT - 1)] = rows[np.tril_indices(NUM_LATENT, -1)]
+  extra = tfp.math.fill_triangular_inverse(tf.constant(matrix[None]))
+  logvar = tf.constant(np.log(np.diag(covariance))[None])
+  scale_tril = family.scale_tril(logvar, extra)[0].numpy()
+  np.testing.assert_allclose(scale_tril, cholesky, rtol=1e-9)
+
+
+@pytest.mark.parametrize("num_latent", [1, 2, 5])
+def test_full_of_any_number_of_latents(num_latent):
+  family = FAMILIES["full"]
+  num_extra = family.num_extra(num_latent)
+  extra = tf.ones([2, num_extra]) if num_extra else None
+  scale_tril = family.scale_tril(tf.zeros([2, num_latent]), extra)
+  np.testing.assert_allclose(tf.reduce_sum(scale_tril**2, axis=2), np.ones((2, num_latent)), 1e-6)
+
+
+@pytest.mark.parametrize("name", ["isotropic", "full"])
+def test_family_in_gin(name):
+  configs.parse([f"posteriors/{name}.gin"])
+  part = gin_parts.posterior()["posterior"]
+  assert type(part) is type(FAMILIES[name])
+  configs.parse(
+    [f"posteriors/{name}.gin"],
+    ["posterior.noise_correlation = @independent"],
+  )
+  with pytest.raises(errors.ConfigError, match="leave out one of them"):
+    gin_parts.posterior()
+
+
+MODELS = {
+  "vae": lambda **parts: dl.BetaVAE(2.0, **parts),
+  "beta_tc_vae, full": lambda **parts: dl.BetaTCVAE(6.0, "full", **parts),
+  "dip_vae ii": lambda **parts: dl.DIPVAE(1.0, 1.0, "ii", **parts),
+  "factor_vae": lambda **parts: dl.FactorVAE(10.0, **parts),
+}
+
+
+@pytest.mark.parametrize("family", [FAMILIES["isotropic"], FAMILIES["full"]], ids=type)
+@pytest.mark.parametrize("make_model", MODELS.values(), ids=MODELS)
+def test_every_method_trains_every_weight_of_the_family(family, make_model):
+  model = make_model(
+    num_latent=NUM_LATENT,
+    posterior=family,
+    encoder=dl.networks.test_encoder,
+    decoder=dl.networks.test_decoder,
+  )
+  model.build((4, 4, 1), seed=0)
+  images = tf.constant(np.random.default_rng(0).uniform(size=(6, 4, 4, 1)), tf.float32)
+  losses = model.compute_losses(images, tf.constant([0, 1]))
+  full = np.mean(model.elbo_terms(images, tf.constant([0, 1]))["kl_loss_full"])
+  assert float(losses["kl_loss"]) == pytest.approx(full, rel=1e-5)
+  assert float(losses["kl_loss_full"]) == pytest.approx(full, rel=1e-5)
+  with tf.GradientTape() as tape:
+    loss = model.compute_losses(images, tf.constant([0, 1]))["loss"]
+  for gradient in tape.gradient(loss, model.vae_variables):
+    assert np.any(gradient != 0)
+    assert np.all(np.isfinite(gradient))
+
+
+def test_an_encoder_without_what_the_family_needs_is_refused():
+  images = keras.Input((4, 4, 1))
+  hidden = keras.layers.Flatten()(images)
+  heads = [keras.layers.Dense(NUM_LATENT, name=name)(hidden) for name in ("a", "b")]
+  model = dl.BetaVAE(
+    1.0,
+    num_latent=NUM_LATENT,
+    posterior=FAMILIES["full"],
+    encoder=keras.Model(images, heads),
+    decoder=dl.networks.test_decoder,
+  )
+  with pytest.raises(errors.ConfigError, match="needs 3 numbers per image .* named 'means'"):
+    model.build((4, 4, 1), seed=0)
+
+
+def test_infogan_with_a_learned_covariance():
+  model = dl.InfoGAN(num_continuous=3, num_categories=0, posterior=FAMILIES["full"])
+  model.build((8, 8, 1), seed=0)
+  images = tf.constant(np.random.default_rng(0).uniform(size=(6, 8, 8, 1)), tf.float32)
+  before = [
+    variable.numpy().copy() for variable in model.recognition_head.get_layer("extra").weights
+  ]
+  losses = model.train_step(images, tf.constant([0, 1]))
+  assert all(np.isfinite(value) for value in losses.values())
+  for variable, value in zip(
+    model.recognition_head.get_layer("extra").weights, before, strict=True
+  ):
+    assert np.any(variable.numpy() != value)

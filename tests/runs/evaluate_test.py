@@ -1,0 +1,106 @@
+import shutil
+
+import numpy as np
+import pytest
+
+import dl_condind as dl
+from dl_condind.evaluation import evaluate as evaluate_stage
+from dl_condind.evaluation import representation
+from dl_condind.utils import errors
+from dl_condind.utils import results
+
+SETTINGS = {"mig.num_train": 50, "vae_terms.num_points": 20}
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+  shutil.copytree(trained_run, tmp_path / "run")
+  return dl.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["mean", "sampled"])
+def test_numbers_and_records_are_those_of_the_programs(run, trained_run, tmp_path, name):
+  data = dl.load_data("dummy_data")
+  found = dl.evaluate(run, data, ["mig", "vae_terms"], representation=name, settings=SETTINGS)
+  for metric in ("mig", "vae_terms"):
+    bindings = [f"{key} = {value}" for key, value in SETTINGS.items() if key.startswith(metric)]
+    evaluate_stage.evaluate_with_gin(
+      trained_run / "postprocessed" / name,
+      tmp_path / metric,
+      gin_config_files=[f"metrics/{metric}.gin"],
+      gin_bindings=bindings,
+    )
+    expected = results.read_results(tmp_path / metric, "evaluation")
+    assert found[metric] == {
+      key: value for key, value in expected.items() if key not in ("uuid", "elapsed_time")
+    }
+  # The program finds its own record, and does nothing.
+  record = tmp_path / "run" / "metrics" / name / "mig"
+  before = results.read_results(record, "evaluation")
+  evaluate_stage.evaluate_with_gin(
+    tmp_path / "run" / "postprocessed" / name,
+    record,
+    gin_config_files=["metrics/mig.gin"],
+    gin_bindings=[f"{key} = {value}" for key, value in SETTINGS.items()],
+  )
+  assert results.read_results(record, "evaluation") == before
+
+
+def test_a_record_is_read_again_and_replaced_on_request(run):
+  data = dl.load_data("dummy_data")
+  first = dl.evaluate(run, data, ["mig"], settings=SETTINGS)
+  assert dl.evaluate(run, data, ["mig"], settings=SETTINGS) == first
+  with pytest.raises(ValueError, match="was made with other settings"):
+    dl.evaluate(run, data, ["mig"], settings=SETTINGS, seed=1)
+  other = dl.evaluate(run, data, ["mig"], settings=SETTINGS, seed=1, overwrite=True)
+  assert other != first
+
+
+def mean_of_codes(ground_truth_data, representation_function, random_state, artifact_dir=None):
+  codes, _ = representation.generate_batch_factor_code(
+    ground_truth_data, representation_function, 30, random_state, batch_size=10
+  )
+  return {"mean": float(np.mean(codes))}
+
+
+def test_a_function_is_a_metric(run):
+  data = dl.load_data("dummy_data")
+  found = dl.evaluate(run, data, [mean_of_codes], seed=5)
+  random_state = np.random.RandomState(5)
+  observations = [data.sample(10, random_state)[1] for _ in range(3)]
+  codes = run.encode(np.concatenate(observations))
+  assert found["mean_of_codes"]["mean"] == pytest.approx(codes.mean(), rel=1e-4, abs=1e-6)
+
+
+class Noise(dl.GroundTruthData):
+  """A data set of the user that has no name in gin."""
+
+  def __init__(self):
+    super().__init__("my noise", ["brightness"], [4], (64, 64, 1))
+
+  def sample_factors(self, num, random_state):
+    return random_state.randint(4, size=(num, 1))
+
+  def sample_observations_from_factors(self, factors, random_state):
+    level = factors[:, :, None, None] / 4
+    return (level * random_state.uniform(size=(len(factors), 64, 64, 1))).astype(np.float32)
+
+
+def test_an_own_data_set_object(tmp_path):
+  data = Noise()
+  model = dl.BetaVAE(
+    1.0, num_latent=2, encoder=dl.networks.test_encoder, decoder=dl.networks.test_decoder
+  )
+  run = dl.train(model, data, tmp_path, steps=2, eval_steps=1, batch_size=4)
+  found = dl.evaluate(run, data, ["mig"], settings={"mig.num_train": 50})
+  assert 0 <= found["mig"]["discrete_mig"] <= 1
+  provenance = results.read_provenance(tmp_path / "metrics" / "mean" / "mig", "evaluation")
+  assert provenance["dataset"] == "my noise"
+
+
+def test_mistakes_are_one_line(run):
+  data = dl.load_data("dummy_data")
+  with pytest.raises(errors.ConfigError, match="metrics must be among .*mig.*got 'mgi'"):
+    dl.evaluate(run, data, ["mgi"])
+  with pytest.raises(errors.ConfigError, match="mig has no parameter 'num_trains'"):
+    dl.evaluate(run, data, ["mig"], settings={"mig.num_trains": 3})

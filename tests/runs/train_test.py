@@ -1,0 +1,259 @@
+import functools
+import json
+import os
+import signal
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import dl_condind as dl
+from dl_condind.methods import train as gin_train
+from dl_condind.methods import training_progress
+from dl_condind.utils import errors
+from dl_condind.utils import files
+
+SETTINGS = {"eval_steps": 1, "batch_size": 4}
+# Model in Python, and the same in gin.
+METHODS = {
+  "vae": (functools.partial(dl.BetaVAE, 1.0), []),
+  "beta_tc_vae": (
+    functools.partial(dl.BetaTCVAE, 6.0, "full"),
+    ["beta_tc_vae.density = 'full'"],
+  ),
+  "annealed_vae": (functools.partial(dl.AnnealedVAE, 1000.0, 25.0, 100000), []),
+  "dip_vae": (functools.partial(dl.DIPVAE, 10.0, 10.0, "ii"), ["dip_vae.dip_type = 'ii'"]),
+  "factor_vae": (functools.partial(dl.FactorVAE, 35.0), []),
+}
+NOISE = {
+  "default": ({}, [], []),
+  "equicorrelated": (
+    {"posterior": dl.posteriors.Equicorrelated(0.9)},
+    ["posteriors/equicorrelated.gin"],
+    [],
+  ),
+  "isotropic": ({"posterior": dl.posteriors.Isotropic()}, ["posteriors/isotropic.gin"], []),
+  "full": ({"posterior": dl.posteriors.Full()}, ["posteriors/full.gin"], []),
+}
+LINEAR = {
+  "num_latent": 4,
+  "encoder": dl.networks.test_encoder,
+  "decoder": dl.networks.test_decoder,
+}
+
+
+def gin_run(directory, method, noise, bindings, steps, tiny_training):
+  """Trains the same model as gin files describe it."""
+  gin_files = ["shared.gin", f"methods/{method}.gin", *noise]
+  settings = [f"model.training_steps = {steps}", "model.random_seed = 3"]
+  gin_train.train_with_gin(
+    directory / "model", False, gin_files, [*tiny_training, *bindings, *settings]
+  )
+
+
+def weights(directory):
+  return files.sha256(directory / "model/saved_model/variables/variables.data-00000-of-00001")
+
+
+def python_run(directory, model, steps):
+  return dl.train(model, dl.load_data("dummy_data"), directory, steps=steps, seed=3, **SETTINGS)
+
+
+@pytest.mark.parametrize(
+  "method, noise",
+  [*((method, "equicorrelated") for method in METHODS), *(("vae", noise) for noise in NOISE)],
+)
+def test_a_run_in_python_is_the_run_in_gin(method, noise, tmp_path, tiny_training):
+  make_model, bindings = METHODS[method]
+  parts, gin_files, _ = NOISE[noise]
+  run = python_run(tmp_path / "python", make_model(**LINEAR, **parts), 3)
+  gin_run(tmp_path / "gin", method, gin_files, bindings, 3, tiny_training)
+  assert weights(tmp_path / "python") == weights(tmp_path / "gin")
+  # Each is complete for the other.
+  modified = (tmp_path / "gin/model/results").stat().st_mtime_ns
+  python_run(tmp_path / "gin", make_model(**LINEAR, **parts), 3)
+  assert (tmp_path / "gin/model/results").stat().st_mtime_ns == modified
+  gin_run(tmp_path / "python", method, gin_files, bindings, 3, tiny_training)
+  other = dl.load(tmp_path / "gin")
+  assert run.config == other.config
+  times = ("elapsed_time", "uuid")
+  assert {k: v for k, v in run.losses.items() if k not in times} == {
+    k: v for k, v in other.losses.items() if k not in times
+  }
+
+
+def test_infogan_in_python_is_infogan_in_gin(tmp_path):
+  data = dl.load_data("dummy_data")
+  run = dl.train(dl.InfoGAN(num_categories=3), data, tmp_path / "python", steps=2, **SETTINGS)
+  gin_train.train_with_gin(
+    tmp_path / "gin/model",
+    False,
+    ["methods/infogan.gin"],
+    [
+      "dataset.name = 'dummy_data'",
+      "infogan.num_categories = 3",
+      "model.training_steps = 2",
+      "model.eval_steps = 1",
+      "model.batch_size = 4",
+    ],
+  )
+  assert weights(tmp_path / "python") == weights(tmp_path / "gin")
+  other = dl.load(tmp_path / "gin")
+  assert run.config == {k: v for k, v in other.config.items() if v != "None"} | {
+    k: v for k, v in run.config.items() if v == "None"
+  } | {"posterior.noise_correlation": "@independent"}
+  codes = np.array([[0.5, -1.0]])
+  images = run.generate(codes, np.array([2]), seed=1)
+  assert images.shape == (1, *data.observation_shape)
+  np.testing.assert_array_equal(images, other.generate(codes, np.array([2]), seed=1))
+  assert run.recognize(images)["mean"].shape == (1, 2)
+  assert "<img" in run._repr_html_()
+
+
+@pytest.mark.parametrize("first", ["python", "gin"])
+def test_one_continues_the_other_bit_for_bit(first, tmp_path, tiny_training, monkeypatch):
+  def kill(state):
+    if state.step < state.training_steps:
+      os.kill(os.getpid(), signal.SIGTERM)
+
+  model = dl.BetaVAE(1.0, **LINEAR)
+  steps = 50
+  runs = {
+    "python": lambda path: python_run(path, model, steps),
+    "gin": lambda path: gin_run(path, "vae", [], [], steps, tiny_training),
+  }
+  second = "gin" if first == "python" else "python"
+  runs[first](tmp_path / "whole")
+  with monkeypatch.context() as patch:
+    shown = training_progress.Show(kill, 0)
+    patch.setattr(training_progress, "in_python", lambda steps: shown)
+    patch.setattr(training_progress, "LOG", shown)
+    with pytest.raises(errors.TryAgainError, match="SIGTERM: .* is saved at step 20"):
+      runs[first](tmp_path / "continued")
+  runs[second](tmp_path / "continued")
+  assert weights(tmp_path / "continued") == weights(tmp_path / "whole")
+  log = "model/train_log.jsonl"
+  assert (tmp_path / "continued" / log).read_text() == (tmp_path / "whole" / log).read_text()
+
+
+def test_a_model_can_be_trained_again_and_again(tmp_path):
+  data = dl.load_data("dummy_data")
+  model = dl.BetaVAE(1.0, **LINEAR)
+  for name, seed in (("first", 0), ("second", 0), ("other", 1)):
+    dl.train(model, data, tmp_path / name, steps=2, seed=seed, **SETTINGS)
+  assert weights(tmp_path / "first") == weights(tmp_path / "second")
+  assert weights(tmp_path / "first") != weights(tmp_path / "other")
+  assert model.encoder is dl.networks.test_encoder
+
+
+def test_a_network_of_the_user_is_copied_with_its_weights(tmp_path):
+  data = dl.load_data("dummy_data")
+  encoder = dl.networks.test_encoder(data.observation_shape, 4, seed=7)
+  before = [value.copy() for value in encoder.get_weights()]
+  model = dl.BetaVAE(1.0, **{**LINEAR, "encoder": encoder}, optimizer=keras.optimizers.SGD(0.0))
+  images = data.sample_observations(3, np.random.RandomState(0))
+  for seed in (0, 1):  # The encoder does not depend on the seed, and at rate 0 nothing changes.
+    run = dl.train(model, data, tmp_path / str(seed), steps=2, seed=seed, **SETTINGS)
+    np.testing.assert_allclose(run.encode(images), encoder(images)[0], rtol=1e-5, atol=1e-5)
+  dl.train(model, data, tmp_path / "moved", steps=2, learning_rate=1e-3, **SETTINGS)
+  assert np.abs(dl.load(tmp_path / "moved").encode(images) - encoder(images)[0]).max() > 1e-3
+  for value, expected in zip(encoder.get_weights(), before, strict=True):
+    np.testing.assert_array_equal(value, expected)
+  encoder.set_weights([value + 1 for value in before])
+  with pytest.raises(ValueError, match=r"another configuration: encoder\.encoder_fn is 'Keras mod"):
+    dl.train(model, data, tmp_path / "0", steps=2, seed=0, **SETTINGS)
+
+
+def test_learning_rate_is_that_of_the_optimizer(tmp_path):
+  data = dl.load_data("dummy_data")
+  one = dl.BetaVAE(1.0, **LINEAR)
+  other = dl.BetaVAE(1.0, **LINEAR, optimizer=dl.optimizers.adam(0.01))
+  dl.train(one, data, tmp_path / "one", steps=2, learning_rate=0.01, **SETTINGS)
+  dl.train(other, data, tmp_path / "other", steps=2, **SETTINGS)
+  assert weights(tmp_path / "one") == weights(tmp_path / "other")
+  configs = [dl.load(tmp_path / name).config for name in ("one", "other")]
+  assert configs[0] == configs[1]
+  assert configs[0]["vae/AdamOptimizer.learning_rate"] == "0.01"
+
+
+class Sparse(dl.BaseVAE):
+  """An objective that gin does not know, with an `__init__` in disentanglement_lib's manner."""
+
+  def __init__(self, weight):
+    self.weight = weight
+
+  def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+    return kl_loss + self.weight * tf.reduce_mean(tf.abs(z_mean))
+
+
+def test_an_objective_of_the_user(tmp_path):
+  model = Sparse(0.5)
+  model.num_latent, model.encoder, model.decoder = LINEAR.values()
+  run = dl.train(model, dl.load_data("dummy_data"), tmp_path, steps=2, **SETTINGS)
+  assert run.config["model.model"] == "@Sparse()"
+  assert run.config["Sparse.weight"] == "0.5"
+  assert run.losses["regularizer"] > run.losses["kl_loss"]
+  model.weight = 2.0
+  with pytest.raises(ValueError, match=r"Sparse\.weight is 0\.5 there and 2\.0 here"):
+    dl.train(model, dl.load_data("dummy_data"), tmp_path, steps=2, **SETTINGS)
+
+
+@pytest.mark.parametrize(
+  "parts, settings, message",
+  [
+    ({"num_latent": 0}, {}, r"encoder\.num_latent must be in \[1, 1000\], got 0"),
+    ({"activation": "relu"}, {}, 'activation must be "logits" or "tanh", got \'relu\''),
+    ({"posterior": dl.posteriors.Equicorrelated(1.0)}, {}, r"correlation must be in \(-0.3333"),
+    ({"encoder": lambda shape, num_latent, seed: None}, {}, "must return a Keras model, got a Non"),
+    ({}, {"steps": 0}, r"training_steps must be in \[1, \d+\], got 0"),
+    ({}, {"batch_size": 0}, r"batch_size must be in \[1, \d+\], got 0"),
+    ({}, {"seed": -1}, r"random_seed must be in \[0, \d+\], got -1"),
+    ({}, {"learning_rate": 0.0}, r"learning_rate must be positive, got 0\.0"),
+  ],
+)
+def test_mistakes_are_one_line_and_leave_nothing_behind(parts, settings, message, tmp_path):
+  model = dl.BetaVAE(1.0, **{**LINEAR, **parts})
+  with pytest.raises(ValueError, match=message) as caught:
+    dl.train(
+      model, dl.load_data("dummy_data"), tmp_path / "run", **{"steps": 2, **SETTINGS, **settings}
+    )
+  assert "\n" not in str(caught.value)
+  assert not (tmp_path / "run").exists()
+
+
+def test_mistakes_in_a_call_are_found():
+  with pytest.raises(TypeError, match="num_latents"):
+    dl.BetaVAE(1.0, num_latents=4)
+  with pytest.raises(TypeError, match="beta"):
+    dl.BetaVAE()
+  with pytest.raises(ValueError, match="Did you mean 'dsprites_full'"):
+    dl.load_data("dsprites_ful")
+  with pytest.raises(ValueError, match="dummy_data: got an unexpected keyword argument 'pth'"):
+    dl.load_data("dummy_data", pth="x")
+  with pytest.raises(ValueError, match="InfoGAN has more than one optimizer"):
+    dl.train(dl.InfoGAN(), dl.load_data("dummy_data"), "unused", steps=1, learning_rate=1e-3)
+
+
+def test_progress_is_lines_where_there_is_no_terminal(tmp_path, capsys):
+  python_run(tmp_path, dl.BetaVAE(1.0, **LINEAR), 3)
+  (line,) = capsys.readouterr().out.splitlines()
+  assert line.startswith("step 3 of 3, ") and "reconstruction_loss" in line
+
+
+def test_progress_is_a_bar_in_a_notebook(tmp_path, capsys, monkeypatch):
+  monkeypatch.setitem(sys.modules, "ipykernel", None)
+  python_run(tmp_path, dl.BetaVAE(1.0, **LINEAR), 3)
+  shown = capsys.readouterr().out
+  assert "3/3" in shown and "loss" in shown
+
+
+def test_a_run_of_a_data_set_with_options_is_found_again(tmp_path):
+  rng = np.random.default_rng(0)
+  np.savez(tmp_path / "own.npz", observations=rng.integers(0, 256, (20, 64, 64), np.uint8))
+  data = dl.load_data("arrays", path=str(tmp_path / "own.npz"))
+  run = dl.train(dl.BetaVAE(1.0, **LINEAR), data, tmp_path / "run", steps=2, **SETTINGS)
+  assert run.config["arrays.path"] == repr(str(tmp_path / "own.npz"))
+  identity = json.loads((tmp_path / "run/model/run.json").read_text())
+  assert identity["arrays.path"] == run.config["arrays.path"]
