@@ -18,7 +18,7 @@ from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.reports import report
 from dl_condind.studies import reproduce
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.visualize import visualize_model
@@ -97,17 +97,17 @@ def test_network_is_trained(tmp_path):
 
 
 def test_objective_and_metric_make_a_study(tmp_path):
-  grid = study.load_study("examples/sparse_study.gin")
+  study = study_file.load_study("examples/sparse_study.gin")
   bindings = [*SMALL, "dataset.name = 'dummy_data'"]
   with pytest.raises(errors.ConfigError, match=r"gin:\d: `import largest_variance` would run"):
-    reproduce.reproduce(grid, 1, tmp_path / "1", bindings)
+    reproduce.reproduce(study, 1, tmp_path / "1", bindings)
   with pytest.raises(errors.ConfigError, match="`import sparse_vae` would run"):
-    reproduce.resolved_config(grid, 1, bindings)
+    reproduce.resolved_config(study, 1, bindings)
   assert not (tmp_path / "1").exists()
-  text = reproduce.resolved_config(grid, 1, bindings, trust_gin_imports=True)
+  text = reproduce.resolved_config(study, 1, bindings, trust_gin_imports=True)
   assert "import sparse_vae" in text
   assert "SparseVAE.weight = 0.1" in text
-  reproduce.check(grid, bindings, trust_gin_imports=True)
+  reproduce.check(study, bindings, trust_gin_imports=True)
 
 
 @pytest.fixture
