@@ -26,7 +26,9 @@ from dl_condind.visualize import visualize_model
 ROOT = pathlib.Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 MODULES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-PAGES = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("own_parts", "data"))
+PAGES = "".join(
+  (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("own_parts", "data")
+)
 FEW = ["model.training_steps = 2", "model.eval_steps = 1", "model.batch_size = 8"]
 SMALL = [*FEW, "encoder.encoder_fn = @test_encoder", "decoder.decoder_fn = @test_decoder"]
 
