@@ -3,6 +3,7 @@
 import ast
 import pathlib
 import re
+import textwrap
 
 import pytest
 
@@ -19,7 +20,8 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT))
 
 def blocks(page, language):
   text = page.read_text(encoding="utf-8")
-  return re.findall(rf"^ *```{language}\n(.*?)\n *```$", text, re.MULTILINE | re.DOTALL)
+  found = re.findall(rf"^ *```{language}\n(.*?)\n *```$", text, re.MULTILINE | re.DOTALL)
+  return [textwrap.dedent(block) for block in found]
 
 
 def anchors(page):
