@@ -25,7 +25,7 @@ from absl import flags
 from dl_condind.studies import attempts
 from dl_condind.studies import local_engine
 from dl_condind.studies import progress
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.studies import sweep
 
 _PART = flags.DEFINE_enum("part", "status", ["status", "engine"], "What to measure.")
@@ -41,32 +41,32 @@ for step in range(int({seconds})):
 """
 
 
-def make_folders(grid: study.Study, output: pathlib.Path) -> int:
+def make_folders(study: study_file.Study, output: pathlib.Path) -> int:
   """Makes the folder of every run, as if it were done, and returns the number of records."""
   stages = ["model/results/aggregate/train.json", "visualizations/visualization.json"]
-  for name in grid.representations:
+  for name in study.representations:
     stages.append(f"postprocessed/{name}/results/aggregate/postprocess.json")
     stages += [
-      f"metrics/{name}/{metric}/results/aggregate/evaluation.json" for metric in grid.metrics
+      f"metrics/{name}/{metric}/results/aggregate/evaluation.json" for metric in study.metrics
     ]
-  for number in grid.model_nums:
+  for number in study.model_nums:
     for name in stages:
       record = output / str(number) / name
       record.parent.mkdir(parents=True)
       record.write_text("{}")
-    done = {"settings": grid.settings(number), "run_id": "0" * 64, "records": sorted(stages)}
+    done = {"settings": study.settings(number), "run_id": "0" * 64, "records": sorted(stages)}
     (output / str(number) / "done.json").write_text(json.dumps(done, indent=2, sort_keys=True))
     (output / str(number) / ".lock").write_text("1\n")
-  return len(grid.model_nums) * len(stages)
+  return len(study.model_nums) * len(stages)
 
 
 def measure_status() -> None:
   """Times the state of 12,600 runs that are done, and of as many whose last record is gone."""
-  grid = study.load_study(_STUDY)
+  study = study_file.load_study(_STUDY)
   with tempfile.TemporaryDirectory() as folder:
     output = pathlib.Path(folder)
-    num_records = make_folders(grid, output)
-    print(f"{len(grid.model_nums):,} runs with {num_records:,} records.")
+    num_records = make_folders(study, output)
+    print(f"{len(study.model_nums):,} runs with {num_records:,} records.")
     pattern = f"--output_directory={output}/{{model_num}}"
     command = [sys.executable, str(_PROGRAM), f"--study={_STUDY}", "--status", pattern]
     for state in ("done", "missing"):
@@ -77,18 +77,18 @@ def measure_status() -> None:
         seconds.append(time.monotonic() - start)
       print(f"--status, all {state}: {min(seconds):.2f}-{max(seconds):.2f} s: "
             f"{answer.splitlines()[1]}")  # fmt: skip
-      for number in grid.model_nums:
+      for number in study.model_nums:
         (output / str(number) / "done.json").unlink(missing_ok=True)
 
 
 def measure_engine() -> None:
   """Counts the processor time of an engine that watches two sleeping runs."""
   start = time.process_time()
-  grid = study.load_study("paper")
+  study = study_file.load_study("paper")
   code = _SLEEPER.format(seconds=_SECONDS.value)
   with tempfile.TemporaryDirectory() as folder:
     pattern = os.path.join(folder, "{model_num}")
-    jobs = sweep.make_jobs(grid, grid.model_nums, pattern, [sys.executable, "-c", code])
+    jobs = sweep.make_jobs(study, study.model_nums, pattern, [sys.executable, "-c", code])
     show = progress.Progress(sweep.states_of(jobs))
     limits = attempts.Limits(retries=0)
     before = time.process_time()

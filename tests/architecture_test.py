@@ -39,7 +39,7 @@ BELOW = {
 
 # The layers inside `methods`, from the top. No module imports one of its own layer.
 METHOD_LAYERS = [
-  {"train"},
+  {"train", "descriptions"},
   {"training", "gin_parts"},
   {"training_loop", "saved_models", "run_directory", "stored_infogan"},
   {"checkpoints", "model_check", "runtime", "training_progress"},
@@ -55,9 +55,9 @@ EVALUATION_LAYERS = [
   {"evaluate", "evaluate_udr"},
   {"stored_representations", "side_by_side", "infogan.stored_generators"},
   {"metrics", "scoring", "infogan.digit_classifier"},
-  {"metric", "gin_settings", "posterior_samples", "set_factors", "infogan"},
+  {"metric", "gin_settings", "posterior_samples", "code_table", "infogan"},
   {"representation", "densities", "information", "probes", "latent_axes"},
-  {"encoding"},
+  {"codes"},
   {"checks"},
 ]
 # Only these know models.
@@ -162,6 +162,8 @@ def test_evaluation_imports_only_the_layers_below():
 def test_tensorflow_is_only_where_models_are():
   allowed = (
     "dl_condind.methods",
+    "dl_condind.posteriors",
+    "dl_condind.runs.run",
     "dl_condind.postprocessing.postprocess",
     "dl_condind.evaluation.stored_representations",
     "dl_condind.evaluation.infogan.digit_classifier",
@@ -196,6 +198,44 @@ def test_matplotlib_is_only_where_figures_are():
       assert "matplotlib" not in third_party(imports), name
 
 
+# Names of what is in the folder of a run, which `utils.run_folder` alone knows.
+RUN_PATHS = {
+  *("postprocessed", "saved_model", "tf_checkpoint", "visualizations"),
+  *("run.json", "train.gin", "train.json", "train_log.jsonl", "visualization.json"),
+}
+# TODO: methods, postprocessing and evaluation, when they take their paths from there.
+PATHS_FROM_RUN_FOLDER = ("studies", "reports", "visualize", "utils")
+
+
+def test_one_module_knows_the_paths_of_a_run():
+  for package in PATHS_FROM_RUN_FOLDER:
+    for path in (ROOT / "dl_condind" / package).rglob("*.py"):
+      if path.stem == "run_folder":
+        continue
+      for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant):
+          assert node.value not in RUN_PATHS, f"{path}:{node.lineno}: {node.value}"
+        is_parents = isinstance(node, ast.Attribute) and node.attr == "parents"
+        assert not is_parents or path.stem == "gin_texts", f"{path}:{node.lineno}"
+
+
+# Where a kind of model may be named in code; `run_config.kind` tells the kind of a run.
+KINDS_ARE_NAMED_IN = ("methods.", "reports.infogan", "reports.families", "visualize.visualize_")
+KINDS_ARE_NAMED_IN += ("reports.measures", "visualize.infogan_", "utils.run_config")
+
+
+def test_one_function_tells_kinds_of_models_apart():
+  for package in ("studies", "reports", "visualize", "utils"):
+    for name in modules_in(f"dl_condind.{package}."):
+      if name.removeprefix("dl_condind.").startswith(KINDS_ARE_NAMED_IN):
+        continue
+      path = (ROOT / name.replace(".", "/")).with_suffix(".py")
+      path = path if path.is_file() else ROOT / name.replace(".", "/") / "__init__.py"
+      for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        word = getattr(node, "attr", None) or getattr(node, "id", None) or ""
+        assert "infogan" not in word.lower(), f"{path}:{node.lineno}: {word}"
+
+
 def test_gin_is_used_without_its_tensorflow_part():
   for name, imports in MODULES.items():
     assert not {i for i in imports if i.startswith("gin.tf")}, name
@@ -222,7 +262,7 @@ def test_metrics_and_data_work_without_tensorflow():
     *modules_in("dl_condind.data.ground_truth."),
     *modules_in("dl_condind.utils."),
     "dl_condind.evaluation.representation",
-    "dl_condind.studies.study",
+    "dl_condind.studies.study_file",
   }
   loaded = loaded_by("\n".join(f"import {name}" for name in sorted(modules)))
   assert "sklearn" in loaded

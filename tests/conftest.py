@@ -165,7 +165,7 @@ def generated_study(generated, tmp_path_factory):
   """
   study_dir = tmp_path_factory.mktemp("studies") / "generated"
   methods = ("vae", "factor_vae", "beta_tc_vae")
-  generated.write_grid(study_dir, methods, ("dsprites_full", "cars3d"), (0.0, 0.9), 10)
+  generated.write_study(study_dir, methods, ("dsprites_full", "cars3d"), (0.0, 0.9), 10)
   return study_dir
 
 

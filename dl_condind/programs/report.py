@@ -47,9 +47,9 @@ def main(_) -> None:
     raise app.UsageError("--study, --study_dir or --runs_csv must be given.")
   with cli.quiet_imports():
     from dl_condind.studies import inputs
-    from dl_condind.studies import study
-  grid = study.load_study(FLAGS.study, FLAGS.trust_gin_imports) if FLAGS.study else None
-  study_dir = FLAGS.study_dir or (f"output/{grid.folder}" if grid else None)
+    from dl_condind.studies import study_file
+  study = study_file.load_study(FLAGS.study, FLAGS.trust_gin_imports) if FLAGS.study else None
+  study_dir = FLAGS.study_dir or (f"output/{study.folder}" if study else None)
   if not FLAGS.runs_csv and study_dir:
     inputs.check_study(study_dir)
   with cli.quiet_imports():
@@ -59,7 +59,7 @@ def main(_) -> None:
       from dl_condind.visualize import stored_models  # noqa: F401  (write_report needs it later.)
 
   options = (FLAGS.runs_csv, FLAGS.trust_gin_imports, FLAGS.trust_model)
-  path = report.write_report(study_dir, FLAGS.output_path, FLAGS.show_models, grid, *options)
+  path = report.write_report(study_dir, FLAGS.output_path, FLAGS.show_models, study, *options)
   print(f"Report written to {path}")
 
 

@@ -37,27 +37,30 @@ def define_flags() -> None:
 def main(_) -> None:
   """Makes one run or several, or says what they would be or are."""
   from dl_condind.studies import inputs
-  from dl_condind.studies import study
+  from dl_condind.studies import study_file
 
   if FLAGS.list_studies and not sweep_flags.are_given():
-    return print(study.describe_studies())
-  grid, trust = study.load_study(FLAGS.study, FLAGS.trust_gin_imports), FLAGS.trust_gin_imports
+    return print(study_file.describe_studies())
+  study, trust = (
+    study_file.load_study(FLAGS.study, FLAGS.trust_gin_imports),
+    FLAGS.trust_gin_imports,
+  )
   if sweep_flags.are_given():
-    return sweep_flags.run(grid)
-  model_num = grid.model_nums[0] if FLAGS.only_check else FLAGS.model_num
+    return sweep_flags.run(study)
+  model_num = study.model_nums[0] if FLAGS.only_check else FLAGS.model_num
   only_shows = FLAGS.only_print or FLAGS.only_check
-  inputs.check_run(grid, model_num, FLAGS.gin_bindings, FLAGS.model_dir, not only_shows)
+  inputs.check_run(study, model_num, FLAGS.gin_bindings, FLAGS.model_dir, not only_shows)
   with cli.quiet_imports():
     from dl_condind.studies import reproduce
 
   if FLAGS.only_print:
-    print(reproduce.resolved_config(grid, model_num, FLAGS.gin_bindings, trust))
+    print(reproduce.resolved_config(study, model_num, FLAGS.gin_bindings, trust))
   elif FLAGS.only_check:
-    reproduce.check(grid, FLAGS.gin_bindings, trust)
+    reproduce.check(study, FLAGS.gin_bindings, trust)
   else:
-    output = grid.run_folder(FLAGS.output_directory, model_num)
+    output = study.run_folder(FLAGS.output_directory, model_num)
     options = (FLAGS.gin_bindings, FLAGS.overwrite, FLAGS.model_dir, trust, FLAGS.trust_model)
-    reproduce.reproduce(grid, model_num, output, *options)
+    reproduce.reproduce(study, model_num, output, *options)
 
 
 def run() -> None:

@@ -116,7 +116,7 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
 
 
 def read_runs_table(path: str | os.PathLike) -> list[_Row]:
-  """Reads a table of runs that `runs_table` or `aggregate` wrote, without its empty cells.
+  """Reads a table of runs that `runs_table` or `aggregate` wrote, without its empty fields.
 
   Raises:
     DatasetError: If the file is missing, or not such a table.
@@ -136,7 +136,7 @@ def read_runs_table(path: str | os.PathLike) -> list[_Row]:
 
 
 def _value(column: str, text: str) -> object:
-  """Returns the value of a cell; those of configurations stay as gin wrote them."""
+  """Returns the value of a field; those of configurations stay as gin wrote them."""
   if column.startswith("train_config.") or ".config." in column or column == "run":
     return text
   if text in ("True", "False"):

@@ -24,7 +24,7 @@ def describe(settings: study_runs.Settings, lost: Sequence[study_runs.Run] = ())
 
 
 def _describe_data(settings: study_runs.Settings) -> list[str]:
-  """Warns of data that are not the official files, and of different data in one cell."""
+  """Warns of data that are not the official files, and of different data in one setting."""
   found: dict[str, dict[str, int]] = {}
   paragraphs = []
   for name, runs in settings.items():
@@ -51,14 +51,14 @@ def _describe_data(settings: study_runs.Settings) -> list[str]:
 def _describe_diverged(runs: Sequence[study_runs.Run]) -> list[str]:
   counts: dict[str, int] = {}
   for run in runs:
-    cell = f"run {run.name}, whose configuration is lost"
+    where = f"run {run.name}, whose configuration is lost"
     if run.config:
       correlation = run_config.name_correlation(run.correlation_label)
-      cell = f"{grouping.setting_name(run)}, {correlation}"
-    counts[cell] = counts.get(cell, 0) + 1
+      where = f"{grouping.setting_name(run)}, {correlation}"
+    counts[where] = counts.get(where, 0) + 1
   if not counts:
     return []
-  parts = [f"{cell}: {number}" for cell, number in sorted(counts.items())]
+  parts = [f"{where}: {number}" for where, number in sorted(counts.items())]
   return [
     "Diverged runs have no values, and those that are left are no longer a fair sample of seeds: "
     f"{'; '.join(parts)}."

@@ -1,7 +1,8 @@
 """A claim of a paper and its verdict from a study: what decides, and how.
 
-A claim is about certain cells of a study. Each cell is tested for the claim, for its opposite, and
-for an effect that is smaller than a stated size. The verdict is
+A claim is about certain cells: the settings of one method, data set and number of latents, several
+only where none follows the paper's protocol. Each cell is tested for the claim, for its opposite,
+and for an effect that is smaller than a stated size. The verdict is
 
 - HOLDS if every cell shows the claim;
 - OPPOSITE if one cell shows the opposite;

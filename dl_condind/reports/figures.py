@@ -29,12 +29,16 @@ class Drawn:
   caption: str
 
 
-def by_correlation(
-  runs: Sequence[study_runs.Run], measure: str, labels: Sequence[str]
-) -> dict[str, list[float]]:
-  """Returns the values of a measure at each correlation."""
+def panels_of(
+  settings: study_runs.Settings, measure: str, labels: Sequence[str]
+) -> dict[str, dict[str, list[float]]]:
+  """Returns the values of a measure at each correlation, a panel for each setting."""
   return {
-    label: study_runs.values_of(study_runs.of_correlation(runs, label), measure) for label in labels
+    title: {
+      label: study_runs.values_of(study_runs.of_correlation(runs, label), measure)
+      for label in labels
+    }
+    for title, runs in settings.items()
   }
 
 

@@ -9,7 +9,7 @@ from dl_condind.reports import families
 from dl_condind.reports import page
 from dl_condind.reports import study_runs
 from dl_condind.studies import run_state
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 
 _PROGRAM = "dl_condind_reproduce"
 _TRUST = "--trust_gin_imports"
@@ -20,7 +20,7 @@ def how_to_go_on(
   output_path: str | os.PathLike,
   runs: Sequence[study_runs.Run],
   left_out: Sequence[study_runs.Run] = (),
-  grid: study.Study | None = None,
+  study: study_file.Study | None = None,
 ) -> list[str]:
   """Says how to go on with the study, or to train more.
 
@@ -29,16 +29,16 @@ def how_to_go_on(
     output_path: Name of the page.
     runs: The runs that count.
     left_out: The other runs that were begun.
-    grid: The study, if it is known.
+    study: The study, if it is known.
   """
   study_dir = pathlib.Path(study_dir)
-  words = _program_and_study(runs[0], grid)
-  if grid:
+  words = _program_and_study(runs[0], study)
+  if study:
     more, what = [_whole_study(study_dir, words)], "make what is missing of the study"
   else:
     more, what = _more_seeds(study_dir, runs, left_out), "add a seed to the study"
   last = [str(pathlib.Path(words[0]).with_name("dl_condind_report")), f"--study_dir={study_dir}"]
-  last += words[1:2] if grid else []
+  last += words[1:2] if study else []
   last += [word for word in words if word == _TRUST]
   last.append(f"--output_path={output_path}")
   seeds = (
@@ -51,17 +51,18 @@ def how_to_go_on(
   kinds = {run.kind for run in runs}
   others = [
     *(text for f in families.FAMILIES if f.kind in kinds for text in f.sentences.NEXT_STEPS),
-    "The README describes all commands, the settings, and what differs from disentanglement_lib.",
+    "docs/pipeline.md describes all commands and settings, docs/differences.md what differs from "
+    "disentanglement_lib.",
   ]
   return [page.paragraphs([seeds]), page.commands([*more, shlex.join(last)]), page.bullets(others)]
 
 
-def _program_and_study(run: study_runs.Run, grid: study.Study | None) -> list[str]:
+def _program_and_study(run: study_runs.Run, study: study_file.Study | None) -> list[str]:
   """Returns the program that made a run, its study and its bindings of all runs, as words."""
   words = _command(run) or [_PROGRAM]
   studies = [word.partition("=")[2] for word in words if word.lstrip("-").startswith("study=")]
-  if grid and [pathlib.Path(name).stem for name in studies] != [grid.name]:
-    studies = [grid.name]
+  if study and [pathlib.Path(name).stem for name in studies] != [study.name]:
+    studies = [study.name]
   bindings = [word for word in words if word.lstrip("-").startswith("gin_bindings=")]
   bindings = [word for word in bindings if run_state.NUM_THREADS not in word]
   trust = [_TRUST] if _TRUST in words else []
@@ -98,7 +99,7 @@ def _command(run: study_runs.Run) -> list[str]:
 
 def _whole_study(study_dir: pathlib.Path, words: Sequence[str]) -> str:
   """Returns the command that makes all missing runs; words as of `_program_and_study`."""
-  output = f"--output_directory={study_dir / study.MODEL_NUM}"
+  output = f"--output_directory={study_dir / study_file.MODEL_NUM}"
   return shlex.join([*words, "--engine=local", output])
 
 

@@ -20,7 +20,7 @@ from dl_condind.reports import reading
 from dl_condind.reports import study_description
 from dl_condind.reports import study_runs
 from dl_condind.reports import tables
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.visualize import figures as visualize_figures
@@ -32,7 +32,7 @@ def write_report(
   study_dir: str | os.PathLike | None,
   output_path: str | os.PathLike | None = None,
   show_models: bool = True,
-  grid: study.Study | None = None,
+  study: study_file.Study | None = None,
   runs_csv: str | os.PathLike | None = None,
   trust_gin_imports: bool = False,
   trust_model: bool = False,
@@ -43,7 +43,7 @@ def write_report(
     study_dir: Folder of the study, with a folder for each run; None for that of runs_csv.
     output_path: Name of the page; `{study_dir}/report.html` if None.
     show_models: Whether to show what two models do; for that of VAEs the data set must be there.
-    grid: The study whose runs these are, named by their numbers, to tell which are missing.
+    study: The study whose runs these are, named by their numbers, to tell which are missing.
     runs_csv: A table of the runs to read instead of their folders, such as a published `runs.csv`.
       Then no models are shown.
     trust_gin_imports: Whether to run the modules that the trainings of the models imported.
@@ -60,7 +60,7 @@ def write_report(
   output_path = pathlib.Path(output_path) if output_path else study_dir / "report.html"
   figure_dir = output_path.parent / "figures"
   _check_replaceable(figure_dir)
-  model_nums = grid.model_nums if grid else None
+  model_nums = study.model_nums if study else None
   if runs_csv:
     settings, left_out = reading.read_table(runs_csv, model_nums)
     show_models = False
@@ -83,9 +83,9 @@ def write_report(
     page.section("What the figures say and do not say", page.bullets(told)),
     page.section("Every run", *tables.every_run(settings)),
     page.section("What was run", *study_description.what_was_run(settings)),
-    page.section("Missing or incomplete", *study_description.what_is_missing(runs, others, grid)),
+    page.section("Missing or incomplete", *study_description.what_is_missing(runs, others, study)),
     page.section(
-      "How to go on", *next_steps.how_to_go_on(study_dir, output_path, runs, others, grid)
+      "How to go on", *next_steps.how_to_go_on(study_dir, output_path, runs, others, study)
     ),
   ]
   banner = page.banner(study_description.data_sets(runs))

@@ -1,15 +1,36 @@
 """Pieces of sentences on the measures of a study, whatever kind of model it has."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
 
 from dl_condind.reports import measures
 from dl_condind.reports import study_runs
 from dl_condind.utils import run_config
 
-MAX_TOLD_SETTINGS = 3  # Of more, the table of statistics says the same in less space.
+_MAX_TOLD_SETTINGS = 3  # Of more, the table of statistics says the same in less space.
 
 
-def nothing_told(runs: Sequence[study_runs.Run]) -> str:
+def tell_each(
+  settings: study_runs.Settings,
+  tell: Callable[[Sequence[study_runs.Run], Sequence[study_runs.Run]], list[str]],
+) -> list[str]:
+  """Returns sentences on each setting, which name it if there are several.
+
+  Args:
+    settings: Runs grouped by setting.
+    tell: Runs of the lowest and of the highest correlation -> sentences.
+  """
+  if len(settings) > _MAX_TOLD_SETTINGS:
+    return []
+  paragraphs = []
+  for name, runs in settings.items():
+    pair = study_runs.extremes(runs)
+    start = f"{name}. " if len(settings) > 1 else ""
+    paragraphs += [f"{start}{text}" for text in (tell(*pair) if pair else [_nothing_told(runs)])]
+  return paragraphs
+
+
+def _nothing_told(runs: Sequence[study_runs.Run]) -> str:
   """Says why there are no two numbers c to compare."""
   if len(study_runs.correlation_labels(runs)) == 1:
     return "All runs have one noise correlation, so nothing is compared."

@@ -11,7 +11,7 @@ from dl_condind.reports import page
 from dl_condind.reports import sentences
 from dl_condind.reports import study_runs
 from dl_condind.studies import progress
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import run_config
 
 _VERSIONS = (
@@ -116,30 +116,30 @@ def _evaluation_settings(runs: Sequence[study_runs.Run]) -> dict[str, list[str]]
 def what_is_missing(
   runs: Sequence[study_runs.Run],
   left_out: Sequence[study_runs.Run],
-  grid: study.Study | None = None,
+  study: study_file.Study | None = None,
 ) -> list[str]:
-  """Lists runs that do not count, runs of the grid that are absent, and values that runs lack.
+  """Lists runs that do not count, runs of the study that are absent, and values that runs lack.
 
   Args:
     runs: The runs that count.
     left_out: The other runs that were begun.
-    grid: The study, if it is known; otherwise gaps in the numbers of runs are listed.
+    study: The study, if it is known; otherwise gaps in the numbers of runs are listed.
   """
   problems: dict[str, list[str]] = {}  # What is wrong -> runs, so that many take one line.
   for run in left_out:
     problems.setdefault(run.problem, []).append(run.name)
   names = {run.name for run in (*runs, *left_out)}
   numbers = [int(name) for name in names if name.isdecimal()]
-  for number in grid.model_nums if grid else range(max(numbers, default=0)):
+  for number in study.model_nums if study else range(max(numbers, default=0)):
     if str(number) not in names:
       problems.setdefault("not trained", []).append(str(number))
   for run in runs:
-    lacking = _lacking(run, grid)
+    lacking = _lacking(run, study)
     if lacking:
       problems.setdefault(f"not evaluated: {', '.join(lacking)}", []).append(run.name)
   found = sentences.count_of("trained run", len(runs))
-  if grid:
-    found += f" of {len(grid.model_nums)} of the study {grid.name}"
+  if study:
+    found += f" of {len(study.model_nums)} of the study {study.name}"
   if not problems:
     return [page.paragraphs([f"{found}, each with every value; none begun and not finished."])]
   lines = [
@@ -152,9 +152,9 @@ def what_is_missing(
   ]
 
 
-def _lacking(run: study_runs.Run, grid: study.Study | None) -> list[str]:
+def _lacking(run: study_runs.Run, study: study_file.Study | None) -> list[str]:
   """Returns the evaluations that a run lacks: those of its study, or those the report shows."""
-  if grid is None:
+  if study is None:
     return [
       measure.evaluation
       for measure in measures.of_kind(run.kind)
@@ -163,7 +163,9 @@ def _lacking(run: study_runs.Run, grid: study.Study | None) -> list[str]:
       and run.measure(measure.name) is None
     ]
   evaluated = {tuple(column.split(".")[:2]) for column in run.row}
-  wanted = [(r, study.metric_name(metric)) for metric in grid.metrics for r in grid.evaluated]
+  wanted = [
+    (r, study_file.metric_name(metric)) for metric in study.metrics for r in study.evaluated
+  ]
   return [f"{metric} ({name})" for name, metric in wanted if (name, metric) not in evaluated]
 
 

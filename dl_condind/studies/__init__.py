@@ -1,1 +1,1 @@
-"""Grids of runs as plain data, and the engines that make them."""
+"""Studies as plain data, and the engines that make their runs."""

@@ -13,7 +13,7 @@ import gin
 from gin import config_parser
 
 from dl_condind.data.ground_truth import named_data
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
@@ -123,7 +123,7 @@ def check_study(study_dir: str | os.PathLike) -> None:
 
 
 def check_run(
-  grid: study.Study,
+  study: study_file.Study,
   model_num: int,
   gin_bindings: Sequence[str],
   model_dir: str | None = None,
@@ -132,7 +132,7 @@ def check_run(
   """Checks what a run of a study reads.
 
   Args:
-    grid: The study.
+    study: The study.
     model_num: Number of the run.
     gin_bindings: Bindings of the training, read last.
     model_dir: Folder of a trained model to take instead of training one.
@@ -142,8 +142,8 @@ def check_run(
     ConfigError: If there is no such run, or a gin file is missing or cannot be parsed.
     DatasetError: If a file of the data set or the model is missing.
   """
-  gin_files, bindings = grid.run(model_num)
-  for path in grid.stage_files():
+  gin_files, bindings = study.run(model_num)
+  for path in study.stage_files():
     _dataset_values(([path], []))
   if model_dir is not None:
     check_models([model_dir])

@@ -11,7 +11,7 @@ from dl_condind.evaluation import evaluate
 from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.studies import run_state
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import run_folder
@@ -19,7 +19,7 @@ from dl_condind.visualize import visualize_run
 
 
 def resolved_config(
-  grid: study.Study,
+  study: study_file.Study,
   model_num: int,
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
@@ -29,27 +29,27 @@ def resolved_config(
   Raises:
     ConfigError: If there is no such run, or its configuration is not valid.
   """
-  gin_files, bindings = grid.run(model_num)
+  gin_files, bindings = study.run(model_num)
   return train.resolved_config(gin_files, [*bindings, *gin_bindings], trust_gin_imports)
 
 
 def check(
-  grid: study.Study, gin_bindings: Sequence[str] = (), trust_gin_imports: bool = False
+  study: study_file.Study, gin_bindings: Sequence[str] = (), trust_gin_imports: bool = False
 ) -> None:
   """Checks every setting that occurs in a study, and the whole of its first run.
 
   Raises:
     ConfigError: If one is not valid.
   """
-  _check_stages(grid, trust_gin_imports)
-  for model_num in grid.covering_runs():
-    gin_files, bindings = grid.run(model_num)
+  _check_stages(study, trust_gin_imports)
+  for model_num in study.covering_runs():
+    gin_files, bindings = study.run(model_num)
     configs.parse(gin_files, [*bindings, *gin_bindings], trust_gin_imports)
-  resolved_config(grid, grid.model_nums[0], gin_bindings, trust_gin_imports)
+  resolved_config(study, study.model_nums[0], gin_bindings, trust_gin_imports)
 
 
 def reproduce(
-  grid: study.Study,
+  study: study_file.Study,
   model_num: int,
   output_directory: str | os.PathLike,
   gin_bindings: Sequence[str] = (),
@@ -61,7 +61,7 @@ def reproduce(
   """Trains, postprocesses, evaluates and pictures one run; what is there already is left as it is.
 
   Args:
-    grid: The study.
+    study: The study.
     model_num: Number of the run.
     output_directory: Folder of the run.
     gin_bindings: Bindings of the training, read last.
@@ -78,37 +78,37 @@ def reproduce(
     TryAgainError: If interrupted, the disk is full or another process makes the run.
   """
   run = run_folder.RunFolder(pathlib.Path(output_directory))
-  gin_files, bindings = grid.run(model_num)
+  gin_files, bindings = study.run(model_num)
   # A mistake in one of them shows before the training, not after it.
-  _check_stages(grid, trust_gin_imports)
+  _check_stages(study, trust_gin_imports)
   config = (gin_files, [*bindings, *gin_bindings], trust_gin_imports)
   configs.parse(*config)
-  with run_state.making(run.path, grid.settings(model_num, gin_bindings), overwrite):
-    logging.info("Study %s, run %d of %d: %s", grid.name, model_num, grid.num_runs, run.path)
+  with run_state.making(run.path, study.settings(model_num, gin_bindings), overwrite):
+    logging.info("Study %s, run %d of %d: %s", study.name, model_num, study.num_runs, run.path)
     if model_dir is None:
       model_dir = run.model.path
       train.train_with_gin(model_dir, overwrite, *config)
-    _evaluate(grid, pathlib.Path(model_dir), run, overwrite, trust_gin_imports, trust_model)
+    _evaluate(study, pathlib.Path(model_dir), run, overwrite, trust_gin_imports, trust_model)
 
 
 def _evaluate(
-  grid: study.Study,
+  study: study_file.Study,
   model_dir: pathlib.Path,
   run: run_folder.RunFolder,
   overwrite: bool,
   trust_gin_imports: bool,
   trust_model: bool,
 ) -> None:
-  for name in grid.representations:
+  for name in study.representations:
     folder = run.representation(name).path
-    config = ([study.postprocess_file(name)], (), trust_gin_imports, trust_model)
+    config = ([study_file.postprocess_file(name)], (), trust_gin_imports, trust_model)
     postprocess.postprocess_with_gin(model_dir, folder, overwrite, *config)
-  evaluations = list(itertools.product(grid.evaluated, grid.metrics))
+  evaluations = list(itertools.product(study.evaluated, study.metrics))
   for number, (name, metric) in enumerate(evaluations, start=1):
-    folder = run.representation(name).path if grid.representations else model_dir
-    directory = run.metric(name, study.metric_name(metric)).path
+    folder = run.representation(name).path if study.representations else model_dir
+    directory = run.metric(name, study_file.metric_name(metric)).path
     logging.info("[%d/%d] %s", number, len(evaluations), directory)
-    config = ([study.metric_file(metric)], (), trust_gin_imports, trust_model)
+    config = ([study_file.metric_file(metric)], (), trust_gin_imports, trust_model)
     try:
       evaluate.evaluate_with_gin(folder, directory, overwrite, *config)
     except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
@@ -120,6 +120,6 @@ def _evaluate(
   visualize_run.visualize_run(model_dir, run.pictures, *options)
 
 
-def _check_stages(grid: study.Study, trust_gin_imports: bool) -> None:
-  for path in grid.stage_files():
+def _check_stages(study: study_file.Study, trust_gin_imports: bool) -> None:
+  for path in study.stage_files():
     configs.parse([path], trust_gin_imports=trust_gin_imports)

@@ -14,7 +14,7 @@ from dl_condind.studies import local_engine
 from dl_condind.studies import progress
 from dl_condind.studies import ray_engine
 from dl_condind.studies import run_state
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import errors
 
 
@@ -45,14 +45,14 @@ class Options:
   ray_address: str | None = None
 
 
-def parse_model_nums(text: str | None, grid: study.Study) -> list[int]:
+def parse_model_nums(text: str | None, study: study_file.Study) -> list[int]:
   """Returns the numbers of runs in text such as `0-9,40`, ascending; of None, all of the study's.
 
   Raises:
     ConfigError: If text is not of this form, or names a run that the study does not have.
   """
   if text is None:
-    return list(grid.model_nums)
+    return list(study.model_nums)
   numbers = set()
   for part in text.split(","):
     first, dash, last = part.strip().partition("-")
@@ -63,13 +63,13 @@ def parse_model_nums(text: str | None, grid: study.Study) -> list[int]:
         f"model_nums must be numbers and ranges, such as 0-9,40, got {text!r}."
       )
     for number in (first, last):  # Before a range is made of them.
-      grid.run(int(number))
+      study.run(int(number))
     numbers.update(range(int(first), int(last) + 1))
-  return sorted(numbers & set(grid.model_nums))
+  return sorted(numbers & set(study.model_nums))
 
 
 def make_jobs(
-  grid: study.Study,
+  study: study_file.Study,
   model_nums: Sequence[int],
   output_directory: str,
   command: Sequence[str],
@@ -78,7 +78,7 @@ def make_jobs(
   """Returns what makes each run.
 
   Args:
-    grid: The study.
+    study: The study.
     model_nums: Numbers of the runs.
     output_directory: Folder of a run, with `{model_num}` in it.
     command: Program and arguments, without --model_num and --output_directory.
@@ -87,20 +87,20 @@ def make_jobs(
   Raises:
     ConfigError: If the folder is the same for all runs.
   """
-  if study.MODEL_NUM not in output_directory:
+  if study_file.MODEL_NUM not in output_directory:
     raise errors.ConfigError(
-      f"output_directory must have {study.MODEL_NUM} in it to hold several runs, got "
+      f"output_directory must have {study_file.MODEL_NUM} in it to hold several runs, got "
       f"{output_directory!r}."
     )
   jobs = []
   for model_num in model_nums:
-    folder = grid.run_folder(output_directory, model_num)
+    folder = study.run_folder(output_directory, model_num)
     jobs.append(
       attempts.Job(
         model_num=model_num,
         folder=os.path.abspath(folder),
         command=[*command, f"--model_num={model_num}", f"--output_directory={folder}"],
-        settings=grid.settings(model_num, gin_bindings),
+        settings=study.settings(model_num, gin_bindings),
         directory=os.getcwd(),
       )
     )

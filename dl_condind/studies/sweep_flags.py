@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import cli
 from dl_condind.utils import errors
 from dl_condind.utils import limits
@@ -55,7 +55,7 @@ def _given() -> list[str]:
   return [name for name in _NAMES if flags.FLAGS[name].present]
 
 
-def run(grid: study.Study) -> None:
+def run(study: study_file.Study) -> None:
   """Does what the flags ask for, and prints the answer.
 
   Raises:
@@ -75,19 +75,19 @@ def run(grid: study.Study) -> None:
   command += [f"--gin_bindings={binding}" for binding in values.gin_bindings]
   command += ["--trust_gin_imports"] if values.trust_gin_imports else []
   command += ["--trust_model"] if values.trust_model else []
-  model_nums = sweep.parse_model_nums(values.model_nums, grid)
-  jobs = sweep.make_jobs(grid, model_nums, values.output_directory, command, values.gin_bindings)
+  model_nums = sweep.parse_model_nums(values.model_nums, study)
+  jobs = sweep.make_jobs(study, model_nums, values.output_directory, command, values.gin_bindings)
   if values.status:
-    lines = [f"{grid.name}:", *progress.describe_study(jobs, sweep.states_of(jobs))]
+    lines = [f"{study.name}:", *progress.describe_study(jobs, sweep.states_of(jobs))]
     print(cli.in_flags("\n".join(lines)))
   elif values.engine == "slurm":
     missing = [job.model_num for job in sweep.missing_jobs(jobs, sweep.states_of(jobs))]
     if not missing:
       print("No run is missing.")
       return
-    path = pathlib.Path(jobs[0].folder).parent / f"{grid.name}.sbatch"
+    path = pathlib.Path(jobs[0].folder).parent / f"{study.name}.sbatch"
     output = f"--output_directory={values.output_directory}"
-    slurm.write_script(path, grid.name, missing, [*command, output], options)
+    slurm.write_script(path, study.name, missing, [*command, output], options)
     print(f"{len(missing)} runs are missing. Submit them with: sbatch {path}")
   else:
     print(sweep.make_runs(jobs, options, [*command, "--only_check"], values.overwrite))

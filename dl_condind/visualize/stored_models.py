@@ -43,7 +43,8 @@ class StoredModel:
     self._signatures = self._model.signatures
     if "gaussian_encoder" not in self._signatures:
       raise errors.ConfigError(
-        f"{model_dir} holds no VAE: make pictures of an InfoGAN with dl_condind_visualize_infogan."
+        f"{model_dir} holds no VAE. If it is an InfoGAN: make its pictures with "
+        "dl_condind_visualize_infogan."
       )
     config = folder.results.gin_file("train")
     if not config.is_file():

@@ -183,7 +183,7 @@ def write_begun(run, config=None, **ends):
     (run / f"{name}.json").write_text(json.dumps(end))
 
 
-def write_grid(study_dir, methods, datasets, correlations, num_seeds, num_latents=(10,), seed=0):
+def write_study(study_dir, methods, datasets, correlations, num_seeds, num_latents=(10,), seed=0):
   """Writes a study in which MIG falls with the correlation; returns its configurations."""
   rng = np.random.default_rng(seed)
   axes = itertools.product(methods, datasets, num_latents, correlations, range(num_seeds))

@@ -86,6 +86,6 @@ def _run_in_fork(command):
 
 if __name__ == "__main__":
   from dl_condind.studies import inputs  # noqa: F401  (Most programs begin with it.)
-  from dl_condind.studies import study  # noqa: F401
+  from dl_condind.studies import study_file  # noqa: F401
 
   print(json.dumps([_run_in_fork(command) for command in json.load(sys.stdin)]))

@@ -4,7 +4,7 @@ import re
 import shlex
 
 from dl_condind.reports import next_steps
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 
 REPRODUCE = "bin/dl_condind_reproduce --study=quickstart --model_num={} --output_directory=out/{}"
 
@@ -63,8 +63,8 @@ def test_command_of_a_known_study_makes_all_that_is_missing(generated):
     "/somewhere/bin/dl_condind_reproduce --study=my.gin '--gin_bindings=model.batch_size = 8' "
     "--model_num=1 --output_directory=out/1 '--gin_bindings=model.num_threads = 1'"
   )
-  grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
-  parts = next_steps.how_to_go_on("out", "r.html", [make_run(generated, "1", 0.0, line)], (), grid)
+  study = study_file.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
+  parts = next_steps.how_to_go_on("out", "r.html", [make_run(generated, "1", 0.0, line)], (), study)
   assert commands_of(parts) == [
     [
       "dl_condind_reproduce",
@@ -79,24 +79,24 @@ def test_command_of_a_known_study_makes_all_that_is_missing(generated):
 
 def test_imports_stay_trusted(generated):
   line = "dl_condind_reproduce --study=my.gin --trust_gin_imports --model_num=1"
-  grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
+  study = study_file.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
   runs = [make_run(generated, "1", 0.0, line)]
-  for known in (grid, None):
+  for known in (study, None):
     commands = commands_of(next_steps.how_to_go_on("out", "r.html", runs, (), known))
     assert ["--trust_gin_imports" in words for words in commands] == [True, True]
 
 
 def test_runs_of_another_study_go_on_as_the_known_one(generated):
-  grid = study.make_study("part", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
+  study = study_file.make_study("part", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
   runs = [make_run(generated, "1", 0.0, "bin/dl_condind_reproduce --study=whole --model_num=1")]
-  parts = next_steps.how_to_go_on("out", "r.html", runs, (), grid)
+  parts = next_steps.how_to_go_on("out", "r.html", runs, (), study)
   assert ["--study=part" in words for words in commands_of(parts)] == [True, True]
 
 
 def test_a_known_study_needs_no_command_of_a_run(generated):
-  grid = study.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
+  study = study_file.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
   runs = [make_run(generated, "1", 0.0, "bin/dl_condind_train --model_dir=out/0/model")]
-  first = commands_of(next_steps.how_to_go_on("out", "r.html", runs, (), grid))[0]
+  first = commands_of(next_steps.how_to_go_on("out", "r.html", runs, (), study))[0]
   assert first[:3] == ["dl_condind_reproduce", "--study=my", "--engine=local"]
 
 

@@ -16,7 +16,7 @@ from dl_condind.reports import report
 from dl_condind.reports import study_runs
 from dl_condind.reports.infogan import claims as infogan_claims
 from dl_condind.reports.vae import claims as vae_claims
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import errors
 from dl_condind.utils import files
 
@@ -361,7 +361,7 @@ def test_verdicts_on_a_shorter_protocol_say_so_in_the_headline(generated, tmp_pa
 
 def test_report_from_a_table_is_that_from_the_runs(generated, tmp_path):
   study_dir = tmp_path / "study"
-  generated.write_grid(study_dir, ("vae", "beta_tc_vae"), ("dsprites_full",), (0.0, 0.9), 2)
+  generated.write_study(study_dir, ("vae", "beta_tc_vae"), ("dsprites_full",), (0.0, 0.9), 2)
   from_runs = Page(report.write_report(study_dir, tmp_path / "a.html", show_models=False))
   copy = shutil.copy(study_dir / "runs.csv", tmp_path / "published.csv")
   path = report.write_report(study_dir, tmp_path / "b.html", runs_csv=copy)
@@ -430,8 +430,8 @@ def test_any_part_of_a_study_may_be_done(generated, generated_study, tmp_path):
   shutil.copytree(generated_study / "1", tmp_path / "9")
   generated.write_begun(tmp_path / "2", configs[2], diverged={"step": 3, "message": "loss is nan"})
   generated.write_begun(tmp_path / "3", configs[3], failed={"message": "no memory"})
-  grid = study.make_study("part", gin_files=[], axes=[("model.random_seed", [*range(9)])])
-  page = Page(report.write_report(tmp_path, grid=grid))
+  study = study_file.make_study("part", gin_files=[], axes=[("model.random_seed", [*range(9)])])
+  page = Page(report.write_report(tmp_path, study=study))
   row = next(
     row for row in page.rows if row[0] == "VAE on dsprites_full, 10 latents" and len(row) > 1
   )
@@ -450,7 +450,7 @@ def test_any_part_of_a_study_may_be_done(generated, generated_study, tmp_path):
 
 def test_study_with_eight_correlations(generated, tmp_path):
   correlations = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
-  generated.write_grid(tmp_path, ("vae",), ("dsprites_full",), correlations, 3)
+  generated.write_study(tmp_path, ("vae",), ("dsprites_full",), correlations, 3)
   page = Page(report.write_report(tmp_path))
   rows = statistics_tables(page)["MIG, mean representation; tested: it falls"]
   assert [row[1] for row in rows] == [f"{value:g}" for value in correlations]

@@ -5,7 +5,7 @@ import re
 from dl_condind.reports import measures
 from dl_condind.reports import study_description
 from dl_condind.reports import study_runs
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 
 REPRODUCE = "bin/dl_condind_reproduce --study=quickstart --model_num={} --output_directory=out/{}"
 
@@ -101,8 +101,8 @@ def test_each_data_set_is_said_to_be_what_it_is():
   )
 
 
-def missing_text(runs, left_out=(), grid=None):
-  return text_of(study_description.what_is_missing(runs, left_out, grid)).strip()
+def missing_text(runs, left_out=(), study=None):
+  return text_of(study_description.what_is_missing(runs, left_out, study)).strip()
 
 
 def test_missing_evaluation_of_an_infogan_is_listed(generated):
@@ -145,24 +145,24 @@ def test_runs_that_do_not_count_are_listed_with_the_reason():
 
 
 def test_runs_of_the_grid_that_are_absent_are_listed():
-  grid = study.make_study(
-    "grid",
+  study = study_file.make_study(
+    "study",
     gin_files=["shared.gin"],
     axes=[("model.random_seed", [*range(6)])],
     metrics=["mig", "own/folder/med.gin"],
     representations=["mean"],
   )
-  text = missing_text([whole_run("0"), whole_run("4")], grid=grid)
-  assert text.startswith("2 trained runs of 6 of the study grid count.")
+  text = missing_text([whole_run("0"), whole_run("4")], study=study)
+  assert text.startswith("2 trained runs of 6 of the study study count.")
   assert "Runs 1-3, 5: not trained." in text
   assert "Runs 0, 4: not evaluated: med (mean)." in text
 
 
 def test_a_missing_evaluation_of_the_model_itself_is_found():
-  grid = study.make_study(
-    "grid", ["a.gin"], [("model.random_seed", [0])], metrics=["a/digits.gin"], representations=[]
+  study = study_file.make_study(
+    "study", ["a.gin"], [("model.random_seed", [0])], metrics=["a/digits.gin"], representations=[]
   )
-  assert "Run 0: not evaluated: digits (model)." in missing_text([whole_run("0")], grid=grid)
+  assert "Run 0: not evaluated: digits (model)." in missing_text([whole_run("0")], study=study)
 
 
 def test_ranges():

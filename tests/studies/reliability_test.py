@@ -20,7 +20,7 @@ from dl_condind.reports import aggregate_results
 from dl_condind.reports import report
 from dl_condind.studies import reproduce
 from dl_condind.studies import run_state
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.studies import sweep
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -87,7 +87,7 @@ def digest(folder):
 
 def test_sigterm_saves_within_ten_seconds_and_the_run_continues_exactly(write_study, tmp_path):
   name = write_study("long", [0], "model.training_steps = 1500", "model.log_steps = 20")
-  reproduce.reproduce(study.load_study(name), 0, tmp_path / "whole")
+  reproduce.reproduce(study_file.load_study(name), 0, tmp_path / "whole")
   output = f"--output_directory={tmp_path}/{{model_num}}"
   process = start(f"--study={name}", "--engine=local", "--workers=1", output)
   log = tmp_path / "0" / "model" / "train_log.jsonl"
@@ -112,10 +112,10 @@ def test_sigterm_saves_within_ten_seconds_and_the_run_continues_exactly(write_st
 @pytest.mark.slow
 def test_killed_engines_and_workers_change_no_result_of_real_runs(write_study, tmp_path, kills):
   """Twelve runs whose engine is killed, and whose workers are, against runs made in sequence."""
-  name = write_study("grid", list(range(12)), "model.training_steps = 40")
-  grid = study.load_study(name)
-  for number in grid.model_nums:
-    reproduce.reproduce(grid, number, tmp_path / "sequential" / str(number))
+  name = write_study("study", list(range(12)), "model.training_steps = 40")
+  study = study_file.load_study(name)
+  for number in study.model_nums:
+    reproduce.reproduce(study, number, tmp_path / "sequential" / str(number))
   output = f"--output_directory={tmp_path}/{{model_num}}"
   generator = random.Random(0)
   for _ in range(kills(3, 20)):
@@ -131,7 +131,7 @@ def test_killed_engines_and_workers_change_no_result_of_real_runs(write_study, t
   arguments = f"--study={name}", "--engine=local", "--workers=2", output
   code, stdout, _ = run(*arguments, seconds=1200)  # Each run starts TensorFlow, up to a minute.
   assert (code, stdout[:13]) == (0, "12 of 12 done")
-  for number in grid.model_nums:
+  for number in study.model_nums:
     assert digest(tmp_path / str(number)) == digest(tmp_path / "sequential" / str(number))
 
 
@@ -151,7 +151,7 @@ def finished(write_study, tmp_path_factory):
   """A study of one run that is done: its file and its folder."""
   name = write_study("one", [0])
   folder = tmp_path_factory.mktemp("finished")
-  reproduce.reproduce(study.load_study(name), 0, folder / "0")
+  reproduce.reproduce(study_file.load_study(name), 0, folder / "0")
   return name, folder
 
 
@@ -283,7 +283,7 @@ def test_a_folder_that_is_read_only_is_one_line(write_study, tmp_path, mount_tmp
       line == f"error: Cannot write {disk}/0 (Read-only file system): choose a folder that can "
       "be written to."
     )
-    jobs = sweep.make_jobs(study.load_study(name), [0], f"{disk}/{{model_num}}", ["true"])
+    jobs = sweep.make_jobs(study_file.load_study(name), [0], f"{disk}/{{model_num}}", ["true"])
     with pytest.raises(errors.ConfigError, match=r"Cannot write .*/0/log\.txt \(Read-only file sy"):
       sweep.make_runs(jobs, sweep.Options(workers=1))
 
@@ -295,17 +295,17 @@ def test_a_damaged_record_is_named_and_its_stage_redone_on_request(finished, tmp
   stage = run_folder / "metrics" / "mean" / "few"
   record = stage / "results" / "aggregate" / "evaluation.json"
   record.write_text(record.read_text()[:-20])
-  grid = study.load_study(name)
+  study = study_file.load_study(name)
   with pytest.raises(errors.DatasetError, match=rf"{re.escape(str(record))} has changed since it"):
-    reproduce.reproduce(grid, 0, run_folder)
+    reproduce.reproduce(study, 0, run_folder)
   code, _, line = run(
     f"--input_dir={run_folder}/postprocessed/mean", f"--output_dir={stage}", "--overwrite",
     f"--gin_config={pathlib.Path(name).with_name('few.gin')}",
     program=ROOT / "bin" / "dl_condind_evaluate",
   )  # fmt: skip
   assert code == 0, line
-  reproduce.reproduce(grid, 0, run_folder)
-  assert run_state.state_of(run_folder, grid.settings(0)) == run_state.DONE
+  reproduce.reproduce(study, 0, run_folder)
+  assert run_state.state_of(run_folder, study.settings(0)) == run_state.DONE
   assert digest(run_folder) == digest(folder / "0")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from dl_condind.studies import reproduce
 from dl_condind.studies import run_state
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
 from dl_condind.utils import results
@@ -20,7 +20,7 @@ REPEATABLE = "discrete_mig"
 
 
 @pytest.fixture(scope="module")
-def study_file(tmp_path_factory, tiny_training):
+def gin_file(tmp_path_factory, tiny_training):
   """A study of two runs as a user may write it, with a metric of the package on fewer points."""
   folder = tmp_path_factory.mktemp("study")
   (folder / "few.gin").write_text('include "metrics/mig.gin"\nmig.num_train = 50\n')
@@ -35,10 +35,10 @@ def study_file(tmp_path_factory, tiny_training):
 
 
 @pytest.fixture(scope="module")
-def run(study_file, tmp_path_factory):
+def run(gin_file, tmp_path_factory):
   """The second run of the study."""
   output = tmp_path_factory.mktemp("output") / "1"
-  reproduce.reproduce(study.load_study(str(study_file)), 1, output)
+  reproduce.reproduce(study_file.load_study(str(gin_file)), 1, output)
   return output
 
 
@@ -49,15 +49,15 @@ def state(directory):
 
 def test_every_run_at_the_ends_of_the_studies_of_the_package_resolves(monkeypatch, tmp_path):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))  # Without any data.
-  for name in study.study_names():
-    grid = study.load_study(name)
-    for model_num in sorted({grid.model_nums[0], grid.model_nums[-1]}):
-      text = reproduce.resolved_config(grid, model_num)
+  for name in study_file.study_names():
+    study = study_file.load_study(name)
+    for model_num in sorted({study.model_nums[0], study.model_nums[-1]}):
+      text = reproduce.resolved_config(study, model_num)
       assert f"model.model_num = {model_num}\n" in text
-      for key, value in grid.values(model_num):
-        if key not in (study.GIN_FILE, study.BINDINGS):
+      for key, value in study.values(model_num):
+        if key not in (study_file.GIN_FILE, study_file.BINDINGS):
           assert f"{key} = {value!r}\n" in text
-      for metric in grid.metrics:
+      for metric in study.metrics:
         folder = gin_texts.gin_config_folder()
         assert (folder / "metrics" / f"{metric}.gin").is_file() or (folder / metric).is_file()
 
@@ -78,14 +78,14 @@ def test_a_run_has_every_stage_in_its_place(run):
     assert f"@{name}_representation" == record["postprocess_config.postprocess.postprocess_fn"]
 
 
-def test_the_same_run_again_does_nothing(run, study_file):
+def test_the_same_run_again_does_nothing(run, gin_file):
   before = state(run)
-  reproduce.reproduce(study.load_study(str(study_file)), 1, run)
+  reproduce.reproduce(study_file.load_study(str(gin_file)), 1, run)
   assert state(run) == before
 
 
-def test_a_study_is_checked_as_a_whole(study_file, tmp_path):
-  reproduce.check(study.load_study(str(study_file)))
+def test_a_study_is_checked_as_a_whole(gin_file, tmp_path):
+  reproduce.check(study_file.load_study(str(gin_file)))
   for setting, message in (
     ('study.metrics = ["migg"]', r"no gin file 'metrics/migg\.gin'"),
     ('study.axes = [("vae.beta", [1.0, "much"])]', r"vae\.beta must be float, got 'much'"),
@@ -94,52 +94,52 @@ def test_a_study_is_checked_as_a_whole(study_file, tmp_path):
     ('study.axes = [("bindings", [[], ["model.stepz = 3"]])]', r"no parameter 'stepz'"),
   ):
     path = tmp_path / "study.gin"
-    path.write_text(f'include "{study_file}"\n{setting}\n')
+    path.write_text(f'include "{gin_file}"\n{setting}\n')
     with pytest.raises(errors.ConfigError, match=message):
-      reproduce.check(study.load_study(str(path)))
+      reproduce.check(study_file.load_study(str(path)))
 
 
-def test_a_run_that_diverges_says_so_in_its_folder(study_file, tmp_path):
-  grid = study.load_study(str(study_file))
+def test_a_run_that_diverges_says_so_in_its_folder(gin_file, tmp_path):
+  study = study_file.load_study(str(gin_file))
   bindings = ["vae_optimizer.learning_rate = 1e30", "model.training_steps = 6"]
   with pytest.raises(errors.DivergedError, match=r"is (nan|inf) at step \d"):
-    reproduce.reproduce(grid, 0, tmp_path, bindings)
+    reproduce.reproduce(study, 0, tmp_path, bindings)
   record = json.loads((tmp_path / "diverged.json").read_text())
   assert f"at step {record['step']} of {tmp_path}/model" in record["message"]
-  assert run_state.state_of(tmp_path, grid.settings(0, bindings)) == run_state.DIVERGED
+  assert run_state.state_of(tmp_path, study.settings(0, bindings)) == run_state.DIVERGED
   with pytest.raises(errors.DivergedError, match="has diverged"):
-    reproduce.reproduce(grid, 0, tmp_path, bindings)
-  reproduce.reproduce(grid, 0, tmp_path, overwrite=True)
-  assert run_state.state_of(tmp_path, grid.settings(0)) == run_state.DONE
+    reproduce.reproduce(study, 0, tmp_path, bindings)
+  reproduce.reproduce(study, 0, tmp_path, overwrite=True)
+  assert run_state.state_of(tmp_path, study.settings(0)) == run_state.DONE
 
 
 def test_a_result_that_is_not_finite_is_a_failure_and_no_divergence(
-  study_file, tmp_path, monkeypatch
+  gin_file, tmp_path, monkeypatch
 ):
   def not_finite(*arguments):
     raise errors.DivergedError("mig is nan.")
 
-  grid = study.load_study(str(study_file))
+  study = study_file.load_study(str(gin_file))
   monkeypatch.setattr(reproduce.evaluate, "evaluate_with_gin", not_finite)
   message = rf"^{tmp_path}/model is trained, but .*few\.gin cannot be evaluated: mig is nan\. Leave"
   with pytest.raises(errors.ConfigError, match=message):
-    reproduce.reproduce(grid, 0, tmp_path)
+    reproduce.reproduce(study, 0, tmp_path)
   assert results.is_complete(tmp_path / "model", "train")
-  assert run_state.state_of(tmp_path, grid.settings(0)) == run_state.MISSING
+  assert run_state.state_of(tmp_path, study.settings(0)) == run_state.MISSING
 
 
-def test_another_run_in_its_folder_is_refused(run, study_file):
+def test_another_run_in_its_folder_is_refused(run, gin_file):
   before = state(run)
   with pytest.raises(errors.ConfigError, match=r"correlation is 0\.9 there and 0\.0 here"):
-    reproduce.reproduce(study.load_study(str(study_file)), 0, run)
+    reproduce.reproduce(study_file.load_study(str(gin_file)), 0, run)
   with pytest.raises(errors.ConfigError, match=r"training_steps is 2 there and 3 here"):
-    reproduce.reproduce(study.load_study(str(study_file)), 1, run, ["model.training_steps = 3"])
+    reproduce.reproduce(study_file.load_study(str(gin_file)), 1, run, ["model.training_steps = 3"])
   assert state(run) == before
 
 
-def test_a_given_model_is_taken(run, study_file, tmp_path):
-  grid = study.load_study(str(study_file))
-  reproduce.reproduce(grid, 1, tmp_path, model_dir=run / "model")
+def test_a_given_model_is_taken(run, gin_file, tmp_path):
+  study = study_file.load_study(str(gin_file))
+  reproduce.reproduce(study, 1, tmp_path, model_dir=run / "model")
   assert not (tmp_path / "model").exists()
   records = [
     results.read_results(folder / "metrics" / "sampled" / "few", "evaluation")
@@ -156,20 +156,20 @@ def test_a_given_model_is_taken(run, study_file, tmp_path):
   ],
 )
 def test_a_mistake_in_a_later_stage_is_found_before_the_training(
-  study_file, tmp_path, settings, message
+  gin_file, tmp_path, settings, message
 ):
   path = tmp_path / "study.gin"
-  path.write_text(f'include "{study_file}"\n{settings}\n')
+  path.write_text(f'include "{gin_file}"\n{settings}\n')
   with pytest.raises(errors.ConfigError, match=message):
-    reproduce.reproduce(study.load_study(str(path)), 0, tmp_path / "run")
+    reproduce.reproduce(study_file.load_study(str(path)), 0, tmp_path / "run")
   assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_was_killed_between_its_stages_continues(run, study_file, tmp_path):
+def test_a_run_that_was_killed_between_its_stages_continues(run, gin_file, tmp_path):
   process = subprocess.Popen(
     [
       sys.executable, ROOT / "bin" / "dl_condind_reproduce",
-      f"--study={study_file}", "--model_num=1", f"--output_directory={tmp_path}",
+      f"--study={gin_file}", "--model_num=1", f"--output_directory={tmp_path}",
     ],
     stderr=subprocess.PIPE,
     text=True,
@@ -184,7 +184,7 @@ def test_a_run_that_was_killed_between_its_stages_continues(run, study_file, tmp
   process.communicate()
   assert not (tmp_path / "visualizations").exists()
   before = state(tmp_path / "model") | state(tmp_path / "postprocessed" / "mean")
-  reproduce.reproduce(study.load_study(str(study_file)), 1, tmp_path)
+  reproduce.reproduce(study_file.load_study(str(gin_file)), 1, tmp_path)
   after = state(tmp_path / "model") | state(tmp_path / "postprocessed" / "mean")
   assert after == before
   assert (tmp_path / "visualizations" / "visualization.json").is_file()

@@ -9,7 +9,7 @@ from helpers import programs
 import pytest
 
 from dl_condind.studies import run_state
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.studies import sweep
 from dl_condind.utils import errors
 
@@ -17,9 +17,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = ROOT / "bin" / "dl_condind_reproduce"
 
 
-def grid(**settings):
+def study(**settings):
   axes = [("vae.beta", [1.0, 2.0]), ("model.random_seed", [0, 1, 2])]
-  return study.make_study("mine", gin_files=["shared.gin"], axes=axes, **settings)
+  return study_file.make_study("mine", gin_files=["shared.gin"], axes=axes, **settings)
 
 
 def start(*arguments, cwd=None):
@@ -35,7 +35,7 @@ def start(*arguments, cwd=None):
 
 
 def jobs_in(tmp_path, numbers=range(6), runs=None, command=("false",)):
-  return sweep.make_jobs(runs or grid(), list(numbers), str(tmp_path / "{model_num}"), command)
+  return sweep.make_jobs(runs or study(), list(numbers), str(tmp_path / "{model_num}"), command)
 
 
 def mark_done(job):
@@ -48,11 +48,11 @@ def mark_done(job):
   [(None, [0, 1, 2, 3, 4, 5]), ("4", [4]), ("0-2,5", [0, 1, 2, 5]), (" 3, 1-1", [1, 3])],
 )
 def test_model_nums(text, expected):
-  assert sweep.parse_model_nums(text, grid()) == expected
+  assert sweep.parse_model_nums(text, study()) == expected
 
 
 def test_model_nums_of_a_part_of_a_study():
-  part = grid(only=[("model.random_seed", [0, 2])])
+  part = study(only=[("model.random_seed", [0, 2])])
   assert sweep.parse_model_nums(None, part) == [0, 2, 3, 5]
   assert sweep.parse_model_nums("2-5", part) == [2, 3, 5]
   with pytest.raises(errors.ConfigError, match="Run 1 is not part of the study mine"):
@@ -74,17 +74,17 @@ def test_model_nums_of_a_part_of_a_study():
 )
 def test_model_nums_that_are_none_are_refused(text, message):
   with pytest.raises(errors.ConfigError, match=message):
-    sweep.parse_model_nums(text, grid())
+    sweep.parse_model_nums(text, study())
 
 
 def test_jobs(tmp_path):
-  job = sweep.make_jobs(grid(), [4], "output/{study}/{model_num}", ["p"], ["vae.beta = 3"])[0]
+  job = sweep.make_jobs(study(), [4], "output/{study}/{model_num}", ["p"], ["vae.beta = 3"])[0]
   assert job.folder == os.path.abspath("output/mine/4")
   assert job.command == ["p", "--model_num=4", "--output_directory=output/mine/4"]
-  assert job.settings == grid().settings(4, ["vae.beta = 3"])
+  assert job.settings == study().settings(4, ["vae.beta = 3"])
   assert job.settings["bindings"][-1] == "vae.beta = 3"
   with pytest.raises(errors.ConfigError, match=r"output_directory must have \{model_num\} in it"):
-    sweep.make_jobs(grid(), [4], "output", ["p"])
+    sweep.make_jobs(study(), [4], "output", ["p"])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_study_that_is_done_needs_no_engine(tmp_path, monkeypatch):
 def test_overwrite_makes_runs_anew(tmp_path):
   code = (
     "import os, sys\nfrom dl_condind.studies import run_state, study\n"
-    "runs = study.make_study('mine', ['shared.gin'], "
+    "runs = study_file.make_study('mine', ['shared.gin'], "
     "[('vae.beta', [1.0, 2.0]), ('model.random_seed', [0, 1, 2])])\n"
     "number = int(sys.argv[1].partition('=')[2]); folder = sys.argv[2].partition('=')[2]\n"
     "with run_state.making(folder, runs.settings(number), False): pass"
@@ -173,7 +173,7 @@ def test_overwrite_makes_runs_anew(tmp_path):
 
 
 def test_status_and_flags_of_the_program(tmp_path):
-  runs = study.load_study("quickstart")
+  runs = study_file.load_study("quickstart")
   jobs = jobs_in(tmp_path, [0, 1], runs)
   mark_done(jobs[0])
   run_state.give_up(jobs[1].folder, 3, "no data there", 1)

@@ -44,12 +44,7 @@ def _draw_measures(
   members: study_runs.Settings, labels: Sequence[str], name: str
 ) -> figures.Drawn | None:
   rows = [
-    (
-      measure.axis_label,
-      {
-        title: figures.by_correlation(runs, measure.name, labels) for title, runs in members.items()
-      },
-    )
+    (measure.axis_label, figures.panels_of(members, measure.name, labels))
     for measure in measures.drawn(run_config.INFOGAN, measures.OWN)
   ]
   rows = [row for row in rows if figures.has_values([row])]

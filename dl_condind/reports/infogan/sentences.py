@@ -53,12 +53,7 @@ _COLUMNS = (
 
 def describe(settings: study_runs.Settings) -> list[str]:
   """Returns sentences on the measures of InfoGANs grouped by setting, most important first."""
-  paragraphs = []
-  if len(settings) <= sentences.MAX_TOLD_SETTINGS:
-    for name, runs in settings.items():
-      start = f"{name}. " if len(settings) > 1 else ""
-      pair = study_runs.extremes(runs)
-      paragraphs.append(f"{start}{_describe(*pair) if pair else sentences.nothing_told(runs)}")
+  paragraphs = sentences.tell_each(settings, lambda *pair: [_describe(*pair)])
   everything = [run for runs in settings.values() for run in runs]
   if study_runs.values_of(everything, "conditional_r2_assigned"):
     paragraphs.append(_R2)

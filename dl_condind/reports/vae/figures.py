@@ -17,8 +17,6 @@ _X = "kl_loss"  # What the others are drawn over.
 _OVER_KL = ("total_correlation", "reconstruction_loss")
 _NUM_IMAGES = 10
 
-_Rows = list[tuple[str, dict[str, dict[str, list]]]]  # As the figures take them.
-
 
 def draw(settings: study_runs.Settings) -> list[figures.Drawn]:
   """Draws MIG of all data sets, then the other measures of each; leaves out what has no value.
@@ -46,11 +44,13 @@ def _draw_measure(
   settings: study_runs.Settings, labels: Sequence[str], measure: measures.Measure, num_latent: str
 ) -> figures.Drawn | None:
   """Draws a measure of all data sets, a row for each method."""
-  panels: dict[str, dict[str, dict[str, list[float]]]] = {}
+  by_method: dict[str, dict[str, Sequence[study_runs.Run]]] = {}
   for title, runs in settings.items():
-    row = panels.setdefault(runs[0].method, {})
-    row[title] = figures.by_correlation(runs, measure.name, labels)
-  rows = [(_axis_label(measure, settings), row) for row in panels.values()]
+    by_method.setdefault(runs[0].method, {})[title] = runs
+  rows = [
+    (_axis_label(measure, settings), figures.panels_of(members, measure.name, labels))
+    for members in by_method.values()
+  ]
   if not figures.has_values(rows):
     return None
   caption = (
@@ -65,13 +65,7 @@ def _draw_terms(
   settings: study_runs.Settings, labels: Sequence[str], dataset: str, num_latent: str
 ) -> figures.Drawn | None:
   rows = [
-    (
-      _axis_label(measure, settings),
-      {
-        title: figures.by_correlation(runs, measure.name, labels)
-        for title, runs in settings.items()
-      },
-    )
+    (_axis_label(measure, settings), figures.panels_of(settings, measure.name, labels))
     for measure in measures.drawn(run_config.VAE, measures.TERMS)
   ]
   if not figures.has_values(rows):

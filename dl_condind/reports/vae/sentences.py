@@ -29,14 +29,9 @@ _MIGS = {"mig_mean": "mean", "mig_sampled": "sampled"}  # Measure -> representat
 
 def describe(settings: study_runs.Settings) -> list[str]:
   """Returns sentences on the measures of VAEs grouped by setting, most important first."""
-  paragraphs = []
-  if len(settings) <= sentences.MAX_TOLD_SETTINGS:
-    for name, runs in settings.items():
-      start = f"{name}. " if len(settings) > 1 else ""
-      if pair := study_runs.extremes(runs):
-        paragraphs += [f"{start}{_describe_mig(*pair)}", f"{start}{_describe_terms(*pair)}"]
-      else:
-        paragraphs.append(f"{start}{sentences.nothing_told(runs)}")
+  paragraphs = sentences.tell_each(
+    settings, lambda *pair: [_describe_mig(*pair), _describe_terms(*pair)]
+  )
   if any(study_runs.extremes(runs) for runs in settings.values()):
     paragraphs.append(_PAPER)
   everything = [run for runs in settings.values() for run in runs]

@@ -1,4 +1,4 @@
-"""Studies: grids of runs as plain data.
+"""Studies as plain data, and the gin files that they are read from.
 
 A study is a gin file that binds `study.*`: what the runs share, the axes along which they differ,
 and what is evaluated. `gin_configs/studies/` holds those that come with the package.
@@ -26,7 +26,7 @@ MODEL_NUM = "{model_num}"
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-  """A grid of runs.
+  """Runs on a grid of settings and seeds.
 
   Attributes:
     name: Name of the study.

@@ -4,17 +4,17 @@ import gin
 import pytest
 
 from dl_condind import posteriors  # noqa: F401 (registers the name of a binding)
-from dl_condind.studies import study
+from dl_condind.studies import study_file
 from dl_condind.utils import errors
 
 
-def grid(axes, **settings):
-  return study.make_study("mine", gin_files=["shared.gin"], axes=axes, **settings)
+def study(axes, **settings):
+  return study_file.make_study("mine", gin_files=["shared.gin"], axes=axes, **settings)
 
 
 def test_the_last_axis_changes_fastest():
   axes = [("encoder.num_latent", [10, 20]), ("vae.beta", [1.0, 4.0, 6.0]), ("model.name", ["a"])]
-  runs = grid(axes, bindings=["model.batch_size = 3"])
+  runs = study(axes, bindings=["model.batch_size = 3"])
   assert runs.num_runs == 6
   for model_num, (num_latent, beta) in enumerate(itertools.product([10, 20], [1.0, 4.0, 6.0])):
     gin_files, bindings = runs.run(model_num)
@@ -29,7 +29,7 @@ def test_the_last_axis_changes_fastest():
 
 
 def test_an_axis_of_files_is_read_after_the_shared_files():
-  runs = grid([("gin_file", ["a.gin", "b.gin"]), ("vae.beta", [1, 2])])
+  runs = study([("gin_file", ["a.gin", "b.gin"]), ("vae.beta", [1, 2])])
   assert [runs.run(i)[0] for i in range(4)] == [
     ["shared.gin", "a.gin"],
     ["shared.gin", "a.gin"],
@@ -40,14 +40,14 @@ def test_an_axis_of_files_is_read_after_the_shared_files():
 
 
 def test_a_study_without_axes_is_one_run():
-  runs = grid([])
+  runs = study([])
   assert runs.num_runs == 1
   assert runs.run(0) == (["shared.gin"], ["model.model_num = 0"])
 
 
 @pytest.mark.parametrize("model_num", [-1, 6])
 def test_a_run_that_is_not_in_the_study_is_refused(model_num):
-  runs = grid([("vae.beta", [1, 2, 3]), ("model.random_seed", [0, 1])])
+  runs = study([("vae.beta", [1, 2, 3]), ("model.random_seed", [0, 1])])
   message = rf"^model_num must be in \[0, 6\) for the study mine, got {model_num}"
   with pytest.raises(errors.ConfigError, match=message):
     runs.run(model_num)
@@ -58,27 +58,27 @@ def test_a_run_that_is_not_in_the_study_is_refused(model_num):
 )
 def test_an_axis_that_is_none_is_refused(axis):
   with pytest.raises(errors.ConfigError, match=r"study\.axes must be pairs"):
-    grid([axis])
+    study([axis])
 
 
 def test_an_axis_of_bindings(tmp_path):
   values = [["vae.beta = 1.0"], ["include 'methods/dip_vae.gin'", "dip_vae.dip_type = 'ii'"]]
-  runs = grid([("bindings", values), ("model.random_seed", [0, 1])])
+  runs = study([("bindings", values), ("model.random_seed", [0, 1])])
   assert runs.run(3)[1] == [*values[1], "model.random_seed = 1", "model.model_num = 3"]
   for value in ("vae.beta = 1.0", [1]):
     with pytest.raises(errors.ConfigError, match=r'value of "bindings" must be a list of gin st'):
-      grid([("bindings", [value])])
+      study([("bindings", [value])])
 
 
 def test_a_part_of_a_study_keeps_numbers_and_folder():
   axes = [("encoder.num_latent", [10, 20]), ("model.random_seed", [0, 1, 2])]
-  part = grid(
+  part = study(
     axes, only=[("encoder.num_latent", [20]), ("model.random_seed", [0, 2])], folder="all"
   )
   assert part.model_nums == (3, 5)
-  assert part.run(5) == grid(axes).run(5)
+  assert part.run(5) == study(axes).run(5)
   assert part.run_folder("output/{study}/{model_num}", 5) == "output/all/5"
-  assert grid(axes).run_folder("output/{study}/{model_num}", 5) == "output/mine/5"
+  assert study(axes).run_folder("output/{study}/{model_num}", 5) == "output/mine/5"
   with pytest.raises(errors.ConfigError, match="Run 4 is not part of the study mine, which has"):
     part.run(4)
 
@@ -86,20 +86,20 @@ def test_a_part_of_a_study_keeps_numbers_and_folder():
 def test_two_axes_of_bindings_are_two_axes():
   lines = (["vae.beta = 1.0"], ["vae.beta = 2.0"]), (["model.batch_size = 8"], ["x = 1"])
   axes = [("bindings", list(lines[0])), ("bindings", list(lines[1]))]
-  assert grid(axes).run(3)[1] == [*lines[0][1], *lines[1][1], "model.model_num = 3"]
+  assert study(axes).run(3)[1] == [*lines[0][1], *lines[1][1], "model.model_num = 3"]
   for values in lines:
     for chosen in values:
-      part = grid(axes, only=[("bindings", [chosen])])
+      part = study(axes, only=[("bindings", [chosen])])
       assert len(part.model_nums) == 2
       assert all(chosen[0] in part.run(number)[1] for number in part.model_nums)
   with pytest.raises(errors.ConfigError, match=r'value of "bindings" must be a list of gin st'):
-    grid([("bindings", ["vae.beta = 1.0"]), axes[1]])
+    study([("bindings", ["vae.beta = 1.0"]), axes[1]])
 
 
 def test_metrics_that_would_share_a_folder_are_refused():
   message = r"study\.metrics: several have one name.*: mig, own/mig\.gin\. Rename"
   with pytest.raises(errors.ConfigError, match=message.replace("\\\\", "\\")):
-    grid([], metrics=["mig", "own/mig.gin", "sap_score"])
+    study([], metrics=["mig", "own/mig.gin", "sap_score"])
 
 
 @pytest.mark.parametrize(
@@ -112,17 +112,19 @@ def test_metrics_that_would_share_a_folder_are_refused():
 )
 def test_a_part_that_is_none_is_refused(only, message):
   with pytest.raises(errors.ConfigError, match=message):
-    grid([("vae.beta", [1, 2])], only=only)
+    study([("vae.beta", [1, 2])], only=only)
 
 
 def test_covering_runs_have_every_value():
-  runs = grid([("vae.beta", [1, 2, 3]), ("model.random_seed", [0, 1])], only=[("vae.beta", [2, 3])])
+  runs = study(
+    [("vae.beta", [1, 2, 3]), ("model.random_seed", [0, 1])], only=[("vae.beta", [2, 3])]
+  )
   assert runs.covering_runs() == [2, 3, 4]
-  assert grid([]).covering_runs() == [0]
+  assert study([]).covering_runs() == [0]
 
 
 def test_settings_are_all_that_makes_a_run():
-  runs = grid([("vae.beta", [1, 2])], metrics=["mig"], representations=[])
+  runs = study([("vae.beta", [1, 2])], metrics=["mig"], representations=[])
   assert runs.settings(1, ["model.batch_size = 3"]) == {
     "gin_files": ["shared.gin"],
     "bindings": ["vae.beta = 2", "model.model_num = 1", "model.batch_size = 3"],
@@ -139,8 +141,8 @@ def test_a_users_study_is_read_from_its_file(tmp_path):
     'study.metrics = ["mig", "my_metric.gin"]\n'
     'study.representations = ["mean"]\n'
   )
-  mine = study.load_study(str(path))
-  assert mine == study.Study(
+  mine = study_file.load_study(str(path))
+  assert mine == study_file.Study(
     name="my_study",
     gin_files=("shared.gin",),
     bindings=(),
@@ -155,9 +157,9 @@ def test_a_users_study_is_read_from_its_file(tmp_path):
 
 def test_a_study_that_is_not_there_is_refused(tmp_path):
   with pytest.raises(errors.ConfigError, match=r"^study must be one of .*quickstart.*'quick'"):
-    study.load_study("quick")
+    study_file.load_study("quick")
   with pytest.raises(errors.ConfigError, match=r"no gin file '.*absent\.gin'"):
-    study.load_study(str(tmp_path / "absent.gin"))
+    study_file.load_study(str(tmp_path / "absent.gin"))
 
 
 @pytest.mark.parametrize(
@@ -173,13 +175,13 @@ def test_a_mistake_in_a_study_is_refused(tmp_path, text, message):
   path = tmp_path / "my_study.gin"
   path.write_text(text)
   with pytest.raises(errors.ConfigError, match=message):
-    study.load_study(str(path))
+    study_file.load_study(str(path))
 
 
 def test_studies_of_the_package():
-  assert {"quickstart", "paper_dsprites"} <= set(study.study_names())
-  assert study.load_study("quickstart").num_runs == 2
-  paper = study.load_study("paper_dsprites")
+  assert {"quickstart", "paper_dsprites"} <= set(study_file.study_names())
+  assert study_file.load_study("quickstart").num_runs == 2
+  paper = study_file.load_study("paper_dsprites")
   assert paper.num_runs == 120
   gin_files, bindings = paper.run(47)  # VAE: 0 to 39, FactorVAE: 40 to 79, beta-TCVAE: 80 to 119.
   assert gin_files[-1] == "methods/factor_vae.gin"
@@ -192,7 +194,7 @@ def test_studies_of_the_package():
 
 
 def test_the_grid_of_the_paper():
-  paper = study.load_study("paper")
+  paper = study_file.load_study("paper")
   assert paper.num_runs == len(paper.model_nums) == 360
   cells = {}
   for number in paper.model_nums:
@@ -218,7 +220,7 @@ def test_the_grid_of_the_paper():
   ],
 )
 def test_figures_are_parts_of_the_papers_grid(name, number, bindings):
-  part, paper = study.load_study(name), study.load_study("paper")
+  part, paper = study_file.load_study(name), study_file.load_study("paper")
   assert len(part.model_nums) == number and part.folder == "paper"
   for model_num in part.model_nums:
     assert bindings <= set(part.run(model_num)[1])
@@ -228,13 +230,13 @@ def test_figures_are_parts_of_the_papers_grid(name, number, bindings):
 
 
 def test_other_studies_of_the_package():
-  sweep = study.load_study("correlation_sweep")
+  sweep = study_file.load_study("correlation_sweep")
   axes = dict(sweep.axes)
   assert axes["equicorrelated.correlation"] == (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
   assert sweep.num_runs == 240
-  assert study.load_study("paper_reduced").num_runs == 18
-  lines = study.describe_studies().splitlines()
-  assert [line.split()[0] for line in lines] == study.study_names()
+  assert study_file.load_study("paper_reduced").num_runs == 18
+  lines = study_file.describe_studies().splitlines()
+  assert [line.split()[0] for line in lines] == study_file.study_names()
   assert any(line.split()[:3] == ["paper_figure2", "60", "runs"] for line in lines)
 
 
@@ -259,7 +261,7 @@ def test_other_studies_of_the_package():
 def test_the_numbers_of_the_unsupervised_study_are_disentanglement_libs(
   first, last, dataset, binding
 ):
-  runs = study.load_study("unsupervised_study_v1")
+  runs = study_file.load_study("unsupervised_study_v1")
   assert runs.num_runs == 12600 and len(runs.metrics) == 9
   for model_num, seed in ((first, 0), (last, 49)):
     gin_files, bindings = runs.run(model_num)
@@ -274,10 +276,10 @@ def test_a_binding_that_no_run_would_read_is_refused(tmp_path):
   path.write_text("study.gin_files = []\nstudy.axes = []\nposterior.noise_correlation = None\n")
   message = r"mine\.gin binds posterior\.noise_correlation.*put it in study\.bindings"
   with pytest.raises(errors.ConfigError, match=message):
-    study.load_study(str(path))
+    study_file.load_study(str(path))
 
 
 def test_a_study_may_use_macros(tmp_path):
   path = tmp_path / "mine.gin"
   path.write_text("seeds = [0, 1]\nstudy.gin_files = []\nstudy.axes = [('model.seed', %seeds)]\n")
-  assert study.load_study(str(path)).num_runs == 2
+  assert study_file.load_study(str(path)).num_runs == 2
