@@ -29,7 +29,7 @@ import tensorflow as tf
 
 from dl_condind.data import reading
 from dl_condind.data.ground_truth import dsprites
-from dl_condind.evaluation import encoding
+from dl_condind.evaluation import codes
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.metrics import mig
@@ -151,7 +151,7 @@ def forward_seconds(dataset: dsprites.DSprites, encoder: Callable, seed: int) ->
   random_state = np.random.RandomState(seed)
   draws = [dataset.sample_rows(DRAW_SIZE, random_state)[1] for _ in range(NUM_POINTS // DRAW_SIZE)]
   observations = dataset.observations_from_rows(np.concatenate(draws))
-  chunk = encoding.ENCODE_CHUNK
+  chunk = codes.ENCODE_CHUNK
   chunks = [tf.constant(observations[i : i + chunk]) for i in range(0, NUM_POINTS, chunk)]
   start = time.perf_counter()
   for images in chunks:
@@ -174,7 +174,7 @@ def evaluation_rows(model_dir: pathlib.Path) -> list[Row]:
   dataset = dsprites.DSprites()
   represent = stored_representations.load_representation(mean_dir / "saved_model")
   encoder = saved_models.load(model_dir / "saved_model").signatures["gaussian_encoder"]
-  warmup = dataset.observations_from_rows(np.arange(encoding.ENCODE_CHUNK))
+  warmup = dataset.observations_from_rows(np.arange(codes.ENCODE_CHUNK))
   represent(warmup)  # The first call of a function prepares the others.
   encoder(images=tf.constant(warmup))
   metric, forward = [], []

@@ -39,7 +39,7 @@ BELOW = {
 
 # The layers inside `methods`, from the top. No module imports one of its own layer.
 METHOD_LAYERS = [
-  {"train"},
+  {"train", "descriptions"},
   {"training", "gin_parts"},
   {"training_loop", "saved_models", "run_directory", "stored_infogan"},
   {"checkpoints", "model_check", "runtime", "training_progress"},
@@ -55,9 +55,9 @@ EVALUATION_LAYERS = [
   {"evaluate", "evaluate_udr"},
   {"stored_representations", "side_by_side", "infogan.stored_generators"},
   {"metrics", "scoring", "infogan.digit_classifier"},
-  {"metric", "gin_settings", "posterior_samples", "set_factors", "infogan"},
+  {"metric", "gin_settings", "posterior_samples", "code_table", "infogan"},
   {"representation", "densities", "information", "probes", "latent_axes"},
-  {"encoding"},
+  {"codes"},
   {"checks"},
 ]
 # Only these know models.
@@ -162,6 +162,8 @@ def test_evaluation_imports_only_the_layers_below():
 def test_tensorflow_is_only_where_models_are():
   allowed = (
     "dl_condind.methods",
+    "dl_condind.posteriors",
+    "dl_condind.runs.run",
     "dl_condind.postprocessing.postprocess",
     "dl_condind.evaluation.stored_representations",
     "dl_condind.evaluation.infogan.digit_classifier",

@@ -1,4 +1,4 @@
-"""The files in examples/: README shows them, and they do what they say."""
+"""The files in examples/: pages of docs/ show them, and they do what they say."""
 
 import ast
 import importlib
@@ -26,13 +26,15 @@ from dl_condind.visualize import visualize_model
 ROOT = pathlib.Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 MODULES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = "".join(
+  (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("own_parts", "data")
+)
 FEW = ["model.training_steps = 2", "model.eval_steps = 1", "model.batch_size = 8"]
 SMALL = [*FEW, "encoder.encoder_fn = @test_encoder", "decoder.decoder_fn = @test_decoder"]
 
 
 def blocks(language):
-  return re.findall(rf"^```{language}\n(.*?)\n```$", README, re.MULTILINE | re.DOTALL)
+  return re.findall(rf"^```{language}\n(.*?)\n```$", PAGES, re.MULTILINE | re.DOTALL)
 
 
 def source(module):
@@ -53,7 +55,7 @@ def _in_the_folder_of_the_examples(monkeypatch):
   monkeypatch.delitem(sys.modules, "stripes", raising=False)
 
 
-def test_readme_shows_the_code_as_it_is():
+def test_pages_show_the_code_as_it_is():
   shown = blocks("python")
   bodies = {module: source(module).split('"""\n\n', 1)[1].rstrip("\n") for module in MODULES}
   assert len(bodies) == 5
@@ -64,14 +66,14 @@ def test_readme_shows_the_code_as_it_is():
       assert block in bodies.values()
 
 
-def test_readme_shows_the_gin_files_as_they_are():
+def test_pages_show_the_gin_files_as_they_are():
   files = [path.read_text(encoding="utf-8").rstrip("\n") for path in EXAMPLES.glob("*.gin")]
   of_examples = [block for block in blocks("gin") if block.startswith("# The")]
   assert len(of_examples) == 2
   assert set(of_examples) < set(files)
 
 
-def test_readme_shows_the_commands_as_the_examples_state_them():
+def test_pages_show_the_commands_as_the_examples_state_them():
   stated = [block for module in MODULES for block in commands(module)]
   shown = [block for block in blocks("sh") if "examples/" in block or "PYTHONPATH" in block]
   assert len(shown) == 5

@@ -65,7 +65,9 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize(
+  "name", ["arrays", "image_folder", pytest.param("mnist", marks=pytest.mark.slow)]
+)
 def test_later_stages_take_over_the_data_set_with_its_parameters(name, folder, tmp_path, bindings):
   if name == "mnist":
     testdata.copy_mnist(folder)

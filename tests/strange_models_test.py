@@ -174,7 +174,7 @@ def stage_of(folder):
   ("name", "folder"),
   [
     ("nested", "model"),
-    ("nested", "postprocessed/mean"),
+    pytest.param("nested", "postprocessed/mean", marks=pytest.mark.slow),
     ("loop", "postprocessed/mean"),
     ("loading", "model"),
     ("python", "postprocessed/mean"),

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
 import dataclasses
-import hashlib
 import os
 import pathlib
 import re
@@ -52,13 +51,6 @@ def clear_read_errors(path: pathlib.Path) -> Iterator[None]:
     raise errors.DatasetError(f"Cannot read {path} ({reason}).") from error
 
 
-def digest(path: pathlib.Path, algorithm: str, start: int = 0) -> str:
-  """Returns a checksum of a file, from the byte start on, as a hexadecimal string."""
-  with open(path, "rb") as file:
-    file.seek(start)
-    return hashlib.file_digest(file, algorithm).hexdigest()
-
-
 def note_path(path: pathlib.Path) -> pathlib.Path:
   """Returns where the checksum of a file is noted."""
   return path.with_name(f"{path.name}.sha256")
@@ -100,7 +92,7 @@ def check(path: pathlib.Path, size: int | None, checksum: str | None) -> Finding
       expected = "" if size is None else f" instead of {size}"
       return Finding(path, DAMAGED, f"has {found_size} bytes{expected}")
     algorithm, _, expected = (checksum or "sha256:").partition(":")
-    found = digest(path, algorithm)
+    found = files.digest(path, algorithm)
   if checksum is None:
     noted = read_note(note_path(path))
     if noted is None:

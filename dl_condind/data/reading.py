@@ -16,7 +16,6 @@ import zipfile
 import h5py
 import numpy as np
 
-from dl_condind.data import checksums
 from dl_condind.data import sources
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -138,7 +137,7 @@ def digest(path: pathlib.Path, algorithm: str, start: int = 0) -> str:
 @functools.lru_cache
 def _digest_of_state(path: pathlib.Path, algorithm: str, start: int, *state: int) -> str:
   del state
-  return checksums.digest(path, algorithm, start)
+  return files.digest(path, algorithm, start)
 
 
 def is_official(path: pathlib.Path) -> bool:

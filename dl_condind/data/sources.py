@@ -5,8 +5,8 @@ The folders are those of disentanglement_lib.
 
 from collections.abc import Sequence
 import dataclasses
-import difflib
 
+from dl_condind.utils import checks
 from dl_condind.utils import errors
 
 
@@ -235,7 +235,7 @@ def select(names: Sequence[str]) -> dict[str, tuple[File, ...]]:
   known = [*DATA_SETS, ALL]
   for name in names or [""]:
     if name not in known:
-      close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-      hint = f" Did you mean {close[0]!r}?" if close else ""
+      close = checks.closest(name, known, cutoff=0.5)
+      hint = f" Did you mean {close!r}?" if close else ""
       raise errors.ConfigError(f"datasets must name {', '.join(known)}; got {name!r}.{hint}")
   return DATA_SETS if ALL in names else {name: DATA_SETS[name] for name in names}

@@ -116,7 +116,10 @@ def metric(
     own = _parameters(compute)
     own = {key: own[key] for key in own if own[key].default is not inspect.Parameter.empty}
     protocol = _parameters(_call_of_disentanglement_lib)
-    signature = inspect.Signature([*(protocol | draw_settings | own).values()])
+    signature = inspect.Signature(
+      [*(protocol | draw_settings | own).values()],
+      return_annotation=inspect.signature(compute).return_annotation,
+    )
     wanted = _parameters(compute).keys()
 
     @functools.wraps(compute)
@@ -136,7 +139,7 @@ def metric(
       drawn = {key: bound.arguments[key] for key in draw_settings}
       return compute(*draw(data, represent, random_state, **drawn), **settings)
 
-    evaluate.__signature__ = signature
+    evaluate.__signature__ = signature  # type: ignore[attr-defined]
     del evaluate.__wrapped__  # Gin would take the parameters from there.
     _metrics[name] = gin.configurable(name, denylist=_PROTOCOL)(evaluate)
     return _metrics[name]
@@ -153,7 +156,7 @@ def _call_of_disentanglement_lib(
   representation_function: Callable,
   random_state: np.random.RandomState,
   artifact_dir: str | None = None,
-) -> dict[str, Any]:
+) -> None:
   """Is called as disentanglement_lib calls a metric, but for the metric's settings."""
 
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import encoding
+from dl_condind.evaluation import codes
 from dl_condind.evaluation.densities import gaussian_posteriors
 from dl_condind.utils import progress_lines
 
-CHUNK = encoding.ENCODE_CHUNK  # observations
+CHUNK = codes.ENCODE_CHUNK  # observations
 
 
 def sample_observation_chunks(
@@ -48,7 +48,7 @@ def sample_posteriors(
 
 
 def row_posteriors(
-  ground_truth_data: ground_truth.GroundTruthData,
+  ground_truth_data: ground_truth.RowData,
   gaussian_encoder: Callable[[np.ndarray], dict[str, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Returns the Gaussian posterior q(z|x) of every row of a data set, in the order of rows.

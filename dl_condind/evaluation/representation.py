@@ -11,17 +11,16 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import encoding
+from dl_condind.evaluation import codes
 from dl_condind.utils import errors
 
 
 class Representation:
   """A representation function together with what its model can tell about an observation.
 
-  Called on observations `[batch, ...]` it returns representations `[batch, num_latent]`. It
-  remembers the codes that `encode_rows` made with it, and the points that
-  `generate_batch_factor_code` drew where a data set has no rows, so that metrics share them. Every
-  function takes and returns NumPy arrays.
+  Called on observations `[batch, ...]` it returns representations `[batch, num_latent]`. It keeps
+  the codes of each data set, so that metrics share them. Every function takes and returns NumPy
+  arrays.
 
   Attributes:
     gaussian_encoder: Observations -> `{"mean": [batch, num_latent], "logvar": [batch, num_latent],
@@ -53,31 +52,28 @@ class Representation:
     self.decoder_jacobian = decoder_jacobian
     self.gaussian_encoder = gaussian_encoder
     self.elbo_terms = elbo_terms
-    self._representation_fn = representation_fn
-    self._row_representation_fn = row_representation_fn or (
-      lambda observations, rows: representation_fn(observations)
-    )
-    self._sampled = {}
-    self._row_codes = {}
+    self._functions = (representation_fn, row_representation_fn)
+    self._codes: dict[int, codes.Codes] = {}
 
   def __call__(self, observations: np.ndarray) -> np.ndarray:
     """Returns the representations of observations, `[batch, num_latent]`."""
-    return self._representation_fn(observations)
+    return self._functions[0](observations)
 
-  def row_codes(self, ground_truth_data: ground_truth.GroundTruthData) -> encoding.RowCodes:
-    """Returns the codes of a data set's rows."""
+  def codes(self, ground_truth_data: ground_truth.GroundTruthData) -> codes.Codes:
+    """Returns the codes of a data set."""
     key = id(ground_truth_data)  # Which no other can take over, as the codes keep the data set.
-    if key not in self._row_codes:
-      self._row_codes[key] = encoding.RowCodes(ground_truth_data, self._row_representation_fn)
-    return self._row_codes[key]
+    if key not in self._codes:
+      self._codes[key] = codes.Codes(ground_truth_data, *self._functions)
+    return self._codes[key]
 
-  def recall(self, key: tuple) -> tuple | None:
-    """Returns what was remembered under key, or None."""
-    return self._sampled.get(key)
 
-  def remember(self, key: tuple, value: tuple) -> None:
-    """Stores value under key for as long as this object lives."""
-    self._sampled[key] = value
+def codes_of(
+  representation_function: Callable, ground_truth_data: ground_truth.GroundTruthData
+) -> codes.Codes:
+  """Returns the codes of a data set, which a `Representation` keeps for later metrics."""
+  if isinstance(representation_function, Representation):
+    return representation_function.codes(ground_truth_data)
+  return codes.Codes(ground_truth_data, representation_function)
 
 
 def model_function(representation_function: Callable, name: str, metric: str) -> Callable:
@@ -95,56 +91,6 @@ def model_function(representation_function: Callable, name: str, metric: str) ->
   return function
 
 
-def encode_rows(
-  representation_function: Callable,
-  ground_truth_data: ground_truth.GroundTruthData,
-  rows: np.ndarray,
-) -> np.ndarray:
-  """Returns the codes of rows of a data set, `[num, num_latent]`.
-
-  Each distinct row is encoded once, by a `Representation` once in its life.
-  So a sampled representation has one sample of each row.
-
-  Args:
-    representation_function: Observations -> representations.
-    ground_truth_data: Data set that has rows.
-    rows: int `[num]`, at least one.
-
-  Raises:
-    ConfigError: As `encode`.
-  """
-  if isinstance(representation_function, Representation):
-    return representation_function.row_codes(ground_truth_data)(rows)
-  codes = encoding.RowCodes(
-    ground_truth_data, lambda observations, _: representation_function(observations)
-  )
-  return codes(rows)
-
-
-def encode_factors(
-  representation_function: Callable,
-  ground_truth_data: ground_truth.GroundTruthData,
-  factors: np.ndarray,
-  random_state: np.random.RandomState,
-) -> np.ndarray:
-  """Returns the code of an observation of each row of factors, `[num, num_latent]`.
-
-  Args:
-    representation_function: Observations -> representations.
-    ground_truth_data: Data set.
-    factors: `[num, num_factors]`.
-    random_state: State that the draws of `sample_observations_from_factors` come from.
-
-  Raises:
-    ConfigError: As `encode`.
-  """
-  if ground_truth_data.num_rows is None:
-    observations = ground_truth_data.sample_observations_from_factors(factors, random_state)
-    return encoding.encode(representation_function, observations)
-  rows = ground_truth_data.sample_rows_from_factors(factors, random_state)
-  return encode_rows(representation_function, ground_truth_data, rows)
-
-
 def generate_batch_factor_code(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
@@ -159,10 +105,8 @@ def generate_batch_factor_code(
   them: the same random state gives the same points. Encoding goes in larger chunks. The arrays are
   its arrays transposed.
 
-  Of a data set with rows, each row is encoded once; see `encode_rows`. Of any other, a
-  `Representation` remembers the result: a later call with the same data set object, state of
-  random_state, num_points and batch_size neither samples nor encodes, and leaves random_state as
-  sampling would have.
+  A `Representation` encodes each row of a data set once and, for a data set without rows, each draw
+  from the same state of random_state; see `codes.Codes`.
 
   Args:
     ground_truth_data: Data set to sample from.
@@ -186,14 +130,9 @@ def generate_batch_factor_code(
   checks.check_count("The number of points to evaluate on", num_points, 1)
   checks.check_count("batch_size", batch_size, 1)
   sizes = [min(batch_size, num_points - start) for start in range(0, num_points, batch_size)]
-  if ground_truth_data.num_rows is not None:
-    drawn = [ground_truth_data.sample_rows(size, random_state) for size in sizes]
-    factors, rows = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-    representations = encode_rows(representation_function, ground_truth_data, rows)
-  else:
-    representations, factors = _sample_and_encode(
-      ground_truth_data, representation_function, sizes, random_state
-    )
+  representations, factors = codes_of(representation_function, ground_truth_data).sample(
+    sizes, random_state
+  )
   is_continuous = np.issubdtype(factors.dtype, np.floating)
   return representations, factors.astype(np.float64 if is_continuous else np.int64)
 
@@ -214,36 +153,3 @@ def generate_splits(
   train = generate_batch_factor_code(*draws, num_train, random_state, batch_size)
   test = generate_batch_factor_code(*draws, num_test, random_state, batch_size)
   return *train, *test
-
-
-def _state_key(random_state: np.random.RandomState) -> tuple:
-  name, keys, *rest = random_state.get_state()
-  return (name, keys.tobytes(), *rest)
-
-
-def _sample_and_encode(data, representation_function, sizes, random_state):
-  """Samples batch by batch and encodes full chunks, unless a Representation remembers them."""
-  key = (id(data), *sizes, _state_key(random_state))
-  if isinstance(representation_function, Representation):
-    known = representation_function.recall(key)
-    if known is not None:
-      _, representations, factors, end_state = known
-      random_state.set_state(end_state)
-      return representations.copy(), factors.copy()
-  factors, representations, waiting, num_waiting = [], [], [], 0
-  for size in sizes:
-    batch_factors, observations = data.sample(size, random_state)
-    factors.append(batch_factors)
-    waiting.append(observations)
-    num_waiting += size
-    if num_waiting >= encoding.ENCODE_CHUNK:
-      representations.append(encoding.encode(representation_function, np.concatenate(waiting)))
-      waiting, num_waiting = [], 0
-  if waiting:
-    representations.append(encoding.encode(representation_function, np.concatenate(waiting)))
-  representations, factors = np.concatenate(representations), np.concatenate(factors)
-  if isinstance(representation_function, Representation):
-    # The data set is kept, so that no other can take over its id.
-    value = (data, representations.copy(), factors.copy(), random_state.get_state())
-    representation_function.remember(key, value)
-  return representations, factors

@@ -1,8 +1,6 @@
 """Representations that postprocessing stored, as functions of NumPy arrays."""
 
-from collections.abc import Callable
 from collections.abc import Mapping
-import hashlib
 import os
 from typing import Any
 import zlib
@@ -10,6 +8,7 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
+from dl_condind.evaluation import codes
 from dl_condind.evaluation import representation
 from dl_condind.methods import image_inputs
 from dl_condind.methods import model_errors
@@ -18,7 +17,6 @@ from dl_condind.utils import errors
 
 _SIGNATURE = "representation_from_noise"
 _BATCH_SIZE = 250  # A divisor of what is encoded at a time.
-_MAX_REMEMBERED = 64  # chunks of 1000 posteriors, of 10 latents 0.5 MB each
 
 
 def load_representation(
@@ -47,7 +45,7 @@ def load_representation(
   model = _StoredModel(path, signatures, random_seed)
   return representation.Representation(
     model.represent_drawn,
-    gaussian_encoder=_remembered(lambda images: model.call("gaussian_encoder", images)),
+    gaussian_encoder=codes.once_per_chunk(lambda images: model.call("gaussian_encoder", images)),
     elbo_terms=model.elbo_terms,
     row_representation_fn=model.represent_rows,
     # Models that were exported before the signature was added lack it.
@@ -106,25 +104,6 @@ class _StoredModel:
     with model_errors.clear_errors(f"The model at {self._path}"):
       found = self._signatures[name](**{key: tf.constant(value) for key, value in values.items()})
       return {key: value.numpy() for key, value in found.items()}
-
-
-def _remembered(
-  encode: Callable[[np.ndarray], dict[str, np.ndarray]],
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-  """Returns a function that encodes the same chunk of observations, drawn by two metrics, once."""
-  known = {}
-
-  def encode_once(images: np.ndarray) -> dict[str, np.ndarray]:
-    key = (images.shape, hashlib.blake2b(np.ascontiguousarray(images)).digest())
-    if key not in known:
-      if len(known) == _MAX_REMEMBERED:
-        known.clear()
-      known[key] = encode(images)
-      for values in known[key].values():
-        values.flags.writeable = False
-    return known[key]
-
-  return encode_once
 
 
 def _checksum(images: np.ndarray) -> int:

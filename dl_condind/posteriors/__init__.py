@@ -3,8 +3,10 @@
 import importlib
 import pkgutil
 
-from dl_condind.posteriors.posterior import Encoded
-from dl_condind.posteriors.posterior import Posterior
+from dl_condind.posteriors import posterior
+
+Encoded = posterior.Encoded
+Posterior = posterior.Posterior
 
 __all__ = ["Encoded", "Posterior"]
 

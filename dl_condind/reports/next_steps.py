@@ -51,7 +51,8 @@ def how_to_go_on(
   kinds = {run.kind for run in runs}
   others = [
     *(text for f in families.FAMILIES if f.kind in kinds for text in f.sentences.NEXT_STEPS),
-    "The README describes all commands, the settings, and what differs from disentanglement_lib.",
+    "docs/pipeline.md describes all commands and settings, docs/differences.md what differs from "
+    "disentanglement_lib.",
   ]
   return [page.paragraphs([seeds]), page.commands([*more, shlex.join(last)]), page.bullets(others)]
 

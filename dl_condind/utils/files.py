@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ import shutil
 
 from dl_condind.utils import errors
 from dl_condind.utils import json_objects
+from dl_condind.utils import locks
 from dl_condind.utils import temporary_folders
 
 MANIFEST = "manifest.json"
@@ -32,8 +32,14 @@ _REFUSED = (
 
 def sha256(path: str | os.PathLike) -> str:
   """Returns the SHA-256 of a file as a hexadecimal string."""
+  return digest(path, "sha256")
+
+
+def digest(path: str | os.PathLike, algorithm: str, start: int = 0) -> str:
+  """Returns a checksum of a file, from the byte start on, as a hexadecimal string."""
   with open(path, "rb") as file:
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(start)
+    return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def fsync(path: str | os.PathLike) -> None:
@@ -217,17 +223,17 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
     lock = open(path / ".lock", "ab+", buffering=0)  # noqa: SIM115 (held over the yield)
   with lock:
     try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-      lock.seek(0)
-      raise errors.TryAgainError(
-        f"{path} is in use by process {_number(lock.read())}: "
-        "wait for it to end or choose another folder."
-      ) from error
+      is_free = locks.take(lock)
     except OSError as error:
       raise errors.ConfigError(
         f"Files cannot be locked in {path} ({error.strerror}): choose a folder on another disk."
       ) from error
+    if not is_free:
+      lock.seek(0)
+      raise errors.TryAgainError(
+        f"{path} is in use by process {_number(lock.read())}: "
+        "wait for it to end or choose another folder."
+      )
     with clear_write_errors(path):
       lock.truncate(0)
       lock.write(f"{os.getpid()}\n".encode())

@@ -2,7 +2,6 @@
 
 import collections.abc
 import dataclasses
-import difflib
 import inspect
 import math
 import types
@@ -12,6 +11,7 @@ from gin import config as gin_config
 from gin import config_parser
 
 from dl_condind.utils import callable_types
+from dl_condind.utils import checks
 from dl_condind.utils import errors
 
 MAX_NESTING = 20
@@ -84,8 +84,8 @@ def leaves(value: object, where: str) -> list[object]:
 
 def did_you_mean(word: str, candidates: collections.abc.Iterable[str]) -> str:
   """Returns the end of an error message that names the closest candidate, if one is close."""
-  close = difflib.get_close_matches(word, sorted(candidates), n=1)
-  return f"; did you mean {close[0]!r}?" if close else ""
+  close = checks.closest(word, candidates)
+  return f"; did you mean {close!r}?" if close else ""
 
 
 def find_configurable(selector: str, where: str) -> gin_config.Configurable:

@@ -7,13 +7,14 @@ that the writer is dead. A process id would not: it may be used again, or be tha
 
 from collections.abc import Iterator
 import contextlib
-import fcntl
 import os
 import pathlib
 import re
 import shutil
 import tempfile
 from typing import IO
+
+from dl_condind.utils import locks
 
 _LOCK = "writer.lock"
 _SUFFIX = ".tmp"
@@ -66,12 +67,9 @@ def _make(path: pathlib.Path) -> tuple[pathlib.Path, IO[bytes]]:
 def _take(lock: IO[bytes]) -> bool:
   """Takes a lock without waiting and returns whether no other process has it."""
   try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError:
-    return False
+    return locks.take(lock)
   except OSError:  # A disk without locks, on which `_remove_if_dead` gets none either.
     return True
-  return True
 
 
 def _remove_if_dead(folder: pathlib.Path) -> None:
@@ -83,12 +81,13 @@ def _remove_if_dead(folder: pathlib.Path) -> None:
     return
   except OSError:  # Of another user.
     return
-  try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError:
+  is_dead = False
+  with contextlib.suppress(OSError):  # A disk without locks.
+    is_dead = locks.take(lock)
+  if is_dead:
+    _remove(folder, lock)
+  else:
     lock.close()
-    return
-  _remove(folder, lock)
 
 
 def _remove(folder: pathlib.Path, lock: IO[bytes]) -> None:

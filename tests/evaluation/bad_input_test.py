@@ -11,9 +11,9 @@ import pytest
 from sklearn import neighbors
 from sklearn import tree
 
+from dl_condind.evaluation import code_table
 from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
-from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import aligned_mig
 from dl_condind.evaluation.metrics import beta_vae
@@ -58,7 +58,7 @@ def on_splits(function, **settings):
 
 def on_grid(compute, **settings):
   def score(splits):
-    data = set_factors.CodeTable(splits.x_train, splits.y_train)
+    data = code_table.CodeTable(splits.x_train, splits.y_train)
     return compute(data, np.asarray, np.random.RandomState(0), **settings)
 
   return score
@@ -80,7 +80,7 @@ def on_vae(compute, **settings):
     return {"reconstruction_loss": terms, "kl_loss": terms, "kl_loss_full": terms}
 
   def score(splits):
-    data = set_factors.CodeTable(splits.x_train, splits.y_train)
+    data = code_table.CodeTable(splits.x_train, splits.y_train)
     model = representation.Representation(np.asarray, gaussian_encoder, elbo_terms)
     return compute(data, model, np.random.RandomState(0), **settings)
 

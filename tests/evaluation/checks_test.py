@@ -3,7 +3,7 @@ import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import set_factors
+from dl_condind.evaluation import code_table
 from dl_condind.utils import errors
 
 
@@ -84,7 +84,7 @@ def test_no_factor_that_varies_is_an_error():
 )
 def test_arrays_that_do_not_fit_are_an_error(codes, factors, message):
   with pytest.raises(ValueError, match=message):
-    set_factors.CodeTable(codes, factors)
+    code_table.CodeTable(codes, factors)
 
 
 def test_factors_that_cannot_be_set_are_an_error():
@@ -96,6 +96,6 @@ def test_factors_that_cannot_be_set_are_an_error():
 
 
 def test_one_factor_is_an_error():
-  table = set_factors.CodeTable(np.zeros((3, 2)), np.arange(3)[:, None])
+  table = code_table.CodeTable(np.zeros((3, 2)), np.arange(3)[:, None])
   with pytest.raises(errors.ConfigError, match="tells factors apart, code_table has 1"):
     checks.check_settable(table, "some_metric")

@@ -1,4 +1,5 @@
 import inspect
+import typing
 
 import gin
 import numpy as np
@@ -91,6 +92,8 @@ def test_every_metric_is_called_as_in_disentanglement_lib(name):
   names = [parameter.name for parameter in (first, second, third, fourth)]
   assert names == ["ground_truth_data", "representation_function", "random_state", "artifact_dir"]
   assert fourth.default is None
+  returned = inspect.signature(compute).return_annotation
+  assert typing.get_origin(returned) is dict  # By which `@mig()`, its results, is no metric.
   assert all(parameter.default is not inspect.Parameter.empty for parameter in settings)
   assert not {"seed", "random_state"} & {parameter.name for parameter in settings}
   assert compute.__doc__.startswith("Returns ") or name.startswith("probe_")

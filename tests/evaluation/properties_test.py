@@ -18,8 +18,8 @@ import pytest
 from sklearn import ensemble
 from sklearn import tree
 
+from dl_condind.evaluation import code_table
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import set_factors
 from dl_condind.evaluation.information import discrete_information
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import aligned_mig
@@ -194,7 +194,7 @@ def on_splits(function, **settings):
 
 def on_grid(compute, **settings):
   def score(s):
-    data = set_factors.CodeTable(s.x_train, s.y_train)
+    data = code_table.CodeTable(s.x_train, s.y_train)
     return compute(data, np.asarray, np.random.RandomState(0), **settings)
 
   return score

@@ -5,7 +5,7 @@ import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import labelled_images
-from dl_condind.evaluation import encoding
+from dl_condind.evaluation import codes
 from dl_condind.evaluation import representation
 from dl_condind.utils import errors
 
@@ -57,8 +57,8 @@ def test_points_are_those_drawn_batch_by_batch(data, num_points, batch_size):
     assert sum(encoder.calls) == num_points
   else:
     assert sum(encoder.calls) == len(np.unique(observations, axis=0))
-  assert max(encoder.calls) <= encoding.ENCODE_CHUNK
-  assert len(encoder.calls) <= 2 * -(-num_points // encoding.ENCODE_CHUNK)
+  assert max(encoder.calls) <= codes.ENCODE_CHUNK
+  assert len(encoder.calls) <= 2 * -(-num_points // codes.ENCODE_CHUNK)
 
 
 def test_second_metric_on_the_same_points_does_not_encode(data):
@@ -101,17 +101,17 @@ def test_a_row_is_encoded_once_for_all_metrics(small_table):
   shared = representation.Representation(encoder)
   data = small_table()
   rows = np.array([3, 50, 3, 7])
-  codes = representation.encode_rows(shared, data, rows)
+  codes = representation.codes_of(shared, data).of_rows(rows)
   np.testing.assert_array_equal(codes, data.observations_from_rows(rows).reshape(4, -1))
   assert encoder.calls == [3]
   representation.generate_batch_factor_code(data, shared, 3000, np.random.RandomState(0), 16)
   factors = np.array([[0, 0], [2, 3]])
-  codes = representation.encode_factors(shared, data, factors, np.random.RandomState(5))
+  codes = representation.codes_of(shared, data).of_factors(factors, np.random.RandomState(5))
   expected = data.sample_observations_from_factors(factors, np.random.RandomState(5))
   np.testing.assert_array_equal(codes, expected.reshape(2, -1))
   assert encoder.calls == [3, 57]
   other = small_table()
-  representation.encode_rows(shared, other, rows)
+  representation.codes_of(shared, other).of_rows(rows)
   assert encoder.calls == [3, 57, 3]
 
 
@@ -124,10 +124,10 @@ def test_noise_of_a_row_does_not_depend_on_what_was_encoded_before(small_table):
     representation.Representation(Flatten(), row_representation_fn=row_representation)
     for _ in range(2)
   )
-  representation.encode_rows(one, data, np.arange(20))
+  representation.codes_of(one, data).of_rows(np.arange(20))
   rows = np.array([59, 5, 5, 20])
-  codes = representation.encode_rows(one, data, rows)
-  np.testing.assert_array_equal(codes, representation.encode_rows(other, data, rows))
+  codes = representation.codes_of(one, data).of_rows(rows)
+  np.testing.assert_array_equal(codes, representation.codes_of(other, data).of_rows(rows))
   np.testing.assert_array_equal(codes, row_representation(data.observations_from_rows(rows), rows))
 
 
@@ -135,7 +135,7 @@ def test_noise_of_a_row_does_not_depend_on_what_was_encoded_before(small_table):
 def test_codes_of_factors_without_rows_are_the_data_sets_draws(make):
   data = dummy_data.IdentityObservationsData()
   factors = data.sample_factors(5, np.random.RandomState(0))
-  codes = representation.encode_factors(make(), data, factors, np.random.RandomState(1))
+  codes = representation.codes_of(make(), data).of_factors(factors, np.random.RandomState(1))
   expected = data.sample_observations_from_factors(factors, np.random.RandomState(1))
   np.testing.assert_array_equal(codes, expected.reshape(5, -1))
 

@@ -99,20 +99,20 @@ def test_the_code_of_a_row_depends_on_the_seed_and_the_row_alone(trained_run):
   data = Images()
   first, again, other = (load(trained_run, "sampled", seed) for seed in (3, 3, 4))
   rows = np.array([700, 7, 7, 0])
-  codes = representation.encode_rows(first, data, rows)
+  codes = representation.codes_of(first, data).of_rows(rows)
   # In other company, after others, and alone.
-  representation.encode_rows(again, data, np.arange(5, 619))
-  np.testing.assert_array_equal(representation.encode_rows(again, data, rows[:1]), codes[:1])
-  np.testing.assert_array_equal(representation.encode_rows(again, data, rows), codes)
+  representation.codes_of(again, data).of_rows(np.arange(5, 619))
+  np.testing.assert_array_equal(representation.codes_of(again, data).of_rows(rows[:1]), codes[:1])
+  np.testing.assert_array_equal(representation.codes_of(again, data).of_rows(rows), codes)
   np.testing.assert_array_equal(codes[1], codes[2])
-  assert np.abs(representation.encode_rows(other, data, rows) - codes).min() > 0
+  assert np.abs(representation.codes_of(other, data).of_rows(rows) - codes).min() > 0
 
 
 def test_noise_of_rows_is_independent_standard_normal_and_correlated_by_the_posterior(trained_run):
   data, represent = Images(), load(trained_run, "sampled")
   rows = np.arange(960)
   encoded = represent.gaussian_encoder(data.observations_from_rows(rows))
-  samples = representation.encode_rows(represent, data, rows)
+  samples = representation.codes_of(represent, data).of_rows(rows)
   noise = (samples - encoded["mean"]) / np.exp(0.5 * encoded["logvar"])
   # Standard errors with 960 samples: 0.032 of a mean, 0.046 of a variance, 0.006 of a correlation.
   np.testing.assert_allclose(noise.mean(axis=0), 0, atol=0.13)

@@ -22,6 +22,7 @@ from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import run_directory
 from dl_condind.methods import train
+from dl_condind.methods import training
 from dl_condind.methods import training_loop
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -39,6 +40,7 @@ TINY = [
 ]
 VAE = ["shared.gin", "methods/vae.gin"]
 FACTOR_VAE = ["shared.gin", "methods/factor_vae.gin"]
+FINISHED = [*VAE, "posteriors/equicorrelated.gin"]  # What `finished` was trained with.
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -68,6 +70,12 @@ def start(model_dir, gin_files, bindings):
   )
 
 
+@pytest.fixture
+def finished(trained_run, tmp_path):
+  """A copy of a trained model's folder, made with the files FINISHED and `tiny_training`."""
+  return shutil.copytree(trained_run / "model", tmp_path / "finished")
+
+
 @pytest.mark.parametrize("name", ["mnist", "cars3d"])
 def test_missing_data_leaves_nothing_behind(tmp_path, monkeypatch, name):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path / "data"))
@@ -94,51 +102,49 @@ def test_train_writes_checkpoint_model_log_and_record(tmp_path):
   assert aggregate["train_provenance.kind"] == "vae"
 
 
-def test_the_same_command_again_redoes_nothing(tmp_path):
-  train.train_with_gin(tmp_path, False, VAE, TINY)
-  before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != ".lock"}
-  train.train_with_gin(tmp_path, False, VAE, [*TINY, "model.checkpoint_steps = 3"])
-  assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != ".lock"}
+def test_the_same_command_again_redoes_nothing(finished, tiny_training):
+  before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.name != ".lock"}
+  bindings = [*tiny_training, "model.checkpoint_steps = 3"]
+  train.train_with_gin(finished, False, FINISHED, bindings)
+  assert before == {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.name != ".lock"}
 
 
-def test_a_deleted_model_is_exported_again_from_the_checkpoint(tmp_path):
-  train.train_with_gin(tmp_path, False, VAE, TINY)
-  variables = tmp_path / "saved_model" / "variables" / "variables.data-00000-of-00001"
-  log = tmp_path / "train_log.jsonl"
+def test_a_deleted_model_is_exported_again_from_the_checkpoint(finished, tiny_training):
+  variables = finished / "saved_model" / "variables" / "variables.data-00000-of-00001"
+  log = finished / "train_log.jsonl"
   before = variables.read_bytes(), log.read_text()
-  shutil.rmtree(tmp_path / "saved_model")
-  train.train_with_gin(tmp_path, False, VAE, TINY)
+  shutil.rmtree(finished / "saved_model")
+  train.train_with_gin(finished, False, FINISHED, tiny_training)
   assert (variables.read_bytes(), log.read_text()) == before
   # An export is not the same bit for bit, so the record has to be of this one.
-  digest = files.manifest_digest(tmp_path / "saved_model")
-  assert results.read_provenance(tmp_path, "train")["saved_model_sha256"] == digest
+  digest = files.manifest_digest(finished / "saved_model")
+  assert results.read_provenance(finished, "train")["saved_model_sha256"] == digest
 
 
-def test_a_record_does_not_outlive_its_model(tmp_path, monkeypatch):
-  train.train_with_gin(tmp_path, False, VAE, TINY)
-  shutil.rmtree(tmp_path / "saved_model")
+def test_a_record_does_not_outlive_its_model(finished, tiny_training, monkeypatch):
+  shutil.rmtree(finished / "saved_model")
 
   def interrupted(*arguments):
     raise KeyboardInterrupt
 
   with monkeypatch.context() as patch:
-    patch.setattr(train, "evaluate_losses", interrupted)
+    patch.setattr(training, "evaluate_losses", interrupted)
     with pytest.raises(KeyboardInterrupt):
-      train.train_with_gin(tmp_path, False, VAE, TINY)
-  assert (tmp_path / "saved_model").is_dir()
-  assert not results.is_complete(tmp_path, "train")
-  train.train_with_gin(tmp_path, False, VAE, TINY)
-  results.check_recorded_model(tmp_path / "saved_model")
+      train.train_with_gin(finished, False, FINISHED, tiny_training)
+  assert (finished / "saved_model").is_dir()
+  assert not results.is_complete(finished, "train")
+  train.train_with_gin(finished, False, FINISHED, tiny_training)
+  results.check_recorded_model(finished / "saved_model")
 
 
-def test_another_configuration_is_refused_with_what_differs(tmp_path):
-  train.train_with_gin(tmp_path, False, VAE, TINY)
-  digest = weights_digest(tmp_path)
+def test_another_configuration_is_refused_with_what_differs(finished, tiny_training):
+  digest = weights_digest(finished)
+  bindings = [*tiny_training, "vae.beta = 2.0"]
   with pytest.raises(errors.ConfigError, match=r"vae\.beta is 1\.0 there and 2\.0 here.*overwrite"):
-    train.train_with_gin(tmp_path, False, VAE, [*TINY, "vae.beta = 2.0"])
-  assert weights_digest(tmp_path) == digest
-  train.train_with_gin(tmp_path, True, VAE, [*TINY, "vae.beta = 2.0"])
-  assert weights_digest(tmp_path) != digest
+    train.train_with_gin(finished, False, FINISHED, bindings)
+  assert weights_digest(finished) == digest
+  train.train_with_gin(finished, True, FINISHED, bindings)
+  assert weights_digest(finished) != digest
 
 
 def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(tmp_path):
@@ -167,11 +173,12 @@ def test_stopped_and_continued_run_is_bit_identical(tmp_path, gin_files):
     assert whole[key] == again[key]
 
 
-def test_two_seeds_differ_and_one_repeats(tmp_path):
-  digests = []
-  for index, seed in enumerate([0, 0, 1]):
-    train.train_with_gin(tmp_path / str(index), False, VAE, [*TINY, f"model.random_seed = {seed}"])
-    digests.append(weights_digest(tmp_path / str(index)))
+def test_two_seeds_differ_and_one_repeats(tmp_path, finished, tiny_training):
+  digests = [weights_digest(finished)]
+  for seed in (0, 1):
+    bindings = [*tiny_training, f"model.random_seed = {seed}"]
+    train.train_with_gin(tmp_path / str(seed), False, FINISHED, bindings)
+    digests.append(weights_digest(tmp_path / str(seed)))
   assert digests[0] == digests[1] != digests[2]
 
 

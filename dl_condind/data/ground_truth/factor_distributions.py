@@ -9,6 +9,7 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.utils import checks
 from dl_condind.utils import errors
 
 _MAX_COMBINATIONS = 10_000_000
@@ -61,11 +62,7 @@ class FactorDistribution:
     Raises:
       ConfigError: If a setting is not of this form, or nothing is correlated or held out.
     """
-    lowest, highest = _STRENGTHS
-    if not lowest <= strength <= highest:
-      raise errors.ConfigError(
-        f"FactorDistribution.strength must be in [{lowest:g}, {highest:g}], got {strength}."
-      )
+    checks.check_in("FactorDistribution.strength", strength, *_STRENGTHS)
     if not correlated_pairs and not held_out:
       raise errors.ConfigError(
         "FactorDistribution needs correlated_pairs or held_out; leave dataset.factor_distribution "

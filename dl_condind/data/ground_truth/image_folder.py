@@ -20,6 +20,7 @@ from dl_condind.data.ground_truth import factor_table
 from dl_condind.data.ground_truth import labelled_images
 from dl_condind.data.ground_truth import table_cache
 from dl_condind.utils import errors
+from dl_condind.utils import files
 
 _FACTORS_FILE = "factors.csv"
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -135,7 +136,7 @@ def _version(folder: pathlib.Path, names: list[str], table: pathlib.Path) -> str
 def _checksum_line(path: pathlib.Path) -> bytes:
   with _clear_image_errors(path):
     _check_is_file(path)  # The contents of a pipe would be waited for.
-    return f"{checksums.digest(path, 'sha256')}  ".encode() + os.fsencode(path.name) + b"\n"
+    return f"{files.sha256(path)}  ".encode() + os.fsencode(path.name) + b"\n"
 
 
 def _check_is_file(path: pathlib.Path) -> None:

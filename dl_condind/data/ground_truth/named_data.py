@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Mapping
-import difflib
 import functools
 import inspect
 from typing import Any
@@ -21,6 +20,7 @@ from dl_condind.data.ground_truth import mnist
 from dl_condind.data.ground_truth import mpi3d
 from dl_condind.data.ground_truth import norb
 from dl_condind.data.ground_truth import shapes3d
+from dl_condind.utils import checks
 from dl_condind.utils import errors
 
 DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
@@ -63,8 +63,8 @@ def get_named_ground_truth_data(
   """
   names = sorted(DATA_SETS)
   if name not in names:
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    close = checks.closest(str(name), names, cutoff=0.5)
+    hint = f" Did you mean {close!r}?" if close else ""
     raise errors.ConfigError(
       f"dataset.name must be one of {', '.join(names)}, got {name!r}.{hint} A data set of your own "
       "needs the `import` of its module in the gin file of the training, and "

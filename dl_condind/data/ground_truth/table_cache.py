@@ -6,7 +6,6 @@ A mapped table lies in memory once for all processes of a machine.
 from collections.abc import Callable
 from collections.abc import Iterator
 import contextlib
-import fcntl
 import hashlib
 import io
 import math
@@ -16,10 +15,10 @@ import pathlib
 from absl import logging
 import numpy as np
 
-from dl_condind.data import checksums
 from dl_condind.data import reading
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import locks
 
 _LARGE = 2**30  # bytes, which take seconds to check
 
@@ -70,7 +69,7 @@ def only_writer(folder: pathlib.Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = open(folder / ".cache.lock", "ab")  # noqa: SIM115  Held over the yield.
   with lock:
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    locks.take(lock, wait=True)
     yield
 
 
@@ -124,7 +123,7 @@ def _known_sha256(path: pathlib.Path, header_bytes: int) -> str:
   Of a large file it is remembered for as long as size and time of the file do not change.
   """
   large = path.stat().st_size > _LARGE
-  return (reading.digest if large else checksums.digest)(path, "sha256", header_bytes)
+  return (reading.digest if large else files.digest)(path, "sha256", header_bytes)
 
 
 def _write_cache(path: pathlib.Path, chunks: Chunks, shape: Shape, sha256: str | None) -> None:

@@ -9,8 +9,9 @@ from sklearn import linear_model
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import code_table
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import set_factors
+from dl_condind.evaluation import representation
 from dl_condind.utils import errors
 
 
@@ -48,7 +49,7 @@ def compute_beta_vae_sklearn(
   counts = {"batch_size": batch_size, "num_train": num_train, "num_eval": num_eval}
   for name, count in counts.items():
     checks.check_count(f"beta_vae_sklearn.{name}", count, 1)
-  drawn = set_factors.DrawnCodes(ground_truth_data, representation_function)
+  drawn = representation.codes_of(representation_function, ground_truth_data).drawn()
   shared = np.zeros(num_train + num_eval, np.int64)
   for i in range(len(shared)):
     shared[i] = random_state.randint(ground_truth_data.num_factors)
@@ -86,7 +87,7 @@ def beta_vae_score(
     ValueError: If the arrays do not fit together.
   """
   return compute_beta_vae_sklearn(
-    set_factors.CodeTable(representations, factors),
+    code_table.CodeTable(representations, factors),
     np.asarray,
     random_state,
     batch_size=batch_size,

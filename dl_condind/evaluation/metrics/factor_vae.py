@@ -7,9 +7,10 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import code_table
 from dl_condind.evaluation import gin_settings
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import set_factors
+from dl_condind.evaluation import representation
 from dl_condind.utils import errors
 
 
@@ -80,7 +81,7 @@ def factor_vae_score(
     ConfigError: If the grid is not complete; see also `compute_factor_vae`.
     ValueError: If the arrays do not fit together.
   """
-  table = set_factors.CodeTable(representations, factors)
+  table = code_table.CodeTable(representations, factors)
   sizes = (batch_size, num_train, num_eval, num_variance_estimate)
   return _vote(table, np.asarray, random_state, *sizes, threshold)
 
@@ -99,7 +100,7 @@ def _vote(
     checks.check_count(f"factor_vae_score.{name}", count, minimum)
   if not threshold >= 0:
     raise errors.ConfigError(f"prune_dims.threshold must not be negative, got {threshold}.")
-  drawn = set_factors.DrawnCodes(data, represent)
+  drawn = representation.codes_of(represent, data).drawn()
   drawn.sample(num_variance_estimate, random_state)
   fixed = np.zeros(num_train + num_eval, np.int64)
   for i in range(len(fixed)):

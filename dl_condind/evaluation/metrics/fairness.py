@@ -62,6 +62,7 @@ def compute_fairness(
     name="train",
   )
   models = predictors.fit_factors(gin_settings.predictor_fn(), x_train, y_train, seed)
+  all_codes = representation.codes_of(representation_function, ground_truth_data)
   mean = np.zeros((len(num_values), len(num_values)))  # [target, sensitive]
   largest = np.zeros_like(mean)
   for target, model in enumerate(models):
@@ -72,9 +73,7 @@ def compute_fairness(
       predictions = []
       for value in range(num_sensitive):
         factors[:, sensitive] = value
-        codes = representation.encode_factors(
-          representation_function, ground_truth_data, factors, random_state
-        )
+        codes = all_codes.of_factors(factors, random_state)
         predictions.append(model.predict(codes.astype(np.float64)))
       counts = [np.sum(np.equal(predictions, label), axis=1) for label in model.classes_]
       mean[target, sensitive], largest[target, sensitive] = group_distances(np.array(counts))

@@ -14,7 +14,7 @@ import numpy as np
 
 from dl_condind.data.ground_truth import labelled_images
 from dl_condind.evaluation import checks
-from dl_condind.evaluation import encoding
+from dl_condind.evaluation import codes
 from dl_condind.evaluation import gin_settings
 from dl_condind.evaluation import metric
 from dl_condind.evaluation import representation
@@ -58,8 +58,8 @@ def compute_on_fixed_data(
     )
   checks.check_has_factors(ground_truth_data)
   rows = random_state.permutation(ground_truth_data.num_rows)
-  codes = representation.encode_rows(representation_function, ground_truth_data, rows)
-  return validation_fn(codes, ground_truth_data.factors[rows], np.asarray)
+  known = representation.codes_of(representation_function, ground_truth_data)
+  return validation_fn(known.of_rows(rows), ground_truth_data.factors[rows], np.asarray)
 
 
 @gin.configurable("mig_validation", denylist=_DATA)
@@ -203,7 +203,7 @@ def _encode(
     )
   checks.check_count("batch_size", batch_size, 1)
   representations = [
-    encoding.encode(representation_function, observations[start : start + batch_size])
+    codes.encode(representation_function, observations[start : start + batch_size])
     for start in range(0, len(observations), batch_size)
   ]
   return np.concatenate(representations), labels

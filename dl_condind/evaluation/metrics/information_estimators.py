@@ -78,10 +78,11 @@ def compute_information_estimators(
   gaussian_encoder = representation.model_function(
     representation_function, "gaussian_encoder", metric="information_estimators"
   )
-  all_rows = num_posteriors is None and isinstance(
+  all_rows = False
+  if num_posteriors is None and isinstance(
     ground_truth_data, (ground_truth.TableData, labelled_images.LabelledImages)
-  )
-  if all_rows:
+  ):
+    all_rows = True
     posteriors = posterior_samples.row_posteriors(ground_truth_data, gaussian_encoder)
   else:
     num_posteriors = _NUM_SAMPLED_POSTERIORS if num_posteriors is None else num_posteriors

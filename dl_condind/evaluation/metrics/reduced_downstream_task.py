@@ -45,7 +45,7 @@ def compute_reduced_downstream_task(
   Returns:
     The results of `reduced_accuracies` of each number of train points, as `{num_train}:{key}`.
   """
-  results = {}
+  results: dict[str, Any] = {}
   for size in num_train:
     splits = representation.generate_splits(
       ground_truth_data, representation_function, size, num_test, random_state, batch_size

@@ -60,10 +60,10 @@ def compute_strong_downstream_task(
   checks.check_count("strong_downstream_task.num_test", num_test, 1)
   predictor_fn = gin_settings.predictor_fn()
 
+  codes = representation.codes_of(representation_function, ground_truth_data)
+
   def draw(factors: np.ndarray) -> np.ndarray:
-    return representation.encode_factors(
-      representation_function, ground_truth_data, factors, random_state
-    )
+    return codes.of_factors(factors, random_state)
 
   def task(y_train: np.ndarray, y_test: np.ndarray, i: int) -> tuple:
     x_train, y_train, x_test, y_test = checks.check_splits(
@@ -71,7 +71,7 @@ def compute_strong_downstream_task(
     )
     return x_train, y_train[:, i], x_test, y_test[:, i], False
 
-  results = {}
+  results: dict[str, Any] = {}
   for size in num_train:
     checks.check_count("strong_downstream_task.num_train", size, checks.MIN_POINTS)
     y_train = ground_truth_data.sample_factors(size, random_state)

@@ -3,10 +3,79 @@ import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
-from dl_condind.evaluation import set_factors
+from dl_condind.evaluation import codes
 from dl_condind.utils import errors
 
 IMAGES = np.random.RandomState(0).randint(256, size=(24, 4, 5, 1), dtype=np.uint8)
+
+
+def test_misshapen_representation_is_refused():
+  with pytest.raises(errors.ConfigError, match=r"returned shape \(1,\) for 4 observations"):
+    codes.encode(lambda x: np.zeros(1), np.zeros((4, 2)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_non_finite_representation_is_refused(value):
+  observations = np.zeros((1500, 2))
+  observations[1200, 1] = value
+  with pytest.raises(errors.ConfigError, match="1 of 1500 values that are not finite"):
+    codes.encode(lambda x: x, observations)
+
+
+def test_chunks_are_equal_and_not_too_large():
+  sizes = []
+
+  def encoder(observations):
+    sizes.append(len(observations))
+    return observations
+
+  observations = np.arange(2002.0)[:, None]
+  np.testing.assert_array_equal(codes.encode(encoder, observations), observations)
+  assert sizes == [668, 667, 667]
+
+
+def test_rows_are_encoded_once_in_chunks_and_in_their_order():
+  class Data:
+    num_rows = 700
+
+    def observations_from_rows(self, rows):
+      return rows[:, None] * 10.0
+
+  calls = []
+
+  def encode_rows(observations, rows):
+    np.testing.assert_array_equal(observations[:, 0], rows * 10)
+    calls.append(rows.tolist())
+    return observations + 1
+
+  of_rows = codes.Codes(Data(), None, encode_rows).of_rows
+  rows = np.array([650, 3, 3, 650, 20])
+  np.testing.assert_array_equal(of_rows(rows), rows[:, None] * 10 + 1)
+  assert calls == [[3, 20, 650]]
+  everything = np.random.RandomState(0).permutation(700)
+  np.testing.assert_array_equal(of_rows(everything), everything[:, None] * 10 + 1)
+  assert [len(call) for call in calls[1:]] == [250, 250, 197]
+  encoded = np.concatenate(calls[1:])
+  np.testing.assert_array_equal(encoded, np.delete(np.arange(700), [3, 20, 650]))
+  of_rows(everything)
+  assert len(calls) == 4
+
+
+def test_each_code_gets_the_noise_of_its_row_whatever_the_sizes_of_chunks(monkeypatch):
+  class Data:
+    num_rows = 2500
+
+    def observations_from_rows(self, rows):
+      return rows[:, None] * 1.0
+
+  def encode_rows(observations, rows):
+    noise = rows[: len(observations), None] / 4096  # As a stored model takes the noise of a batch.
+    return observations + noise
+
+  monkeypatch.setattr(codes, "ROW_CHUNK", 2 * codes.ENCODE_CHUNK)
+  rows = np.arange(2500)
+  found = codes.Codes(Data(), None, encode_rows).of_rows(rows)
+  np.testing.assert_array_equal(found[:, 0], rows + rows / 4096)
 
 
 class Table(ground_truth_data.TableData):
@@ -61,9 +130,9 @@ def literally(data, encode, num_batches=300, batch_size=7):
 )
 def test_codes_are_those_of_encoding_batch_by_batch(make_data):
   data = make_data()
-  codes, next_number = draw(data, set_factors.DrawnCodes(data, pixels))
+  found, next_number = draw(data, codes.Codes(data, pixels).drawn())
   expected_codes, expected_number = literally(data, pixels)
-  np.testing.assert_array_equal(codes, expected_codes)
+  np.testing.assert_array_equal(found, expected_codes)
   assert next_number == expected_number
 
 
@@ -74,7 +143,7 @@ def test_a_row_of_a_table_is_encoded_once():
     calls.append(len(observations))
     return pixels(observations)
 
-  draw(Table(), set_factors.DrawnCodes(Table(), encode))
+  draw(Table(), codes.Codes(Table(), encode).drawn())
   assert calls == [24]  # 2,111 were drawn
 
 
@@ -85,52 +154,5 @@ def test_other_observations_are_encoded_in_chunks_of_whole_batches():
     calls.append(len(observations))
     return pixels(observations)
 
-  draw(Unknown(), set_factors.DrawnCodes(Unknown(), encode))
+  draw(Unknown(), codes.Codes(Unknown(), encode).drawn())
   assert calls == [503, 502, 501, 500, 15 * 7]  # of 11 + 142 * 7, 143 * 7 and 15 * 7
-
-
-def grid(num_copies=2, seed=0):
-  """Returns codes that are their factors and noise, of a grid in random order."""
-  values = np.meshgrid([3, 5, 9], [0.5, 2.5], range(4), range(num_copies), indexing="ij")
-  factors = np.stack([axis.ravel() for axis in values[:3]], axis=1)
-  factors = np.random.RandomState(seed).permutation(factors)
-  return np.concatenate([factors, np.arange(len(factors))[:, None]], axis=1), factors
-
-
-@pytest.mark.parametrize("num_copies", [1, 2])
-def test_code_table_finds_the_points_of_factors(num_copies):
-  codes, factors = grid(num_copies)
-  table = set_factors.CodeTable(codes, factors)
-  assert table.factors_num_values == [3, 2, 4]
-  assert table.has_complete_grid
-  ranks, found = table.sample(2000, np.random.RandomState(0))
-  np.testing.assert_array_equal(found[:, 0], np.array([3, 5, 9])[ranks[:, 0]])
-  np.testing.assert_array_equal(found[:, 1], np.array([0.5, 2.5])[ranks[:, 1]])
-  np.testing.assert_array_equal(found[:, 2], ranks[:, 2])
-  assert len(np.unique(found[:, 3])) == len(codes)
-
-
-def test_code_table_draws_as_a_table_with_one_more_factor():
-  codes, factors = grid(2)
-  ranks, found = set_factors.CodeTable(codes, factors).sample(50, np.random.RandomState(4))
-  random_state = np.random.RandomState(4)
-  columns = [random_state.randint(size, size=50) for size in (3, 2, 4, 2)]
-  np.testing.assert_array_equal(ranks, np.stack(columns[:3], axis=1))
-  order = np.lexsort((np.arange(len(codes)), *factors.T[::-1]))
-  rows = order[np.ravel_multi_index(columns, (3, 2, 4, 2))]
-  np.testing.assert_array_equal(found, codes[rows])
-
-
-@pytest.mark.parametrize(
-  "rows", [slice(1, None), [*range(48), 0], slice(10, 30)], ids=["missing", "twice", "few"]
-)
-def test_incomplete_grid_is_an_error(rows):
-  codes, factors = grid(2)
-  with pytest.raises(errors.ConfigError, match="must be a complete grid"):
-    set_factors.CodeTable(codes[rows], factors[rows])
-
-
-def test_grid_too_large_to_count_is_an_error():
-  factors = np.arange(2000)[:, None] + np.zeros(30)
-  with pytest.raises(errors.ConfigError, match=f"each of its {2000**30} combinations"):
-    set_factors.CodeTable(np.zeros((2000, 1)), factors)
