@@ -56,10 +56,10 @@ def pytest_runtest_logreport(report):
 _terminal = []
 
 
-def pytest_configure(config):
+def pytest_sessionstart(session):
   """Keeps the terminal's reporter, which workers do not have."""
-  reporter = config.pluginmanager.get_plugin("terminalreporter")
-  if reporter and not hasattr(config, "workerinput"):
+  reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+  if reporter and not hasattr(session.config, "workerinput"):
     _terminal[:] = [reporter]
 
 

@@ -13,6 +13,7 @@ from dl_condind.data import checksums
 from dl_condind.data import reading
 from dl_condind.data import sources
 from dl_condind.utils import errors
+from dl_condind.utils import files
 
 ROWS = np.random.RandomState(0).randint(256, size=(10, 3, 2), dtype=np.uint8)
 
@@ -109,7 +110,7 @@ def test_digest_is_computed_once_until_the_file_changes(tmp_path, monkeypatch):
   assert reading.sha256(path) == hashlib.sha256(b"one").hexdigest()
   assert reading.digest(path, "md5", start=1) == hashlib.md5(b"ne").hexdigest()
   with monkeypatch.context() as patch:
-    patch.setattr(checksums, "digest", None)  # Not called.
+    patch.setattr(files, "digest", None)  # Not called.
     assert reading.sha256(path) == hashlib.sha256(b"one").hexdigest()
   path.write_bytes(b"two")
   os.utime(path, ns=(0, 0))
