@@ -9,7 +9,6 @@ import h5py
 import numpy as np
 import pytest
 
-from dl_condind.data import checksums
 from dl_condind.data import reading
 from dl_condind.data import sources
 from dl_condind.utils import errors
