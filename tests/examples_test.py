@@ -25,7 +25,8 @@ from dl_condind.visualize import visualize_model
 
 ROOT = pathlib.Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-MODULES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+NOTEBOOKS = ("first_run", "own_parts")  # Whole in themselves; the others are shown in pages.
+MODULES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in NOTEBOOKS)
 PAGES = "".join(
   (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("own_parts", "data")
 )
@@ -79,6 +80,20 @@ def test_pages_show_the_commands_as_the_examples_state_them():
   assert len(shown) == 5
   for block in shown:
     assert [part for part in block.split("\n\n") if part not in stated] == []
+
+
+@pytest.mark.parametrize("name, printed", [("first_run", "c = 0.9: MIG"), ("own_parts", "Largest")])
+def test_notebooks_run(name, printed, tmp_path):
+  process = subprocess.run(
+    [sys.executable, EXAMPLES / f"{name}.py"],
+    cwd=tmp_path,
+    env={**os.environ, "STEPS": "2", "PYTHONPATH": str(ROOT)},
+    capture_output=True,
+    text=True,
+  )
+  assert process.returncode == 0, process.stderr
+  assert printed in process.stdout
+  assert len(list((tmp_path / "output").glob("*/**/saved_model"))) >= 2
 
 
 def small(config, *bindings):

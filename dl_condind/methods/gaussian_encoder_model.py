@@ -14,6 +14,7 @@ from dl_condind.methods import architectures
 from dl_condind.methods import base_model
 from dl_condind.methods import image_inputs
 from dl_condind.methods import losses
+from dl_condind.posteriors import gaussian
 
 _SEED = tf.TensorSpec([2], tf.int32, name="seed")
 
@@ -89,14 +90,15 @@ class GaussianEncoderModel(base_model.Model):
       seed: Two integers that determine the noise.
 
     Returns:
-      `reconstruction_loss`, `kl_loss`, the one that is minimized, and `kl_loss_full`, that of the
-      distribution z is drawn from, each [batch], nats.
+      `reconstruction_loss`, `kl_loss`, that of the product of the marginals, and `kl_loss_full`,
+      that of the distribution z is drawn from, each [batch], nats. The difference is TC(z|x).
     """
     encoded = self.encode(observations)
     z = self.posterior.distribution(*encoded).sample(seed=seed)
+    z_logvar = self.posterior.marginal_logvar(*encoded[1:])
     return {
       "reconstruction_loss": self.image_loss(observations, self.decode(z)),
-      "kl_loss": self.posterior.kl_loss(*encoded),
+      "kl_loss": gaussian.factorized_kl(encoded.z_mean, z_logvar),
       "kl_loss_full": self.posterior.kl(*encoded),
     }
 

@@ -152,6 +152,8 @@ def run(
       losses |= {"elapsed_time": time.monotonic() - start_time}
       extra = {"kind": model.kind, "random_seed": settings.random_seed}
       extra |= {f"runtime.{k}": v for k, v in identity.items()}
+      if model.kind == base_model.VAE:
+        extra |= {"kl_loss": model.posterior.kl_kind}
       extra |= results.model_provenance(model_dir / "saved_model")
       provenance = results.provenance(provenance, extra)
       results.write_results(model_dir, STEP, losses, provenance, config=config)

@@ -62,7 +62,7 @@ def test_gin_binds_the_settings_of_the_draw_and_of_the_metric():
   results = compute_probe_of_points(DATA, represent, np.random.RandomState(0))
   assert len(results["x"]) == 20
   assert results["kind"] == "mean"
-  assert configs.operative_config() == {
+  assert configs.operative().values == {
     "probe_of_points.batch_size": "16",
     "probe_of_points.kind": "'mean'",
     "probe_of_points.num_train": "20",

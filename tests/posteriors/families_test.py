@@ -185,7 +185,13 @@ def test_every_method_trains_every_weight_of_the_family(family, make_model):
   model.build((4, 4, 1), seed=0)
   images = tf.constant(np.random.default_rng(0).uniform(size=(6, 4, 4, 1)), tf.float32)
   losses = model.compute_losses(images, tf.constant([0, 1]))
-  full = np.mean(model.elbo_terms(images, tf.constant([0, 1]))["kl_loss_full"])
+  terms = model.elbo_terms(images, tf.constant([0, 1]))
+  full = np.mean(terms["kl_loss_full"])
+  # KL(q || N(0, I)) = sum over latents of that of the marginals + TC(q)
+  total_correlation = family.conditional_total_correlation(*model.encode(images)[1:])
+  np.testing.assert_allclose(
+    terms["kl_loss_full"], terms["kl_loss"] + total_correlation, rtol=1e-4, atol=1e-5
+  )
   assert float(losses["kl_loss"]) == pytest.approx(full, rel=1e-5)
   assert float(losses["kl_loss_full"]) == pytest.approx(full, rel=1e-5)
   with tf.GradientTape() as tape:

@@ -67,7 +67,7 @@ def test_one_line_is_enough_for_a_report_to_show_a_metric(generated, tmp_path):
   assert "SAP score, 10 latents." in page
   assert (tmp_path / "figures" / "sap_mean_10_latents.png").is_file()
   assert "SAP score stayed 0.500" in page
-  assert "Run 7: not evaluated: SAP (mean)" in page
+  assert "Run 7: not evaluated: MIG (sampled), SAP (mean)." in page
   rows = aggregate_results.read_runs_table(tmp_path / "runs.csv")
   assert rows[0]["mean.sap_score.SAP_score"] == 0.125
 

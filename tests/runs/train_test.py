@@ -80,6 +80,7 @@ def test_a_run_in_python_is_the_run_in_gin(method, noise, tmp_path, tiny_trainin
   assert (tmp_path / "gin/model/results").stat().st_mtime_ns == modified
   gin_run(tmp_path / "python", method, gin_files, bindings, 3, tiny_training)
   other = dl.load(tmp_path / "gin")
+  assert run.provenance["kl_loss"] == other.provenance["kl_loss"]
   assert run.config == {**other.config, **UNBOUND.get(noise, {})}
   times = ("elapsed_time", "uuid")
   assert {k: v for k, v in run.losses.items() if k not in times} == {

@@ -3,7 +3,7 @@ import itertools
 import gin
 import pytest
 
-from dl_condind import posteriors  # noqa: F401 (registers the name of a binding)
+from dl_condind.methods import gin_parts  # noqa: F401 (registers the name of a binding)
 from dl_condind.studies import study_file
 from dl_condind.utils import errors
 

@@ -158,7 +158,7 @@ def test_a_study_that_is_done_needs_no_engine(tmp_path, monkeypatch):
 
 def test_overwrite_makes_runs_anew(tmp_path):
   code = (
-    "import os, sys\nfrom dl_condind.studies import run_state, study\n"
+    "import os, sys\nfrom dl_condind.studies import run_state, study_file\n"
     "runs = study_file.make_study('mine', ['shared.gin'], "
     "[('vae.beta', [1.0, 2.0]), ('model.random_seed', [0, 1, 2])])\n"
     "number = int(sys.argv[1].partition('=')[2]); folder = sys.argv[2].partition('=')[2]\n"
