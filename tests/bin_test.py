@@ -85,7 +85,7 @@ CASES = {
   "damaged run.json": (
     [*TRAIN, "--model_dir={folder}/damaged"],
     2,
-    r"run\.json is damaged \(.*\); start the run anew with --overwrite",
+    r"run\.json is damaged \(.*\); start the run again with --overwrite",
   ),
   "nested run.json": (
     ["dl_condind_report", "--study_dir={folder}/nested"],
