@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gin
+import keras
 import numpy as np
 
 from dl_condind import posteriors
@@ -76,7 +77,7 @@ def reconstruction_loss(
 def _optimizer_part(part: str, gin_name: str) -> Callable[[], dict[str, Any]]:
   @gin.configurable(gin_name)
   def optimizer(
-    optimizer_fn: Callable[..., Any] = gin.REQUIRED,
+    optimizer_fn: Callable[..., keras.optimizers.Optimizer] = gin.REQUIRED,
     learning_rate: optimizers.LearningRate | None = None,
   ) -> dict[str, Any]:
     """Returns a function that makes an optimizer.

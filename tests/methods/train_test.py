@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ from dl_condind.methods import run_directory
 from dl_condind.methods import train
 from dl_condind.methods import training
 from dl_condind.methods import training_loop
-from dl_condind.utils import configs
+from dl_condind.methods import training_progress
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import progress_lines
@@ -230,7 +231,7 @@ def test_damaged_checkpoint_is_passed_over(tmp_path):
     ("reconstruction_loss.loss_fn = @conv_encoder", r"loss_fn must be .*got @conv_encoder\."),
     ("dataset.factor_distribution = @vae()", r"must be .*FactorDistribution.*got @vae\(\)\."),
     ("vae.beta = @vae()", r"vae\.beta must be float, got @vae\(\)\."),
-    ("encoder.encoder_fn = @encoder", r"refer to themselves: @encoder -> @encoder\."),
+    ("encoder.encoder_fn = @encoder", r"encoder_fn must be .*got @encoder\."),
     ("AdamOptimizer.learning_rate = @AdamOptimizer", r"learning_rate must be .*@AdamOptimizer\."),
     ("model.training_stepz = 3", r"training_steps"),
     ("vae.beta = 'much'", r"vae\.beta"),
@@ -354,7 +355,8 @@ def test_a_locked_run_is_left_alone(tmp_path):
 def test_a_training_says_what_it_does_from_its_start_to_its_end(tmp_path, caplog, monkeypatch):
   monkeypatch.setattr(progress_lines, "SECONDS_PER_LINE", 0.0)
   monkeypatch.setattr(training_loop, "_STEPS_PER_CALL", 2)
-  monkeypatch.setattr(training_loop, "_SECONDS_PER_MESSAGE", 0.0)
+  every_time = dataclasses.replace(training_progress.LOG, seconds=0)
+  monkeypatch.setattr(training_progress, "LOG", every_time)
   monkeypatch.setattr(flags.FLAGS["verbosity"], "value", logging.INFO)  # As in a program.
   bindings = [*TINY, "model.eval_steps = 3", "model.random_seed = 7"]
   files_of = [*VAE, "posteriors/equicorrelated.gin"]
@@ -386,14 +388,18 @@ def test_jit_compiled_training_runs(tmp_path):
 
 
 def test_claim_reports_the_state(tmp_path):
-  configs.parse([], [])
-  assert run_directory.claim(tmp_path, {"a": 1}, False) == run_directory.NEW
-  assert run_directory.claim(tmp_path, {"a": 1}, False) == run_directory.UNFINISHED
+  config = {"vae.beta": "6.0", "posterior.noise_correlation": "None", "model.name": "'x'"}
+  assert run_directory.claim(tmp_path, config, {"a": 1}, False) == run_directory.NEW
+  # The same in other words.
+  same = {"vae.beta": "6", "posterior.noise_correlation": "@independent", "model.name": "'y'"}
+  assert run_directory.claim(tmp_path, same, {"a": 1}, False) == run_directory.UNFINISHED
   with pytest.raises(errors.ConfigError, match=r"runtime\.a is 1 there and 2 here"):
-    run_directory.claim(tmp_path, {"a": 2}, False)
+    run_directory.claim(tmp_path, config, {"a": 2}, False)
+  with pytest.raises(errors.ConfigError, match=r"vae\.beta is 6\.0 there and 5\.0 here"):
+    run_directory.claim(tmp_path, {**config, "vae.beta": "5.0"}, {"a": 1}, False)
   (tmp_path / "run.json").write_text("{")
   with pytest.raises(errors.ConfigError, match="damaged"):
-    run_directory.claim(tmp_path, {"a": 1}, False)
+    run_directory.claim(tmp_path, config, {"a": 1}, False)
 
 
 LONG = [*TINY, "model.training_steps = 2000", "model.log_steps = 20"]
