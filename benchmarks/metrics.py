@@ -80,7 +80,7 @@ class Table(ground_truth_data.TableData):
 
 def make_encode() -> Callable[[np.ndarray], np.ndarray]:
   """Returns the mean of an untrained convolutional encoder, scaled to about unit variance."""
-  encoder = architectures.make_encoder((64, 64, 1), seed=0)
+  encoder = architectures.conv_encoder((64, 64, 1), num_latent=10, seed=0)
   encode = tf.function(
     lambda images: 100 * encoder(images)[0], [tf.TensorSpec([None, 64, 64, 1], tf.float32)]
   )

@@ -1,6 +1,6 @@
-"""Times the training step of this package, configured and run as `dl_condind_train` does.
+"""Times the training step of this package, made and run as `dl.train` does.
 
-The configuration files, the input pipeline and the compiled loop over steps are the real ones; logs
+The input pipeline and the compiled loop over steps are the real ones; logs
 and checkpoints, which come every so many steps, are left out. dSprites is read from, or rendered
 into, the folder that DISENTANGLEMENT_LIB_DATA names, `data` beside this folder if it is not set;
 InfoGAN's MNIST must be there.
@@ -8,6 +8,7 @@ InfoGAN's MNIST must be there.
 Usage: python benchmarks/own_step.py --model=vae --threads=2
 """
 
+import functools
 import os
 import pathlib
 
@@ -16,17 +17,14 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from absl import app
 from absl import flags
-import gin
 from peers import step_timing
 import tensorflow as tf
 
+import dl_condind as dl
 from dl_condind.data import input_pipeline
 from dl_condind.data import reading
-from dl_condind.data.ground_truth import named_data
-from dl_condind.methods import runtime
-from dl_condind.methods import train
+from dl_condind.methods import training
 from dl_condind.methods import training_loop
-from dl_condind.utils import configs
 from dl_condind.utils import errors
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
@@ -37,20 +35,23 @@ _MODEL = flags.DEFINE_enum(
 
 
 def make_loop(model_name: str, num_threads: int) -> training_loop.TrainingLoop:
-  """Returns the loop of a training, its data loaded."""
-  shared = [] if model_name == "infogan" else ["shared.gin"]  # It is about VAEs.
-  configs.parse(
-    [*shared, f"methods/{model_name}.gin", "posteriors/equicorrelated.gin"],
-    [f"model.num_threads = {num_threads}"],
-  )
-  settings = gin.get_bindings(train.train)
-  runtime.configure(num_threads)
-  dataset = named_data.get_named_ground_truth_data()
+  """Returns the loop of a training with the paper's settings and c = 0.9, its data loaded."""
+  noise = dl.posteriors.Equicorrelated(0.9)
+  models = {
+    "vae": functools.partial(dl.BetaVAE, 1.0),
+    "beta_tc_vae": functools.partial(dl.BetaTCVAE, 6.0),
+    "factor_vae": functools.partial(dl.FactorVAE, 35.0),
+    "infogan": dl.InfoGAN,
+  }
+  model = models[model_name](posterior=noise)
+  dataset = dl.load_data("mnist" if model_name == "infogan" else "dsprites_full")
   dataset.load()
-  seeds = train.Seeds(settings["random_seed"])
-  model = settings["model"]
-  model.build(dataset.observation_shape, seeds.weights, num_slices=num_threads)
-  batch_fn = input_pipeline.make_batch_fn(dataset, settings["batch_size"], seeds.data)
+  settings = training.Settings(
+    training_steps=1, random_seed=0, batch_size=64, num_threads=num_threads
+  )
+  training.build(model, dataset, settings)
+  seeds = training.Seeds(settings.random_seed)
+  batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.data)
   unused = pathlib.Path("unused")  # Steps alone write nothing.
   return training_loop.TrainingLoop(model, batch_fn, seeds.noise, unused)
 
