@@ -46,7 +46,7 @@ METHOD_LAYERS = [
   {"factor_vae", "beta_tc_vae", "annealed_vae", "dip_vae"},
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
-  {"base_model", "architectures", "infogan_networks", "losses", "optimizers"},
+  {"base_model", "architectures", "network_parts", "infogan_networks", "losses", "optimizers"},
   {"deconvolution", "discriminator_watch", "graph_check", "image_inputs", "model_errors"},
   {"model_operations"},
 ]

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dl_condind.methods import architectures
 from dl_condind.methods import base_model
+from dl_condind.methods import network_parts
 from dl_condind.methods import optimizers
 from dl_condind.methods import vae
 
@@ -63,7 +64,7 @@ class FactorVAE(vae.BaseVAE):
 
   gamma: float
   _: dataclasses.KW_ONLY
-  discriminator: architectures.DiscriminatorFn | keras.Model = architectures.fc_discriminator
+  discriminator: network_parts.DiscriminatorFn | keras.Model = architectures.fc_discriminator
   discriminator_optimizer: optimizers.OptimizerPart = optimizers.adam(
     learning_rate=1e-4, beta1=0.5, beta2=0.9, epsilon=1e-8
   )
@@ -72,7 +73,7 @@ class FactorVAE(vae.BaseVAE):
     """Makes the networks, the discriminator and both optimizers."""
     super().build(observation_shape, seed)
     discriminator_seed = int(np.random.SeedSequence(seed).generate_state(3)[2])
-    self.discriminator = architectures.make_discriminator(
+    self.discriminator = network_parts.make_discriminator(
       self.discriminator, self.num_latent, discriminator_seed
     )
     self.discriminator_optimizer = optimizers.make(self.discriminator_optimizer)

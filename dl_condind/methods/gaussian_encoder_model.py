@@ -14,6 +14,7 @@ from dl_condind.methods import architectures
 from dl_condind.methods import base_model
 from dl_condind.methods import image_inputs
 from dl_condind.methods import losses
+from dl_condind.methods import network_parts
 from dl_condind.posteriors import gaussian
 
 _SEED = tf.TensorSpec([2], tf.int32, name="seed")
@@ -43,8 +44,8 @@ class GaussianEncoderModel(base_model.Model):
   _: dataclasses.KW_ONLY
   num_latent: int = 10
   posterior: posteriors.Posterior = posteriors.Independent()
-  encoder: architectures.EncoderFn | keras.Model = architectures.conv_encoder
-  decoder: architectures.DecoderFn | keras.Model = architectures.deconv_decoder
+  encoder: network_parts.EncoderFn | keras.Model = architectures.conv_encoder
+  decoder: network_parts.DecoderFn | keras.Model = architectures.deconv_decoder
   reconstruction_loss: losses.ReconstructionLoss = losses.bernoulli_loss
   activation: str = "logits"
 
@@ -53,11 +54,11 @@ class GaussianEncoderModel(base_model.Model):
     encoder_seed, decoder_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
     shape = self.observation_shape = tuple(observation_shape)
     num_extra = self.posterior.num_extra(self.num_latent)
-    self.encoder = architectures.make_encoder(
+    self.encoder = network_parts.make_encoder(
       self.encoder, shape, self.num_latent, encoder_seed, num_extra
     )
     self.posterior.check(self.num_latent)
-    self.decoder = architectures.make_decoder(self.decoder, self.num_latent, shape, decoder_seed)
+    self.decoder = network_parts.make_decoder(self.decoder, self.num_latent, shape, decoder_seed)
     self.global_step = tf.Variable(0, dtype=tf.int64, name="global_step")
     losses.check_activation(self.activation)
     # A mistake in its settings is found here rather than inside of AutoGraph, which would wrap it.
@@ -66,12 +67,12 @@ class GaussianEncoderModel(base_model.Model):
 
   def encode(self, observations: tf.Tensor) -> posteriors.Encoded:
     """Returns the parameters of q(z|x) of observations."""
-    outputs = architectures.apply_in_slices(self.encoder, observations, self.num_slices)
+    outputs = network_parts.apply_in_slices(self.encoder, observations, self.num_slices)
     return posteriors.Encoded(*outputs)
 
   def decode(self, z: tf.Tensor) -> tf.Tensor:
     """Returns the logits of reconstructions, [batch, height, width, channels]."""
-    return architectures.apply_in_slices(self.decoder, z, self.num_slices)
+    return network_parts.apply_in_slices(self.decoder, z, self.num_slices)
 
   def image_loss(self, observations: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Returns the reconstruction loss of each image, [batch], nats.

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 
 from dl_condind import posteriors
-from dl_condind.methods import architectures
 from dl_condind.methods import base_model
 from dl_condind.methods import losses
+from dl_condind.methods import network_parts
 from dl_condind.methods import optimizers
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -22,20 +22,20 @@ from dl_condind.utils import errors
 
 @gin.configurable
 def encoder(
-  num_latent: int = gin.REQUIRED, encoder_fn: architectures.EncoderFn = gin.REQUIRED
+  num_latent: int = gin.REQUIRED, encoder_fn: network_parts.EncoderFn = gin.REQUIRED
 ) -> dict[str, Any]:
   """Returns the parts `num_latent` and `encoder`."""
   return {"num_latent": num_latent, "encoder": encoder_fn}
 
 
 @gin.configurable
-def decoder(decoder_fn: architectures.DecoderFn = gin.REQUIRED) -> dict[str, Any]:
+def decoder(decoder_fn: network_parts.DecoderFn = gin.REQUIRED) -> dict[str, Any]:
   """Returns the part `decoder`."""
   return {"decoder": decoder_fn}
 
 
 @gin.configurable
-def discriminator(discriminator_fn: architectures.DiscriminatorFn = gin.REQUIRED) -> dict[str, Any]:
+def discriminator(discriminator_fn: network_parts.DiscriminatorFn = gin.REQUIRED) -> dict[str, Any]:
   """Returns the part `discriminator`."""
   return {"discriminator": discriminator_fn}
 

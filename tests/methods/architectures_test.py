@@ -8,6 +8,7 @@ import tensorflow as tf
 from dl_condind.methods import architectures
 from dl_condind.methods import deconvolution
 from dl_condind.methods import gin_parts
+from dl_condind.methods import network_parts
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 
@@ -269,7 +270,7 @@ def test_slices_give_what_the_whole_batch_gives(batch_size, num_slices):
     return [z_mean, z_logvar, *tape.gradient(target, sources)]
 
   values = outputs_and_gradients(
-    lambda images: architectures.apply_in_slices(encoder, images, num_slices)
+    lambda images: network_parts.apply_in_slices(encoder, images, num_slices)
   )
   for value, expected in zip(values, outputs_and_gradients(encoder), strict=True):
     np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
@@ -278,14 +279,14 @@ def test_slices_give_what_the_whole_batch_gives(batch_size, num_slices):
 def test_slices_of_a_network_with_one_output():
   decoder = architectures.test_decoder(4, (3, 3, 1), seed=0)
   z = random_normal((5, 4))
-  images = architectures.apply_in_slices(decoder, tf.constant(z), 2)
+  images = network_parts.apply_in_slices(decoder, tf.constant(z), 2)
   np.testing.assert_allclose(images, decoder(z), rtol=1e-5, atol=1e-6)
 
 
 def test_batch_of_unknown_size_in_slices():
   decoder = architectures.test_decoder(4, (3, 3, 1), seed=0)
   decode = tf.function(
-    lambda z: architectures.apply_in_slices(decoder, z, 2), [tf.TensorSpec([None, 4])]
+    lambda z: network_parts.apply_in_slices(decoder, z, 2), [tf.TensorSpec([None, 4])]
   )
   for batch_size in (1, 5):
     z = random_normal((batch_size, 4))
@@ -316,9 +317,9 @@ def test_configured_networks():
     ],
   )
   parts = gin_parts.encoder() | gin_parts.decoder() | gin_parts.discriminator()
-  encoder = architectures.make_encoder(parts["encoder"], (4, 4, 1), parts["num_latent"], seed=0)
-  decoder = architectures.make_decoder(parts["decoder"], 7, (4, 4, 1), seed=0)
-  discriminator = architectures.make_discriminator(parts["discriminator"], 7, seed=0)
+  encoder = network_parts.make_encoder(parts["encoder"], (4, 4, 1), parts["num_latent"], seed=0)
+  decoder = network_parts.make_decoder(parts["decoder"], 7, (4, 4, 1), seed=0)
+  discriminator = network_parts.make_discriminator(parts["discriminator"], 7, seed=0)
   assert [head.shape for head in encoder(np.zeros((2, 4, 4, 1)))] == [(2, 7), (2, 7)]
   assert decoder(np.zeros((2, 7))).shape == (2, 4, 4, 1)
   assert discriminator(np.zeros((2, 7))).shape == (2, 2)
@@ -337,4 +338,4 @@ def test_unknown_network(binding):
 def test_number_of_latents_out_of_range(num_latent):
   message = rf"encoder\.num_latent must be in \[1, 1000\], got {num_latent}"
   with pytest.raises(errors.ConfigError, match=message):
-    architectures.make_encoder(architectures.fc_encoder, (4, 4, 1), num_latent, seed=0)
+    network_parts.make_encoder(architectures.fc_encoder, (4, 4, 1), num_latent, seed=0)

@@ -1,0 +1,135 @@
+"""Makes a model's networks of the functions or Keras models that a user gave, and checks them."""
+
+from collections.abc import Callable
+import itertools
+
+import keras
+from keras import layers
+import numpy as np
+import tensorflow as tf
+
+from dl_condind.utils import errors
+from dl_condind.utils import limits
+
+Shape = tuple[int, ...]
+EncoderFn = Callable[[Shape, int, int], keras.Model]  # (observation_shape, num_latent, seed)
+DecoderFn = Callable[[int, Shape, int], keras.Model]  # (num_latent, observation_shape, seed)
+DiscriminatorFn = Callable[[int, int], keras.Model]  # (num_latent, seed)
+
+
+def make_encoder(
+  encoder: EncoderFn | keras.Model,
+  observation_shape: Shape,
+  num_latent: int,
+  seed: int,
+  num_extra: int = 0,
+) -> keras.Model:
+  """Builds an encoder and checks it.
+
+  Args:
+    encoder: Function that returns a model from images to means and log variances, or such a model,
+      of which a copy is made that starts from its weights.
+    observation_shape: (height, width, channels).
+    num_latent: Number of latents.
+    seed: Seed of the initial weights.
+    num_extra: How many more numbers per image the posterior needs: a third output, [batch,
+      num_extra]. A model without one gets it next to the layer `means`, with all weights 0.
+
+  Raises:
+    ConfigError: If num_latent is out of range, or the model takes or returns something else.
+  """
+  if not 1 <= num_latent <= limits.MAX_LATENT:
+    raise errors.ConfigError(
+      f"encoder.num_latent must be in [1, {limits.MAX_LATENT}], got {num_latent}."
+    )
+  network = _make("encoder", encoder, observation_shape, num_latent, seed)
+  if num_extra and len(network.outputs) == 2:
+    network = _with_extra_output(network, num_extra)
+  outputs = [(1, num_latent), (1, num_latent), (1, num_extra)]
+  _check_network("encoder", encoder, network, observation_shape, outputs[: 3 if num_extra else 2])
+  return network
+
+
+def _with_extra_output(encoder: keras.Model, num_extra: int) -> keras.Model:
+  """Returns an encoder with one more output, of the features that its means are made of."""
+  if "means" not in [layer.name for layer in encoder.layers]:
+    raise errors.ConfigError(
+      f"This posterior needs {num_extra} numbers per image beyond means and log variances: the "
+      "encoder must return them as a third output, or have a layer named 'means'."
+    )
+  head = layers.Dense(num_extra, kernel_initializer="zeros", name="extra")
+  outputs = [*encoder.outputs, head(encoder.get_layer("means").input)]
+  return keras.Model(encoder.inputs, outputs, name="encoder")
+
+
+def make_decoder(
+  decoder: DecoderFn | keras.Model, num_latent: int, observation_shape: Shape, seed: int
+) -> keras.Model:
+  """Builds a decoder, latents -> logits of images, and checks it. Arguments as `make_encoder`."""
+  network = _make("decoder", decoder, num_latent, observation_shape, seed)
+  _check_network("decoder", decoder, network, (num_latent,), [(1, *observation_shape)])
+  return network
+
+
+def make_discriminator(
+  discriminator: DiscriminatorFn | keras.Model, num_latent: int, seed: int
+) -> keras.Model:
+  """Builds FactorVAE's discriminator, latents -> two logits, and checks it."""
+  network = _make("discriminator", discriminator, num_latent, seed)
+  _check_network("discriminator", discriminator, network, (num_latent,), [(1, 2)])
+  return network
+
+
+def _make(name: str, network: Callable[..., keras.Model] | keras.Model, *arguments) -> keras.Model:
+  if isinstance(network, keras.Model):
+    made = keras.models.clone_model(network)
+    made.set_weights(network.get_weights())
+    return made
+  made = network(*arguments)
+  if not isinstance(made, keras.Model):
+    raise errors.ConfigError(
+      f"{name}.{name}_fn must return a Keras model, got a {type(made).__name__}."
+    )
+  return made
+
+
+def _check_network(
+  name: str,
+  source: Callable[..., keras.Model] | keras.Model,
+  network: keras.Model,
+  inputs: Shape,
+  outputs: list[Shape],
+) -> None:
+  """Checks what a network takes and returns for a single input."""
+  is_model = isinstance(source, keras.Model)
+  setting = f"{name} must be" if is_model else f"{name}.{name}_fn must return"
+  try:
+    found = [tuple(output.shape) for output in tf.nest.flatten(network(tf.zeros([1, *inputs])))]
+  except (ValueError, tf.errors.InvalidArgumentError) as error:
+    problem = str(error).splitlines()[0]
+    raise errors.ConfigError(
+      f"{setting} a model that takes [batch, {', '.join(map(str, inputs))}]: {problem}"
+    ) from error
+  if found != outputs:
+    raise errors.ConfigError(
+      f"{setting} a model whose outputs for a single input have the shapes {outputs}, got {found}."
+    )
+
+
+def apply_in_slices(network: keras.Model, inputs: tf.Tensor, num_slices: int):
+  """Applies a network to slices of the batch, which TensorFlow can run at the same time.
+
+  The result is the network's on the whole batch up to rounding. On a CPU this uses the cores better
+  than splitting each convolution does.
+
+  Args:
+    network: Model without state that depends on other members of the batch.
+    inputs: [batch, ...].
+    num_slices: Number of slices; a batch that is smaller, or of unknown size, is not sliced.
+  """
+  batch_size = inputs.shape[0]
+  if num_slices == 1 or batch_size is None or batch_size < num_slices:
+    return network(inputs)
+  bounds = np.linspace(0, batch_size, num_slices + 1).astype(int)
+  outputs = [network(inputs[start:end]) for start, end in itertools.pairwise(bounds)]
+  return tf.nest.map_structure(lambda *slices: tf.concat(slices, axis=0), *outputs)
