@@ -6,14 +6,14 @@ Run it, or open it as a notebook (each `# %%` starts a cell); it takes about a m
 """
 
 # %% Data: images of one bright row and one bright column.
+import dl_condind as dl  # noqa: I001  (First: it decides how TensorFlow starts.)
+from dl_condind.evaluation import metric
+
 import os
 
 import keras
 import numpy as np
 import tensorflow as tf
-
-import dl_condind as dl
-from dl_condind.evaluation import metric
 
 STEPS = int(os.environ.get("STEPS", "500"))  # Fewer to try it out.
 SIZE = 32

@@ -10,6 +10,8 @@ import tomllib
 
 import pytest
 
+import dl_condind
+
 ROOT = pathlib.Path(__file__).parents[1]
 PROGRAMS = sorted(path.name for path in (ROOT / "bin").glob("dl_condind_*"))
 
@@ -43,7 +45,7 @@ METHOD_LAYERS = [
   {"training", "gin_parts"},
   {"training_loop", "saved_models", "run_directory", "stored_infogan"},
   {"checkpoints", "model_check", "runtime", "training_progress"},
-  {"factor_vae", "beta_tc_vae", "annealed_vae", "dip_vae"},
+  {name.rpartition(".")[2] for name in dl_condind.MODELS.values()} - {"vae", "infogan"},
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
   {"base_model", "architectures", "network_parts", "infogan_networks", "losses", "optimizers"},

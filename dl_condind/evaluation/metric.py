@@ -22,6 +22,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import functools
 import importlib
 import importlib.util  # gin uses it without importing it.
@@ -30,6 +31,7 @@ import pkgutil
 from typing import Any
 
 import gin
+from gin import config as gin_config
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
@@ -109,6 +111,9 @@ def metric(
     draw: `points`, `splits` or another function (data set, representation function, random state,
       settings) -> arrays; None to be given the data set and the representation function.
     choices: The values that a setting may have, checked before anything is drawn.
+
+  Raises:
+    ConfigError: If another module has a metric of this name.
   """
 
   def decorate(compute: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -141,7 +146,12 @@ def metric(
 
     evaluate.__signature__ = signature  # type: ignore[attr-defined]
     del evaluate.__wrapped__  # Gin would take the parameters from there.
-    _metrics[name] = gin.configurable(name, denylist=_PROTOCOL)(evaluate)
+    # A cell of a notebook that is run again replaces its metric.
+    earlier = getattr(_metrics.get(name), "__module__", None)
+    if earlier not in (None, compute.__module__):
+      raise errors.ConfigError(f"{earlier} has a metric {name!r} already: choose another name.")
+    with gin_config.interactive_mode() if earlier else contextlib.nullcontext():
+      _metrics[name] = gin.configurable(name, denylist=_PROTOCOL)(evaluate)
     return _metrics[name]
 
   return decorate

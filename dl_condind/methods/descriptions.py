@@ -126,11 +126,14 @@ class _Words:
 
   def _reference(self, function: Callable, scope: str) -> str:
     given = {}
-    if isinstance(function, functools.partial):
-      function, given = function.func, function.keywords
+    while isinstance(function, functools.partial):
+      names = inspect.signature(function.func).parameters
+      given = {**dict(zip(names, function.args, strict=False)), **function.keywords, **given}
+      function = function.func
     name = gin_types.name_of(function)
     if name is None:  # A function of the user that gin does not know.
-      return repr(f"{function.__module__}.{getattr(function, '__qualname__', function)}")
+      words = ", ".join(f"{key}={self.text(value)}" for key, value in given.items())
+      return repr(f"{function.__module__}.{getattr(function, '__qualname__', function)}({words})")
     for parameter in inspect.signature(function).parameters.values():
       value = given.get(parameter.name, parameter.default)
       if value is not parameter.empty:

@@ -41,7 +41,7 @@ class Job:
     model_num: Number of the run in its study.
     folder: Folder of the run, absolute.
     command: Program and arguments that make it.
-    settings: Settings of the run, as `study.Study.settings`.
+    settings: Settings of the run, as `study_file.Study.settings`.
     directory: Working directory.
   """
 

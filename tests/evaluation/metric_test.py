@@ -32,6 +32,18 @@ def compute_probe_of_data(ground_truth_data, representation_function, size: int 
   return {"data": ground_truth_data, "represent": representation_function, "size": size}
 
 
+def test_a_metric_that_is_defined_again_replaces_the_first():
+  for value in (1, 2):
+
+    @metric.metric("probe_again")
+    def compute_again(ground_truth_data, representation_function, result: int = value):
+      return {"result": result}
+
+  assert metric.get("probe_again")(DATA, represent, np.random.RandomState(0)) == {"result": 2}
+  with pytest.raises(errors.ConfigError, match=r"metrics\.mig has a metric 'mig' already"):
+    metric.metric("mig")(compute_again)
+
+
 def represent(observations):
   return observations * 2.0
 

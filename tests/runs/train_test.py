@@ -180,6 +180,24 @@ def test_learning_rate_is_that_of_the_optimizer(tmp_path):
   assert configs[0]["vae/AdamOptimizer.learning_rate"] == "0.01"
 
 
+def neighbors(num_latent, correlation):
+  index = np.arange(num_latent)
+  return correlation ** np.abs(index[:, None] - index)
+
+
+def test_settings_of_a_function_of_the_user_are_part_of_the_run(tmp_path):
+  data = dl.load_data("dummy_data")
+  for correlation in (0.5, 0.7):
+    noise = functools.partial(neighbors, correlation=correlation)
+    model = dl.BetaVAE(1.0, posterior=dl.posteriors.FixedCorrelation(noise), **LINEAR)
+    if correlation == 0.5:
+      run = dl.train(model, data, tmp_path, steps=2, **SETTINGS)
+      assert "neighbors(correlation=0.5)" in run.config["posterior.noise_correlation"]
+    else:
+      with pytest.raises(ValueError, match=r"correlation=0\.5\)' there and .*correlation=0\.7\)'"):
+        dl.train(model, data, tmp_path, steps=2, **SETTINGS)
+
+
 class Sparse(dl.BaseVAE):
   """An objective that gin does not know, with an `__init__` in disentanglement_lib's manner."""
 
