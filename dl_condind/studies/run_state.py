@@ -37,7 +37,7 @@ def state_of(folder: str | os.PathLike, settings: Mapping[str, object]) -> str:
 
   Args:
     folder: Folder of the run.
-    settings: What the run is made with, as `study_file.Study.settings`. A run that was made with others
+    settings: What the run is made with, as `study_file.Study.settings`. A run made with others
       is not done.
 
   Raises:
