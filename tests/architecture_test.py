@@ -205,8 +205,9 @@ RUN_PATHS = {
   *("postprocessed", "saved_model", "tf_checkpoint", "visualizations"),
   *("run.json", "train.gin", "train.json", "train_log.jsonl", "visualization.json"),
 }
-# TODO: methods, postprocessing and evaluation, when they take their paths from there.
-PATHS_FROM_RUN_FOLDER = ("studies", "reports", "visualize", "utils")
+PATHS_FROM_RUN_FOLDER = (
+  *("studies", "runs", "reports", "visualize", "evaluation", "postprocessing", "methods", "utils"),
+)
 
 
 def test_one_module_knows_the_paths_of_a_run():

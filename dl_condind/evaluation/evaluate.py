@@ -29,6 +29,7 @@ from dl_condind.utils import files
 from dl_condind.utils import gin_texts
 from dl_condind.utils import progress_lines
 from dl_condind.utils import results
+from dl_condind.utils import run_folder
 from dl_condind.utils import seeds
 from dl_condind.utils import stages
 
@@ -169,7 +170,7 @@ def evaluate(
   seeds.check_seed("evaluation.random_seed", random_seed)
   start_time = time.monotonic()
   input_dir, output_dir = pathlib.Path(input_dir), pathlib.Path(output_dir)
-  model_dir = input_dir / "saved_model"
+  model_dir = run_folder.StageFolder(input_dir).saved_model
   with stages.stage(output_dir, STEP, model_dir, overwrite) as stage:
     if stage.is_complete:
       return
@@ -202,7 +203,7 @@ def _load_evaluated(input_dir: pathlib.Path, random_seed: int) -> _Represented:
   """Returns what a metric sees of the model in a folder: a representation or an InfoGAN."""
   if stages.config_of(input_dir).stem == "train":
     return stored_generators.load_generator(input_dir)
-  model_dir = input_dir / "saved_model"
+  model_dir = run_folder.StageFolder(input_dir).saved_model
   digest, path = files.manifest_digest(model_dir), str(model_dir.resolve())
   return _load(path, digest, random_seed, saved_models.is_trusting())
 

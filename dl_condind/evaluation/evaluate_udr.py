@@ -21,6 +21,7 @@ from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import progress_lines
 from dl_condind.utils import results
+from dl_condind.utils import run_folder
 from dl_condind.utils import seeds
 from dl_condind.utils import stages
 
@@ -61,14 +62,16 @@ def evaluate_with_gin(
   """
   folders = stages.matching_representations(input_dirs)
   for folder in folders:
-    results.check_recorded_model(folder / "saved_model")
+    results.check_recorded_model(run_folder.StageFolder(folder).saved_model)
   _check_same_training(folders)
-  digests = [files.manifest_digest(folder / "saved_model") for folder in folders]
+  digests = [
+    files.manifest_digest(run_folder.StageFolder(folder).saved_model) for folder in folders
+  ]
   stages.parse_with_dataset(
     gin_config_files,
     [*gin_bindings, f"udr.input_sha256 = {digests}"],
     trust_gin_imports,
-    folders[0] / "results" / "gin" / "postprocess.gin",
+    run_folder.StageFolder(folders[0]).results.gin_file("postprocess"),
     named_data.DATA_SETS,
   )
   try:
@@ -94,7 +97,7 @@ def _check_same_training(folders: Sequence[pathlib.Path]) -> None:
 
 
 def _training(folder: pathlib.Path) -> dict[str, object]:
-  record = results.read_aggregate(folder / "results" / "aggregate" / "postprocess.json")
+  record = results.read_aggregate(run_folder.StageFolder(folder).results.flat("postprocess"))
   prefix = "train_config."
   settings = {key.removeprefix(prefix): record[key] for key in record if key.startswith(prefix)}
   return {key: value for key, value in settings.items() if key not in _OWN_SETTINGS}
@@ -125,11 +128,15 @@ def evaluate_models(
   del input_sha256
   seeds.check_seed("udr.random_seed", random_seed)
   start_time = time.monotonic()
-  with stages.stage(output_dir, STEP, input_dirs[0] / "saved_model", overwrite) as stage:
+  with stages.stage(
+    output_dir, STEP, run_folder.StageFolder(input_dirs[0]).saved_model, overwrite
+  ) as stage:
     if stage.is_complete:
       return
     dataset = named_data.get_named_ground_truth_data()
-    functions = [gaussian_function(folder / "saved_model") for folder in input_dirs]
+    functions = [
+      gaussian_function(run_folder.StageFolder(folder).saved_model) for folder in input_dirs
+    ]
     logging.info("Comparing %d models.", len(functions))
     with progress_lines.heartbeat(f"Comparing {len(functions)} models"):
       values = evaluation_fn(dataset, functions, random_state=np.random.RandomState(random_seed))

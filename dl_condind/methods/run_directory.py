@@ -8,12 +8,10 @@ from dl_condind.utils import files
 from dl_condind.utils import json_objects
 from dl_condind.utils import results
 from dl_condind.utils import run_config
-from dl_condind.utils import training_logs
+from dl_condind.utils import run_folder
 
 NEW, UNFINISHED, COMPLETE = "new", "unfinished", "complete"
 
-_RUN = "run.json"
-_CONTENTS = ("results", "saved_model", "tf_checkpoint", training_logs.NAME, "tensorboard")
 
 _NOISE = "posterior.noise_correlation"
 
@@ -51,40 +49,39 @@ def claim(
   """
   config = {k: v for k, v in config.items() if k not in _NOT_IDENTITY}
   identity = {**config, **{f"runtime.{key}": value for key, value in fingerprint.items()}}
-  path = model_dir / _RUN
-  if not path.is_file():
-    _check_empty(model_dir)
+  stage = run_folder.StageFolder(model_dir)
+  if not stage.identity.is_file():
+    _check_empty(stage)
   elif overwrite:
-    _clear(model_dir)
+    _clear(stage)
   else:
-    _check_same(model_dir, identity, _read(path))
+    _check_same(model_dir, identity, _read(stage.identity))
     if not results.is_complete(model_dir, "train"):
       return UNFINISHED
-    if results.has_recorded_model(model_dir / "saved_model"):
+    if results.has_recorded_model(stage.saved_model):
       return COMPLETE
-    files.remove_directory(model_dir / "results")
+    files.remove_directory(stage.results.path)
     return UNFINISHED
-  files.write_json(path, identity)
+  files.write_json(stage.identity, identity)
   return NEW
 
 
-def _check_empty(model_dir: pathlib.Path) -> None:
-  foreign = sorted(p.name for p in model_dir.iterdir() if not p.name.startswith("."))
+def _check_empty(stage: run_folder.StageFolder) -> None:
+  foreign = sorted(p.name for p in stage.path.iterdir() if not p.name.startswith("."))
   if foreign:
     raise errors.ConfigError(
-      f"{model_dir} holds {', '.join(foreign[:3])} but no {_RUN}, so it is not the directory of a "
-      "run: choose another one."
+      f"{stage.path} holds {', '.join(foreign[:3])} but no {stage.identity.name}, so it is not the "
+      "directory of a run: choose another one."
     )
 
 
-def _clear(model_dir: pathlib.Path) -> None:
+def _clear(stage: run_folder.StageFolder) -> None:
   """Deletes what a run writes, its record first; anything else in the folder stays.
 
   The identity stays until it is replaced: if interrupted, what is left is a part of the old run.
   """
-  with files.clear_write_errors(model_dir):
-    for name in _CONTENTS:
-      path = model_dir / name
+  with files.clear_write_errors(stage.path):
+    for path in stage.contents():
       if path.is_dir():
         files.remove_directory(path)
       else:

@@ -29,6 +29,7 @@ from dl_condind.utils import processes
 from dl_condind.utils import progress_lines
 from dl_condind.utils import results
 from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
 
 STEP = "train"
 
@@ -143,7 +144,8 @@ def run(
       described = run_config.describe_training(config.values, provenance["source"])
       logging.info("Training %s.", described)
       _train(model, dataset, settings, model_dir, interruption, show or training_progress.LOG)
-      saved_models.export(model, model_dir / "saved_model")
+      saved_model = run_folder.StageFolder(model_dir).saved_model
+      saved_models.export(model, saved_model)
       batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.evaluation_data)
       noise_seed, num_batches = seeds.evaluation_noise, settings.eval_steps
       losses = evaluate_losses(model, batch_fn, noise_seed, num_batches, interruption)
@@ -154,7 +156,7 @@ def run(
       extra |= {f"runtime.{k}": v for k, v in identity.items()}
       if model.kind == base_model.VAE:
         extra |= {"kl_loss": model.posterior.kl_kind}
-      extra |= results.model_provenance(model_dir / "saved_model")
+      extra |= results.model_provenance(saved_model)
       provenance = results.provenance(provenance, extra)
       results.write_results(model_dir, STEP, losses, provenance, config=config)
   logging.info("Finished %s: %s", model_dir, {key: round(v, 4) for key, v in losses.items()})

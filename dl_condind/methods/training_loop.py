@@ -17,6 +17,7 @@ from dl_condind.methods import training_progress
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import processes
+from dl_condind.utils import run_folder
 from dl_condind.utils import training_logs
 
 _STEPS_PER_CALL = 20
@@ -44,8 +45,8 @@ class TrainingLoop:
     """
     self._model = model
     self._checkpoint = tf.train.Checkpoint(**model.state())
-    self._checkpoint_folder = directory / "tf_checkpoint"
-    self._log = directory / training_logs.NAME
+    self._checkpoint_folder = run_folder.StageFolder(directory).checkpoints
+    self._log = run_folder.StageFolder(directory).log
     self._directory = directory
     self._batch_fn = batch_fn
     self._noise_seed = noise_seed
@@ -97,7 +98,7 @@ class TrainingLoop:
     known_problems = set()
     if step:
       logging.info("Continuing %s at step %d of %d.", self._directory, step, training_steps)
-    log = _Log(self._log, step, log_steps, self._directory / "tensorboard")
+    log = _Log(self._log, step, log_steps, run_folder.StageFolder(self._directory).tensorboard)
     with log:
       while step < training_steps:
         if interruption.signal_name:

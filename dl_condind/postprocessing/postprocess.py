@@ -21,6 +21,7 @@ from dl_condind.methods import stored_infogan
 from dl_condind.posteriors import gaussian
 from dl_condind.utils import errors
 from dl_condind.utils import results
+from dl_condind.utils import run_folder
 from dl_condind.utils import stages
 
 STEP = "postprocess"
@@ -95,7 +96,7 @@ def postprocess_with_gin(
     gin_config_files,
     gin_bindings,
     trust_gin_imports,
-    model_dir / "results" / "gin" / "train.gin",
+    run_folder.StageFolder(model_dir).results.gin_file("train"),
     named_data.DATA_SETS,
   )
   try:
@@ -142,12 +143,13 @@ def postprocess(
     raise errors.ConfigError(f"postprocess.random_seed must be in [0, 2**32), got {random_seed}.")
   start_time = time.monotonic()
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
-  made = output_dir / "saved_model"
-  with stages.stage(output_dir, STEP, model_dir / "saved_model", overwrite, made) as stage:
+  made = run_folder.StageFolder(output_dir).saved_model
+  trained = run_folder.StageFolder(model_dir).saved_model
+  with stages.stage(output_dir, STEP, trained, overwrite, made) as stage:
     if stage.is_complete:
       return
     dataset = dataset or named_data.get_named_ground_truth_data()
-    model = saved_models.load(model_dir / "saved_model")
+    model = saved_models.load(trained)
     if stored_infogan.is_infogan(model.signatures):
       raise errors.ConfigError(
         f"{model_dir} holds an InfoGAN, which has no representation: evaluate it as it is."

@@ -8,7 +8,7 @@
 
 {stage}/results/                          its record, see `results`
 {stage}/saved_model/                      the model that it stored
-{training}/run.json, tf_checkpoint/, train_log.jsonl    identity, checkpoints and log
+{training}/run.json, tf_checkpoint/, train_log.jsonl, tensorboard/    identity, checkpoints, logs
 """
 
 from collections.abc import Iterator
@@ -76,6 +76,21 @@ class StageFolder:
   def log(self) -> pathlib.Path:
     """The log of a training."""
     return self.path / TRAIN_LOG
+
+  @property
+  def checkpoints(self) -> pathlib.Path:
+    """Folder of the checkpoints of a training."""
+    return self.path / "tf_checkpoint"
+
+  @property
+  def tensorboard(self) -> pathlib.Path:
+    """Folder of the log of a training for TensorBoard."""
+    return self.path / "tensorboard"
+
+  def contents(self) -> list[pathlib.Path]:
+    """Returns all that a training writes but its identity, its record first."""
+    folders = [self.results.path, self.saved_model, self.checkpoints]
+    return [*folders, self.log, self.tensorboard]
 
 
 def stage_of(path: str | os.PathLike) -> StageFolder:

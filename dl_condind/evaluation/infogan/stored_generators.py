@@ -11,6 +11,7 @@ from dl_condind.methods import saved_models
 from dl_condind.methods import stored_infogan
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import run_folder
 
 
 def load_generator(model_dir: str | os.PathLike) -> coded_generator.CodedGenerator:
@@ -24,8 +25,9 @@ def load_generator(model_dir: str | os.PathLike) -> coded_generator.CodedGenerat
     ConfigError: If the model is no InfoGAN.
   """
   model_dir = pathlib.Path(model_dir)
-  model = stored_infogan.StoredInfoGAN(saved_models.load(model_dir / "saved_model"))
-  config = model_dir / "results" / "gin" / "train.gin"
+  stage = run_folder.StageFolder(model_dir)
+  model = stored_infogan.StoredInfoGAN(saved_models.load(stage.saved_model))
+  config = stage.results.gin_file("train")
   if not config.is_file():
     raise errors.DatasetError(f"No {config}: finish the training first.")
   prior = configs.query(config, "infogan.continuous_prior")
