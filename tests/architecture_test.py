@@ -43,14 +43,14 @@ BELOW = {
 METHOD_LAYERS = [
   {"train", "descriptions"},
   {"training", "gin_parts"},
-  {"training_loop", "saved_models", "run_directory", "stored_infogan"},
+  {"training_loop", "saved_models", "run_identity", "stored_infogan"},
   {"checkpoints", "model_check", "runtime", "training_progress"},
   {name.rpartition(".")[2] for name in dl_condind.MODELS.values()} - {"vae", "infogan"},
   {"vae", "infogan"},
   {"gaussian_encoder_model"},
   {"base_model", "architectures", "network_parts", "infogan_networks", "losses", "optimizers"},
   {"deconvolution", "discriminator_watch", "graph_check", "image_inputs", "model_errors"},
-  {"model_operations"},
+  {"allowed_operations"},
 ]
 # The layers inside `evaluation`, from the top. A module imports those below and its own folder.
 EVALUATION_LAYERS = [

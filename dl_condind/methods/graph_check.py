@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.core.protobuf import saved_object_graph_pb2
 from tensorflow.core.protobuf import struct_pb2
 
-from dl_condind.methods import model_operations
+from dl_condind.methods import allowed_operations
 
 _HANDLES = (tf.resource.as_datatype_enum, tf.variant.as_datatype_enum)
 _MAX_REPEATED = 2**22  # bytes that a constant may have beyond those that the file holds
@@ -66,15 +66,15 @@ def _check_operations(graph_def: graph_pb2.GraphDef, attached: set[str]) -> None
     called.add(gradient.gradient_func)
   for name in sorted(called - {function.signature.name for function in library.function}):
     raise foreign("call of the function", name)
-  _check_nodes(graph_def.node, model_operations.GRAPH_OPERATIONS)
+  _check_nodes(graph_def.node, allowed_operations.GRAPH_OPERATIONS)
   for function in library.function:
     name = function.signature.name
-    if name in model_operations.OPERATIONS:  # The operation would be taken for a call of it.
+    if name in allowed_operations.OPERATIONS:  # The operation would be taken for a call of it.
       raise foreign("function", name)
     runs = name in called
     _check_nodes(
       function.node_def,
-      model_operations.OPERATIONS if runs else model_operations.STORING_OPERATIONS,
+      allowed_operations.OPERATIONS if runs else allowed_operations.STORING_OPERATIONS,
     )
 
 
@@ -112,9 +112,9 @@ def _check_objects(graph: saved_object_graph_pb2.SavedObjectGraph) -> None:
   """Checks what is made of the functions and variables when the model is loaded."""
   for node in graph.nodes:
     kind = node.WhichOneof("kind")
-    if kind not in model_operations.KINDS:
+    if kind not in allowed_operations.KINDS:
       raise foreign("object", str(kind))
-    if kind == "user_object" and node.user_object.identifier not in model_operations.USER_OBJECTS:
+    if kind == "user_object" and node.user_object.identifier not in allowed_operations.USER_OBJECTS:
       raise foreign("object", node.user_object.identifier)
     for name in (node.registered_name, node.registered_saver):
       if name:
@@ -154,7 +154,7 @@ def _structures(
 
 def _check_structure(value: struct_pb2.StructuredValue) -> None:
   kind = value.WhichOneof("kind")
-  if kind not in model_operations.STRUCTURES:
+  if kind not in allowed_operations.STRUCTURES:
     raise foreign("type", str(kind))
   for inner in _inner(value, kind):
     _check_structure(inner)

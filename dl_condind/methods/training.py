@@ -16,7 +16,7 @@ from dl_condind.data import input_pipeline
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
 from dl_condind.methods import image_inputs
-from dl_condind.methods import run_directory
+from dl_condind.methods import run_identity
 from dl_condind.methods import runtime
 from dl_condind.methods import saved_models
 from dl_condind.methods import training_loop
@@ -137,8 +137,8 @@ def run(
     provenance = dataset.provenance()
     with files.locked(model_dir):
       identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
-      state = run_directory.claim(model_dir, config.values, identity, overwrite)
-      if state == run_directory.COMPLETE:
+      state = run_identity.claim(model_dir, config.values, identity, overwrite)
+      if state == run_identity.COMPLETE:
         logging.info("%s is complete.", model_dir)
         return False
       described = run_config.describe_training(config.values, provenance["source"])

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import named_data
-from dl_condind.methods import run_directory
+from dl_condind.methods import run_identity
 from dl_condind.methods import train
 from dl_condind.methods import training
 from dl_condind.methods import training_loop
@@ -389,17 +389,17 @@ def test_jit_compiled_training_runs(tmp_path):
 
 def test_claim_reports_the_state(tmp_path):
   config = {"vae.beta": "6.0", "posterior.noise_correlation": "None", "model.name": "'x'"}
-  assert run_directory.claim(tmp_path, config, {"a": 1}, False) == run_directory.NEW
+  assert run_identity.claim(tmp_path, config, {"a": 1}, False) == run_identity.NEW
   # The same in other words.
   same = {"vae.beta": "6", "posterior.noise_correlation": "@independent", "model.name": "'y'"}
-  assert run_directory.claim(tmp_path, same, {"a": 1}, False) == run_directory.UNFINISHED
+  assert run_identity.claim(tmp_path, same, {"a": 1}, False) == run_identity.UNFINISHED
   with pytest.raises(errors.ConfigError, match=r"runtime\.a is 1 there and 2 here"):
-    run_directory.claim(tmp_path, config, {"a": 2}, False)
+    run_identity.claim(tmp_path, config, {"a": 2}, False)
   with pytest.raises(errors.ConfigError, match=r"vae\.beta is 6\.0 there and 5\.0 here"):
-    run_directory.claim(tmp_path, {**config, "vae.beta": "5.0"}, {"a": 1}, False)
+    run_identity.claim(tmp_path, {**config, "vae.beta": "5.0"}, {"a": 1}, False)
   (tmp_path / "run.json").write_text("{")
   with pytest.raises(errors.ConfigError, match="damaged"):
-    run_directory.claim(tmp_path, config, {"a": 1}, False)
+    run_identity.claim(tmp_path, config, {"a": 1}, False)
 
 
 LONG = [*TINY, "model.training_steps = 2000", "model.log_steps = 20"]

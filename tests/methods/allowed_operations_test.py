@@ -11,9 +11,9 @@ from tensorflow.python.framework import op_def_registry
 
 from dl_condind import posteriors
 from dl_condind.evaluation.infogan import digit_classifier
+from dl_condind.methods import allowed_operations
 from dl_condind.methods import architectures
 from dl_condind.methods import gin_parts
-from dl_condind.methods import model_operations
 from dl_condind.methods import saved_models
 from dl_condind.methods import train  # noqa: F401 (registers gin names)
 from dl_condind.methods import vae
@@ -22,12 +22,12 @@ from dl_condind.utils import configs
 from dl_condind.utils import gin_texts
 
 LISTS = {
-  "OPERATIONS": model_operations.OPERATIONS,
-  "STORING_OPERATIONS": model_operations.STORING_OPERATIONS,
-  "GRAPH_OPERATIONS": model_operations.GRAPH_OPERATIONS,
-  "KINDS": model_operations.KINDS,
-  "USER_OBJECTS": model_operations.USER_OBJECTS,
-  "STRUCTURES": model_operations.STRUCTURES,
+  "OPERATIONS": allowed_operations.OPERATIONS,
+  "STORING_OPERATIONS": allowed_operations.STORING_OPERATIONS,
+  "GRAPH_OPERATIONS": allowed_operations.GRAPH_OPERATIONS,
+  "KINDS": allowed_operations.KINDS,
+  "USER_OBJECTS": allowed_operations.USER_OBJECTS,
+  "STRUCTURES": allowed_operations.STRUCTURES,
 }
 VAE = ("shared.gin", "methods/vae.gin")
 INFOGAN = ("methods/infogan.gin",)
@@ -137,12 +137,12 @@ def contents_of(path):
 
 
 def edits(found, with_removals):
-  """Returns how to change `model_operations` so that it holds what was found."""
+  """Returns how to change `allowed_operations` so that it holds what was found."""
   lines = []
   for name, listed in LISTS.items():
     if missing := found[name] - listed:
       lines.append(f"add to {name}: {', '.join(sorted(missing))}")
-    unused = listed - found[name] - model_operations._MORE_ARITHMETIC
+    unused = listed - found[name] - allowed_operations._MORE_ARITHMETIC
     if with_removals and unused:
       lines.append(f"remove from {name}: {', '.join(sorted(unused))}")
   return lines
@@ -161,7 +161,7 @@ def test_lists_hold_what_models_have_and_nothing_more(tmp_path, trained_run):
     for name, values in contents_of(path).items():
       found[name] |= values
   needed = edits(found, with_removals=True)
-  assert not needed, f"In dl_condind/methods/model_operations.py {'; '.join(needed)}."
+  assert not needed, f"In dl_condind/methods/allowed_operations.py {'; '.join(needed)}."
 
 
 # These have a state or an effect. What they do is checked, or harmless: the counter of draws, an
@@ -170,7 +170,7 @@ STATEFUL = {"Assert", "AssignAddVariableOp", "ReadVariableOp", "StatefulPartitio
 
 
 def test_operations_know_nothing_but_their_inputs():
-  definitions = {name: op_def_registry.get(name) for name in model_operations.OPERATIONS}
+  definitions = {name: op_def_registry.get(name) for name in allowed_operations.OPERATIONS}
   assert {name for name, found in definitions.items() if found.is_stateful} == STATEFUL
 
 
@@ -203,5 +203,5 @@ def test_every_model_loads_and_so_do_its_representations(name, tmp_path):
     paths += [tmp_path / "mean_representation", tmp_path / "sampled_representation"]
   for path in paths:
     needed = edits(contents_of(path), with_removals=False)
-    assert not needed, f"In dl_condind/methods/model_operations.py {'; '.join(needed)}."
+    assert not needed, f"In dl_condind/methods/allowed_operations.py {'; '.join(needed)}."
     saved_models.load(path)

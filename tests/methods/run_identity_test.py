@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from dl_condind.methods import run_directory
+from dl_condind.methods import run_identity
 from dl_condind.utils import errors
 from dl_condind.utils import results
 
@@ -11,7 +11,7 @@ FINGERPRINT = {"device": "cpu"}
 
 
 def claim(directory, overwrite=False):
-  return run_directory.claim(directory, FINGERPRINT, overwrite)
+  return run_identity.claim(directory, {}, FINGERPRINT, overwrite)
 
 
 def finish(directory):
@@ -22,20 +22,20 @@ def finish(directory):
 
 
 def test_a_run_is_new_then_unfinished_then_complete(tmp_path):
-  assert claim(tmp_path) == run_directory.NEW
+  assert claim(tmp_path) == run_identity.NEW
   assert json.loads((tmp_path / "run.json").read_text()) == {"runtime.device": "cpu"}
-  assert claim(tmp_path) == run_directory.UNFINISHED
+  assert claim(tmp_path) == run_identity.UNFINISHED
   finish(tmp_path)
-  assert claim(tmp_path) == run_directory.COMPLETE
+  assert claim(tmp_path) == run_identity.COMPLETE
 
 
 def test_a_run_whose_model_was_deleted_is_unfinished(tmp_path):
   claim(tmp_path)
   finish(tmp_path)
   shutil.rmtree(tmp_path / "saved_model")
-  assert claim(tmp_path) == run_directory.UNFINISHED
+  assert claim(tmp_path) == run_identity.UNFINISHED
   assert not (tmp_path / "results").exists()
-  assert claim(tmp_path) == run_directory.UNFINISHED
+  assert claim(tmp_path) == run_identity.UNFINISHED
 
 
 def test_a_run_with_the_model_of_another_is_refused_until_overwritten(tmp_path):
@@ -44,7 +44,7 @@ def test_a_run_with_the_model_of_another_is_refused_until_overwritten(tmp_path):
   (tmp_path / "saved_model" / "manifest.json").write_text("{ }")
   with pytest.raises(errors.DatasetError, match=r"saved_model is not the model that .*/results"):
     claim(tmp_path)
-  assert claim(tmp_path, overwrite=True) == run_directory.NEW
+  assert claim(tmp_path, overwrite=True) == run_identity.NEW
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe"])
@@ -53,7 +53,7 @@ def test_a_damaged_identity_is_refused_until_overwritten(tmp_path, content):
   (tmp_path / "run.json").write_bytes(content)
   with pytest.raises(errors.ConfigError, match=r"run\.json is damaged \(.+\); .*overwrite=True"):
     claim(tmp_path)
-  assert claim(tmp_path, overwrite=True) == run_directory.NEW
+  assert claim(tmp_path, overwrite=True) == run_identity.NEW
 
 
 def test_overwriting_deletes_what_a_run_writes_and_nothing_else(tmp_path):
@@ -65,8 +65,8 @@ def test_overwriting_deletes_what_a_run_writes_and_nothing_else(tmp_path):
   (tmp_path / "notes.txt").write_text("mine")
   (tmp_path / ".lock").write_text("")
   # A run with notes of its user in it is still a run.
-  assert claim(tmp_path) == run_directory.COMPLETE
-  assert run_directory.claim(tmp_path, {"device": "gpu"}, True) == run_directory.NEW
+  assert claim(tmp_path) == run_identity.COMPLETE
+  assert run_identity.claim(tmp_path, {}, {"device": "gpu"}, True) == run_identity.NEW
   assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes.txt", "run.json"]
   assert json.loads((tmp_path / "run.json").read_text()) == {"runtime.device": "gpu"}
   assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -84,6 +84,6 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, overwrite):
 def test_every_difference_is_named(tmp_path):
   claim(tmp_path)
   with pytest.raises(errors.ConfigError) as caught:
-    run_directory.claim(tmp_path, {"device": "gpu", "keras": "3"}, False)
+    run_identity.claim(tmp_path, {}, {"device": "gpu", "keras": "3"}, False)
   assert "runtime.device is cpu there and gpu here" in str(caught.value)
   assert "runtime.keras is absent there and 3 here" in str(caught.value)
