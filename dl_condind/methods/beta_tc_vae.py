@@ -42,7 +42,9 @@ def total_correlation(
   if density == "factorized":
     log_q_joint = tf.reduce_sum(log_q_latents, axis=2)
   else:
-    log_q_joint = posterior.full_log_density(z[:, None], *encoded)
+    # [1, batch, ...], so that each sample meets each posterior.
+    each = posteriors.Encoded(*(part if part is None else part[None] for part in encoded))
+    log_q_joint = posterior.full_log_density(z[:, None], *each)
   return tf.reduce_mean(tf.reduce_logsumexp(log_q_joint, axis=1) - log_product)
 
 

@@ -22,12 +22,13 @@ class Full(posterior.Posterior):
     return num_latent * (num_latent - 1) // 2
 
   def scale_tril(self, z_logvar: tf.Tensor, extra: tf.Tensor | None = None) -> tf.Tensor:
-    """Returns L, [batch, num_latent, num_latent]."""
+    """Returns L, [..., num_latent, num_latent]."""
     num_latent = z_logvar.shape[-1]
     if num_latent == 1:
       return tf.exp(0.5 * z_logvar)[..., None]
-    # [batch, num_latent - 1, num_latent - 1], then one row of zeros above, one column to the right.
-    below = tf.pad(tfp.math.fill_triangular(extra), [[0, 0], [1, 0], [0, 1]])
+    # [..., num_latent - 1, num_latent - 1], then one row of zeros above, one column to the right.
+    paddings = [*[[0, 0]] * (extra.shape.rank - 1), [1, 0], [0, 1]]
+    below = tf.pad(tfp.math.fill_triangular(extra), paddings)
     rows = below + tf.eye(num_latent, dtype=z_logvar.dtype)
     return tf.exp(0.5 * z_logvar)[..., None] * tf.math.l2_normalize(rows, axis=-1)
 
