@@ -87,21 +87,32 @@ def noise_correlation(config: Mapping[str, object]) -> str:
 
 
 def correlation(config: Mapping[str, object]) -> float | None:
-  """Returns the correlation of any two latents' noise, or None if that is not one number."""
+  """Returns the correlation c of any two latents' noise, or None for another kind of noise."""
   noise = noise_correlation(config)
   if noise == "independent":
     return 0.0
+  if noise.split("/")[-1] != "equicorrelated":
+    return None
   value = literal(str(config.get(f"{noise}.correlation", "")))
   return float(value) if isinstance(value, int | float) and abs(value) <= 1 else None
 
 
 def correlation_label(config: Mapping[str, object]) -> str:
-  """Returns the correlation as text; of another noise correlation, what it is."""
+  """Returns the correlation c as text; of another kind of noise, its name and its numbers."""
   found = correlation(config)
-  if found is not None:
-    return f"{found:g}"
+  return f"{found:g}" if found is not None else _noise_label(config).replace("_correlation", "")
+
+
+def _noise_label(config: Mapping[str, object]) -> str:
+  """Returns the name and the numbers of the noise, such as `banded width=2`."""
   noise = noise_correlation(config)
-  return "given" if noise == "given_correlation" else noise
+  found = {key: literal(str(config[key])) for key in sorted(config) if key.startswith(f"{noise}.")}
+  numbers = [
+    f"{key.removeprefix(f'{noise}.')}={value:g}"
+    for key, value in found.items()
+    if isinstance(value, int | float) and abs(value) < 1e9  # Longer ones are damaged.
+  ]
+  return " ".join([noise, *numbers])
 
 
 def name_correlation(label: str) -> str:
@@ -119,7 +130,7 @@ def columns(config: Mapping[str, object]) -> dict[str, object]:
 
   Returns:
     `method`, `dataset`, `num_latent` (of an InfoGAN its continuous codes), `correlation` (a number,
-    or the name of a noise correlation that is not one number) and `seed`; None for what the
+    or the name and the numbers of another kind of noise) and `seed`; None for what the
     configuration does not say.
   """
   values = {
@@ -130,7 +141,7 @@ def columns(config: Mapping[str, object]) -> dict[str, object]:
     "seed": literal(setting(config, "model.random_seed")),
   }
   if values["correlation"] is None:
-    values["correlation"] = noise_correlation(config)
+    values["correlation"] = _noise_label(config)
   return {key: None if value == "-" else value for key, value in values.items()}
 
 

@@ -41,7 +41,8 @@ def noise(function, **parameters):
     (noise("@equicorrelated", correlation=-0.05), -0.05, "-0.05"),
     (noise("@strong/equicorrelated", correlation=0.5), 0.5, "0.5"),
     (noise("@given_correlation", matrix=[[1, 0.5], [0.5, 1]]), None, "given"),
-    (noise("@banded", width=2), None, "banded"),
+    (noise("@banded", width=2), None, "banded width=2"),
+    (noise("@banded", correlation=0.9), None, "banded correlation=0.9"),
   ],
 )
 def test_correlation_is_read_from_the_posterior(config, correlation, label):

@@ -18,16 +18,22 @@ CONFIG = {
     ({"posterior.noise_correlation": "@independent"}, 0.0),
     ({"posterior.noise_correlation": "@equicorrelated", "equicorrelated.correlation": "0.9"}, 0.9),
     (
-      {"posterior.noise_correlation": "@a/banded", "a/banded.correlation": "1"},
+      {"posterior.noise_correlation": "@a/equicorrelated", "a/equicorrelated.correlation": "1"},
       1.0,
     ),
-    ({"posterior.noise_correlation": "@given_correlation"}, None),
+    (
+      {"posterior.noise_correlation": "@a/banded", "a/banded.correlation": "1"},
+      "a/banded correlation=1",
+    ),
+    ({"posterior.family": "@shared", "shared.scale": "0.10"}, "shared scale=0.1"),
+    ({"posterior.family": "@isotropic", "posterior.noise_correlation": "None"}, "isotropic"),
+    ({"posterior.noise_correlation": "@given_correlation"}, "given_correlation"),
   ],
 )
 def test_correlation(noise, correlation):
-  assert run_config.correlation({**CONFIG, **noise}) == correlation
-  column = run_config.columns({**CONFIG, **noise})["correlation"]
-  assert column == ("given_correlation" if correlation is None else correlation)
+  is_number = isinstance(correlation, float)
+  assert run_config.correlation({**CONFIG, **noise}) == (correlation if is_number else None)
+  assert run_config.columns({**CONFIG, **noise})["correlation"] == correlation
 
 
 def test_columns():
