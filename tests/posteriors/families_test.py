@@ -1,5 +1,6 @@
 """What holds for every family of posteriors, against TensorFlow Probability and SciPy."""
 
+import gin
 import keras
 import numpy as np
 import pytest
@@ -12,16 +13,24 @@ from dl_condind.methods import gin_parts
 from dl_condind.posteriors import gaussian
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import gin_texts
 
-FAMILIES = {
-  "independent": dl.posteriors.Independent(),
-  "equicorrelated": dl.posteriors.Equicorrelated(0.7),
-  "given": dl.posteriors.GivenCorrelation([[1, 0.5, 0], [0.5, 1, -0.3], [0, -0.3, 1]]),
-  "isotropic": dl.posteriors.Isotropic(),
-  "full": dl.posteriors.Full(),
-}
-each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 NUM_LATENT = 3
+
+
+def _of_file(name):
+  """Returns the family that a file of gin_configs/posteriors sets."""
+  configs.parse([f"posteriors/{name}.gin"])
+  family = gin_parts.posterior()["posterior"]
+  family.check(NUM_LATENT)  # Keeps the matrix of a fixed correlation.
+  gin.clear_config()
+  return family
+
+
+FILES = sorted(p.stem for p in (gin_texts.gin_config_folder() / "posteriors").glob("*.gin"))
+FAMILIES = {name: _of_file(name) for name in FILES}
+FAMILIES["given"] = dl.posteriors.GivenCorrelation([[1, 0.5, 0], [0.5, 1, -0.3], [0, -0.3, 1]])
+each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 
 
 def encoded_of(family, num=5, dtype=np.float64, seed=0):
@@ -38,8 +47,10 @@ def covariances(family, encoded):
 
 def test_every_family_of_the_package_is_tested():
   classes = {getattr(dl.posteriors, name) for name in dl.posteriors.__all__}
-  classes -= {dl.posteriors.Encoded, dl.posteriors.Posterior, dl.posteriors.FixedCorrelation}
-  assert classes == {type(family) for family in FAMILIES.values()}
+  classes -= {dl.posteriors.Encoded, dl.posteriors.Posterior}
+  # Subclasses of FixedCorrelation add a constructor alone.
+  of_files = {type(family) for family in FAMILIES.values()}
+  assert {c for c in classes if not issubclass(c, dl.posteriors.FixedCorrelation)} <= of_files
 
 
 @each_family
@@ -152,11 +163,11 @@ def test_full_of_any_number_of_latents(num_latent):
   np.testing.assert_allclose(tf.reduce_sum(scale_tril**2, axis=2), np.ones((2, num_latent)), 1e-6)
 
 
-@pytest.mark.parametrize("name", ["isotropic", "full"])
-def test_family_in_gin(name):
-  configs.parse([f"posteriors/{name}.gin"])
-  part = gin_parts.posterior()["posterior"]
-  assert type(part) is type(FAMILIES[name])
+@pytest.mark.parametrize(
+  "name, family", [("isotropic", dl.posteriors.Isotropic), ("full", dl.posteriors.Full)]
+)
+def test_family_in_gin(name, family):
+  assert type(FAMILIES[name]) is family
   configs.parse(
     [f"posteriors/{name}.gin"],
     ["posterior.noise_correlation = @independent"],
