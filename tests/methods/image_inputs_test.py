@@ -85,7 +85,7 @@ def test_no_images_are_no_error():
 def test_check_changes_no_bit(conv_model):
   model, _, loaded = conv_model
   unchecked = tf.function(
-    lambda images: model.encode(images), [tf.TensorSpec([None, 64, 64, 1], tf.float32)]
+    lambda images: model.encode(images)[:2], [tf.TensorSpec([None, 64, 64, 1], tf.float32)]
   )
   for num in (1, 5, 64):
     images = tf.constant(as_read_from_a_data_set(pixels_of(num)))

@@ -82,7 +82,7 @@ def latents_of(model, num):
 
 def values_of(model, images, z):
   """Returns what the signatures must return, computed by the model itself."""
-  z_mean, z_logvar = model.encode(images)
+  z_mean, z_logvar, _ = model.encode(images)
   return {
     "gaussian_encoder": {
       "mean": z_mean,
@@ -130,7 +130,7 @@ def test_reconstructions_are_decoded_samples_of_the_posterior(small_model, tmp_p
   logits = loaded.signatures["reconstructions"](images=images)["images"].numpy()
   # The decoder is linear, so the mean of its logits are the logits of the mean, and their
   # covariance is the posterior's covariance, noise correlation included, seen through the decoder.
-  z_mean, z_logvar = small_model.encode(images[:1])
+  z_mean, z_logvar, _ = small_model.encode(images[:1])
   scale_tril = small_model.posterior.scale_tril(z_logvar)[0].numpy()
   kernel = small_model.decoder.get_layer("logits").kernel.numpy()
   expected = kernel.T @ scale_tril @ scale_tril.T @ kernel
