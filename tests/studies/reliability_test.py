@@ -126,13 +126,20 @@ def test_killed_engines_and_workers_change_no_result_of_real_runs(write_study, t
     time.sleep(generator.uniform(1, 10))
     process.kill()
     process.communicate()
-    time.sleep(5)
-    assert _workers(tmp_path) == []
+    _wait_for_the_end_of_workers(tmp_path)
   arguments = f"--study={name}", "--engine=local", "--workers=2", output
   code, stdout, _ = run(*arguments, seconds=1200)  # Each run starts TensorFlow, up to a minute.
   assert (code, stdout[:13]) == (0, "12 of 12 done")
   for number in study.model_nums:
     assert digest(tmp_path / str(number)) == digest(tmp_path / "sequential" / str(number))
+
+
+def _wait_for_the_end_of_workers(folder, seconds=120):
+  """Waits until the workers of an engine that was killed have saved their runs and ended."""
+  deadline = time.monotonic() + seconds
+  while found := _workers(folder):
+    assert time.monotonic() < deadline, found
+    time.sleep(0.2)
 
 
 def _workers(folder):
