@@ -177,8 +177,8 @@ def evaluate(
     bound = configs.bound("evaluation.evaluation_fn")  # Such as @mig; None if a caller passed it.
     metric_name = str(bound or output_dir.name).removeprefix("@")
     logging.info("Computing %s of %s.", metric_name, input_dir)
-    dataset = _shared(dataset or named_data.get_named_ground_truth_data())
-    represent = _load_evaluated(input_dir, random_seed)
+    dataset = dataset or _shared(named_data.get_named_ground_truth_data())
+    represent = load_evaluated(input_dir, random_seed)
     with progress_lines.heartbeat(f"Computing {metric_name}"):
       values = scoring.evaluate_metric(dataset, represent, evaluation_fn, random_seed)
     stage.finish(
@@ -199,8 +199,8 @@ def _shared(dataset: ground_truth_data.GroundTruthData) -> ground_truth_data.Gro
   return _data_sets.setdefault(key, dataset)
 
 
-def _load_evaluated(input_dir: pathlib.Path, random_seed: int) -> _Represented:
-  """Returns what a metric sees of the model in a folder: a representation or an InfoGAN."""
+def load_evaluated(input_dir: pathlib.Path, random_seed: int) -> _Represented:
+  """Loads the model in a folder for metrics: a representation or an InfoGAN."""
   if stages.config_of(input_dir).stem == "train":
     return stored_generators.load_generator(input_dir)
   model_dir = run_folder.StageFolder(input_dir).saved_model

@@ -5,6 +5,7 @@ continued, evaluated and reported as one of the other.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 import dataclasses
 import functools
 import hashlib
@@ -53,7 +54,8 @@ def describe(
   words.values |= {"model.name": "''", "model.model_num": "None"}
   for name, value in dataclasses.asdict(settings).items():
     words.values[f"model.{name}"] = words.text(value)
-  words.values["model.model"] = f"{_describe_objective(words, model)}()"
+  hyperparameters = words.object(model, {part.name for part in base_model.parts(model)})
+  words.values["model.model"] = f"{hyperparameters}()"
   for part in base_model.parts(model):
     value = getattr(model, part.name)
     if isinstance(value, posteriors.Posterior):
@@ -69,24 +71,12 @@ def describe(
   return configs.Config(words.values, text)
 
 
-def _describe_objective(words: "_Words", model: base_model.Model) -> str:
-  """Adds the hyperparameters of a model and returns a reference to its class."""
-  name = gin_types.name_of(type(model)) or type(model).__name__
-  parts = {part.name for part in base_model.parts(model)}
-  for parameter in inspect.signature(type(model)).parameters:
-    if parameter not in parts and hasattr(model, parameter):
-      words.values[f"{name}.{parameter}"] = words.text(getattr(model, parameter))
-  return f"@{name}"
-
-
 def _describe_posterior(words: "_Words", posterior: posteriors.Posterior) -> None:
   if isinstance(posterior, posteriors.FixedCorrelation):
     words.values["posterior.noise_correlation"] = words.text(posterior.noise_correlation)
-    return
-  name = gin_types.name_of(type(posterior)) or type(posterior).__name__
-  words.values |= {"posterior.noise_correlation": "None", "posterior.family": f"@{name}"}
-  for parameter in inspect.signature(type(posterior)).parameters:
-    words.values[f"{name}.{parameter}"] = words.text(getattr(posterior, parameter))
+  else:
+    words.values["posterior.noise_correlation"] = "None"
+    words.values["posterior.family"] = words.object(posterior)
 
 
 def dataset_bindings(dataset: ground_truth_data.GroundTruthData) -> dict[str, str]:
@@ -94,11 +84,7 @@ def dataset_bindings(dataset: ground_truth_data.GroundTruthData) -> dict[str, st
   words = _Words()
   words.values["dataset.name"] = repr(dataset.name)
   if isinstance(dataset, factor_distributions.RedistributedFactors):
-    name = factor_distributions.FactorDistribution.__name__
-    words.values["dataset.factor_distribution"] = f"@{name}()"
-    for parameter in inspect.signature(factor_distributions.FactorDistribution).parameters:
-      value = getattr(dataset.described, parameter)
-      words.values[f"{name}.{parameter}"] = words.text(value)
+    words.values["dataset.factor_distribution"] = f"{words.object(dataset.described)}()"
   for parameter, value in dataset.options.items():
     words.values[f"{dataset.name}.{parameter}"] = words.text(value)
   return words.values
@@ -114,15 +100,21 @@ class _Words:
     """Returns a value as gin's text. What a function is called with goes into `values`."""
     if isinstance(value, keras.Model):
       return repr(f"Keras model {_digest(value)}")
-    if isinstance(
-      value, keras.optimizers.Optimizer | keras.optimizers.schedules.LearningRateSchedule
-    ):
+    if isinstance(value, _WITH_CONFIG):
       return repr(f"{type(value).__name__} {value.get_config()}")
     if callable(value):
       return self._reference(value, scope)
     if isinstance(value, np.ndarray | np.generic):
       value = value.tolist()
     return repr(value)
+
+  def object(self, value: object, left_out: Collection[str] = ()) -> str:
+    """Returns a reference to the class of a value. What it was made with goes into `values`."""
+    name = gin_types.name_of(type(value)) or type(value).__name__
+    for parameter in inspect.signature(type(value)).parameters:
+      if parameter not in left_out and hasattr(value, parameter):
+        self.values[f"{name}.{parameter}"] = self.text(getattr(value, parameter))
+    return f"@{name}"
 
   def _reference(self, function: Callable, scope: str) -> str:
     given = {}

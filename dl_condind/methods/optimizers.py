@@ -255,7 +255,7 @@ def make(optimizer: OptimizerPart) -> keras.optimizers.Optimizer:
 
 
 def with_learning_rate(optimizer: OptimizerPart, learning_rate: LearningRate) -> OptimizerPart:
-  """Returns what makes the same optimizer with another learning rate.
+  """Returns the same optimizer part with another learning rate.
 
   Raises:
     ConfigError: If learning_rate is not positive.

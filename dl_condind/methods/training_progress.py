@@ -87,7 +87,7 @@ LOG = Show(lambda state: logging.info("%s", _line(state)), _SECONDS_PER_LINE)
 
 
 def in_python(training_steps: int) -> Show:
-  """Returns what suits where Python runs: a bar in a notebook or a terminal, else lines."""
+  """Returns a bar where Python runs in a notebook or a terminal, and lines elsewhere."""
   if "ipykernel" not in sys.modules and not sys.stdout.isatty():
     return Show(lambda state: print(_line(state), flush=True), _SECONDS_PER_LINE)
   bar = keras.utils.Progbar(training_steps, unit_name="step", interval=0)

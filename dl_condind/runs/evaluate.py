@@ -7,13 +7,14 @@ from typing import Any
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import evaluate as evaluate_stage
+from dl_condind.evaluation import metric as metric_protocol
 from dl_condind.evaluation import scoring
-from dl_condind.evaluation import stored_representations
 from dl_condind.methods import descriptions
 from dl_condind.methods import saved_models
 from dl_condind.postprocessing import postprocess
 from dl_condind.runs import infogan_run
 from dl_condind.runs import run
+from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
 from dl_condind.utils import results
@@ -45,7 +46,8 @@ def evaluate(
     metrics: Names, such as "mig" (the gin files have these names), or functions of
       disentanglement_lib's signature.
     representation: "mean" or "sampled". An InfoGAN has none: its metrics need the model itself.
-    settings: Other values by their gin names, such as `{"mig.num_train": 1000}`.
+    settings: Other values by their gin names, such as `{"mig.num_train": 1000}`. Those of a metric
+      are for that metric alone, others, such as `discretizer.num_bins`, for all.
     seed: Seed of all draws, in [0, 2**32).
     overwrite: Whether to replace records that are there.
 
@@ -58,7 +60,8 @@ def evaluate(
   name = run_folder.MODEL if is_infogan else representation
   stage = trained.stage if is_infogan else trained.folder.representation(name)
   bindings = [f"{key} = {value}" for key, value in descriptions.dataset_bindings(data).items()]
-  bindings += [f"{key} = {value!r}" for key, value in (settings or {}).items()]
+  files = {m: _file_of(m, is_infogan) for m in metrics if isinstance(m, str)}
+  settings_of = _divide(settings or {}, files)
   if not is_infogan:
     postprocess.postprocess_with_gin(
       trained.stage.path,
@@ -72,15 +75,17 @@ def evaluate(
   found = {}
   for metric in metrics:
     if callable(metric):
-      found[metric.__name__] = _compute(trained, stage, data, metric, seed)
+      with saved_models.trusting(trained.trust_model):
+        represent = evaluate_stage.load_evaluated(stage.path, seed)
+      found[metric.__name__] = scoring.evaluate_metric(data, represent, metric, seed)
     else:
       output_dir = trained.folder.metric(name, metric).path
       evaluate_stage.evaluate_with_gin(
         stage.path,
         output_dir,
         overwrite,
-        [_file_of(metric, "infogan" if is_infogan else "metrics")],
-        [*bindings, f"evaluation.random_seed = {seed}"],
+        [files[metric]],
+        [*bindings, *settings_of[metric], f"evaluation.random_seed = {seed}"],
         trust_model=trained.trust_model,
         dataset=data,
       )
@@ -89,12 +94,13 @@ def evaluate(
   return found
 
 
-def _file_of(metric: str, folder: str) -> str:
+def _file_of(metric: str, is_infogan: bool) -> str:
   """Returns the gin file of a metric.
 
   Raises:
     ConfigError: If there is none.
   """
+  folder = "infogan" if is_infogan else "metrics"
   names = [path.stem for path in (gin_texts.gin_config_folder() / folder).glob("*.gin")]
   if metric not in names:
     raise errors.ConfigError(
@@ -103,13 +109,28 @@ def _file_of(metric: str, folder: str) -> str:
   return f"{folder}/{metric}.gin"
 
 
-def _compute(
-  trained: run.Run,
-  stage: run_folder.StageFolder,
-  data: ground_truth_data.GroundTruthData,
-  metric: Callable[..., dict[str, Any]],
-  seed: int,
-) -> dict[str, Any]:
-  with saved_models.trusting(trained.trust_model):
-    represent = stored_representations.load_representation(stage.saved_model, seed)
-  return scoring.evaluate_metric(data, represent, metric, seed)
+def _divide(settings: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, list[str]]:
+  """Returns the bindings for each metric, so that its record does not depend on the others.
+
+  Args:
+    settings: Values by their gin names.
+    files: Metric -> its gin file.
+
+  Raises:
+    ConfigError: If a setting is that of a metric which is not evaluated.
+  """
+  folder = gin_texts.gin_config_folder()
+  gin_names = {
+    metric: str(configs.query(folder / path, "evaluation.evaluation_fn")).removeprefix("@")
+    for metric, path in files.items()
+  }
+  divided = {metric: [] for metric in files}
+  for key, value in settings.items():
+    owner = key.partition(".")[0]
+    is_own = owner in metric_protocol.load_all()
+    if is_own and owner not in gin_names.values():
+      raise errors.ConfigError(f"{key} is a setting of {owner}, which is not among the metrics.")
+    for metric, bindings in divided.items():
+      if not is_own or owner == gin_names[metric]:
+        bindings.append(f"{key} = {value!r}")
+  return divided

@@ -28,7 +28,12 @@ def load(directory: str | os.PathLike, trust_model: bool = False) -> run.Run:
   """
   folder = run_folder.RunFolder(pathlib.Path(directory))
   stages.check_folder(folder.path, "directory")
-  stage = folder.model if folder.model.path.is_dir() else run_folder.StageFolder(folder.path)
+  if folder.model.path.is_dir():
+    stage = folder.model
+  else:
+    stage = run_folder.StageFolder(folder.path)
+    if folder.path.name == run_folder.MODEL:
+      folder = run_folder.RunFolder(folder.path.parent)
   if not results.is_complete(stage.path, training.STEP):
     raise errors.DatasetError(f"{directory} does not hold a finished run: train it to its end.")
   record = results.read_aggregate(stage.results.flat(training.STEP))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dl_condind.methods import image_inputs
 from dl_condind.methods import model_errors
 from dl_condind.methods import saved_models
 from dl_condind.methods import training
@@ -94,7 +95,7 @@ class Run(abc.ABC):
     function = getattr(model, name) if name == "encode" else model.signatures[name]
     chunks = []
     with model_errors.clear_errors(f"The model at {self.stage.path}"):
-      for start in range(0, len(next(iter(inputs.values()))), _CHUNK):
+      for start in range(0, max(len(next(iter(inputs.values()))), 1), _CHUNK):
         parts = {key: tf.constant(v[start : start + _CHUNK]) for key, v in inputs.items()}
         chunks.append(function(**parts))
     return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
@@ -114,7 +115,7 @@ def check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray
     return images
   if images.dtype.kind != "f":
     raise errors.ConfigError(f"images must be uint8 or floating point, got {images.dtype}.")
-  if images.size and not (images.min() >= 0 and images.max() <= 1):
+  if not (np.abs(images - 0.5) <= 0.5 + image_inputs.TOLERANCE).all():
     raise errors.ConfigError(
       f"images must be in [0, 1], got values from {images.min():g} to {images.max():g}: divide "
       "pixels of 0...255 by 255, or give them as uint8."

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dl_condind.evaluation.densities import gaussian_posteriors
 from dl_condind.methods import losses
 from dl_condind.runs import run
 from dl_condind.utils import errors
@@ -68,7 +69,7 @@ class VAERun(run.Run):
     """
     mean, _, scale_tril = self.posterior(images)
     noise = np.random.default_rng(seed).standard_normal(mean.shape, np.float32)
-    return mean + np.einsum("nij,nj->ni", scale_tril, noise)
+    return gaussian_posteriors.place_noise(mean, scale_tril, noise[:, None])
 
   def decode(self, z: np.ndarray) -> np.ndarray:
     """Returns the images of latents in [0, 1], [..., height, width, channels].

@@ -44,6 +44,7 @@ def test_settings_and_losses_are_those_of_the_record(run):
 def test_the_folder_of_the_model_is_the_same_run(run, trained_run, images):
   other = dl.load(trained_run / "model")
   np.testing.assert_array_equal(other.encode(images), run.encode(images))
+  assert other.folder == run.folder
 
 
 def test_posteriors_are_those_of_the_model(run, images, signatures):
@@ -94,6 +95,10 @@ def test_bytes_are_the_images_they_stand_for(run):
   pixels = np.random.default_rng(2).integers(0, 256, (5, 64, 64, 1), np.uint8)
   expected = run.encode(pixels.astype(np.float32) / np.float32(255))
   np.testing.assert_array_equal(run.encode(pixels), expected)
+
+
+def test_no_images_have_no_codes(run, images):
+  assert run.encode(images[:0]).shape == (0, 4)
 
 
 def test_many_images_are_encoded_in_chunks(run, images):

@@ -43,7 +43,7 @@ class Cars3D(official_table.OfficialTable):
   Row of the table: `(object * 24 + azimuth) * 4 + elevation`.
 
   The files `*.mat` of the archive and its `list.txt` lie in the folder `cars` of the data folder.
-  Images are resized from 128 x 128 with a Lanczos filter and kept in a cache file beside them.
+  Images are resized from 128 x 128 with a Lanczos filter and kept in a cache file next to them.
   disentanglement_lib numbers objects in the order in which the folder happens to list its files.
   """
 

@@ -77,7 +77,7 @@ class SmallNORB(official_table.OfficialTable):
   Rows of the table are in the order of the files, the training split first.
 
   The six official files, raw or `.gz`, lie in the folder `small_norb` of the data folder. Images
-  are resized from 96 x 96 with a Lanczos filter and kept in a cache file beside them. Pixels are
+  are resized from 96 x 96 with a Lanczos filter and kept in a cache file next to them. Pixels are
   unsigned and clipped, where disentanglement_lib reads signed bytes and does not clip.
   """
 

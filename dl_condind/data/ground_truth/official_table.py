@@ -1,7 +1,7 @@
 """The recipe of data sets that are published as tables: an image of every combination of factors.
 
 Find the files, take their checksums, tell whether they are the official ones, then read the images
-block by block, once, into a cache file beside them.
+block by block, once, into a cache file next to them.
 """
 
 import abc

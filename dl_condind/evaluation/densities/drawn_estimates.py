@@ -109,7 +109,7 @@ def _cluster_means(values, num_clusters):
 
 
 def density_ratios(encoder, null_encoder, scored, num_points, random_state):
-  """Returns what the classifier says of each quantity and its null."""
+  """Returns the classifier's estimate of each quantity and of its null."""
   rows, z = _draw_points(encoder, num_points, random_state)
   _, null_z = _draw_points(null_encoder, num_points, random_state)
   ratios = {
