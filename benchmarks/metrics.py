@@ -37,7 +37,7 @@ from dl_condind.evaluation.metrics import modularity_explicitness
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import unsupervised_metrics
 from dl_condind.evaluation.probes import predictors
-from dl_condind.methods import architectures
+from dl_condind.networks import architectures
 
 NUM_TRAIN, NUM_TEST = 10_000, 5_000
 BETA_VAE, FACTOR_VAE, BOTH = "beta_vae_sklearn", "factor_vae_score", "both of one representation"

@@ -23,8 +23,8 @@ import tensorflow as tf
 import dl_condind as dl
 from dl_condind.data import input_pipeline
 from dl_condind.data import reading
-from dl_condind.methods import training
-from dl_condind.methods import training_loop
+from dl_condind.training import trainer
+from dl_condind.training import training_loop
 from dl_condind.utils import errors
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
@@ -46,11 +46,11 @@ def make_loop(model_name: str, num_threads: int) -> training_loop.TrainingLoop:
   model = models[model_name](posterior=noise)
   dataset = dl.load_data("mnist" if model_name == "infogan" else "dsprites_full")
   dataset.load()
-  settings = training.Settings(
+  settings = trainer.Settings(
     training_steps=1, random_seed=0, batch_size=64, num_threads=num_threads
   )
-  training.build(model, dataset, settings)
-  seeds = training.Seeds(settings.random_seed)
+  trainer.build(model, dataset, settings)
+  seeds = trainer.Seeds(settings.random_seed)
   batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.data)
   unused = pathlib.Path("unused")  # Steps alone write nothing.
   return training_loop.TrainingLoop(model, batch_fn, seeds.noise, unused)

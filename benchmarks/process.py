@@ -33,8 +33,8 @@ from dl_condind.evaluation import codes
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.metrics import mig
-from dl_condind.methods import saved_models
 from dl_condind.postprocessing import postprocess
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import configs
 
 PROGRAM = pathlib.Path(__file__).resolve().parent.parent / "bin" / "dl_condind_train"
@@ -173,7 +173,7 @@ def evaluation_rows(model_dir: pathlib.Path) -> list[Row]:
   configs.parse(["metrics/mig.gin"], bindings)
   dataset = dsprites.DSprites()
   represent = stored_representations.load_representation(mean_dir / "saved_model")
-  encoder = saved_models.load(model_dir / "saved_model").signatures["gaussian_encoder"]
+  encoder = saved_model.load(model_dir / "saved_model").signatures["gaussian_encoder"]
   warmup = dataset.observations_from_rows(np.arange(codes.ENCODE_CHUNK))
   represent(warmup)  # The first call of a function prepares the others.
   encoder(images=tf.constant(warmup))

@@ -22,8 +22,8 @@ from absl import app
 from absl import flags
 
 from dl_condind.evaluation import evaluate
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.training import train
 
 ROOT = pathlib.Path(__file__).parents[1]
 METHODS = {

@@ -12,25 +12,25 @@ from absl import app
 from absl import flags
 import numpy as np
 
-from dl_condind.reports import claims
+from dl_condind.reports import verdicts
 
 _STUDIES = flags.DEFINE_integer("studies", 500, "Simulated studies for each row.")
 
 _FALLS = (1.5, 1.0, 0.0, -1.5)  # standard deviations
 _NUM_RUNS = (3, 5, 10, 30)
-_VERDICTS = (claims.HOLDS, claims.OPPOSITE, claims.TOO_SMALL, claims.OPEN)
+_VERDICTS = (verdicts.HOLDS, verdicts.OPPOSITE, verdicts.TOO_SMALL, verdicts.OPEN)
 
 
 def _shares(rng: np.random.Generator, fall: float, num_runs: int, num_cells: int) -> list[float]:
   """Returns the share of each verdict."""
-  test = claims.directed(falls=True, digits=2)
+  test = verdicts.directed(falls=True, digits=2)
   counts = collections.Counter()
   for _ in range(_STUDIES.value):
     findings = [
       test(rng.normal(fall, 1, num_runs).tolist(), rng.normal(0, 1, num_runs).tolist())
       for _ in range(num_cells)
     ]
-    counts[claims.decide("", "", findings).verdict] += 1
+    counts[verdicts.decide("", "", findings).verdict] += 1
   return [counts[verdict] / _STUDIES.value for verdict in _VERDICTS]
 
 

@@ -15,43 +15,59 @@ import dl_condind
 ROOT = pathlib.Path(__file__).parents[1]
 PROGRAMS = sorted(path.name for path in (ROOT / "bin").glob("dl_condind_*"))
 
+STAGES = {"visualize", "evaluation", "postprocessing", "training"}
+
 # What a package may import beside itself.
 BELOW = {
   "utils": set(),
   "data": {"utils"},
   "posteriors": {"utils"},
-  "methods": {"posteriors", "data", "utils"},
-  "postprocessing": {"methods", "posteriors", "data", "utils"},
-  "evaluation": {"methods", "data", "utils"},
-  "visualize": {"methods", "data", "utils"},
-  "studies": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
-  "runs": {"visualize", "evaluation", "postprocessing", "methods", "data", "utils"},
-  "reports": {"studies", "visualize", "methods", "utils"},
+  "networks": {"utils"},
+  "methods": {"networks", "posteriors", "data", "utils"},
+  "saved_models": {"methods", "utils"},
+  "training": {"saved_models", "methods", "networks", "posteriors", "data", "utils"},
+  "postprocessing": {"saved_models", "methods", "posteriors", "data", "utils"},
+  "evaluation": {"saved_models", "methods", "data", "utils"},
+  "visualize": {"saved_models", "methods", "data", "utils"},
+  "studies": {*STAGES, "saved_models", "methods", "data", "utils"},
+  "runs": {*STAGES, "saved_models", "methods", "data", "utils"},
+  "reports": {"studies", "visualize", "saved_models", "utils"},
   "programs": {
     "reports",
     "studies",
     "visualize",
     "evaluation",
     "postprocessing",
-    "methods",
+    "training",
     "data",
     "utils",
   },
 }
 
-# The layers inside `methods`, from the top. No module imports one of its own layer.
-METHOD_LAYERS = [
-  {"train", "descriptions"},
-  {"training", "gin_parts"},
-  {"training_loop", "saved_models", "run_identity", "stored_infogan"},
-  {"checkpoints", "model_check", "runtime", "training_progress"},
-  {name.rpartition(".")[2] for name in dl_condind.MODELS.values()} - {"vae", "infogan"},
-  {"vae", "infogan"},
-  {"gaussian_encoder_model"},
-  {"base_model", "architectures", "network_parts", "infogan_networks", "losses", "optimizers"},
-  {"deconvolution", "discriminator_watch", "graph_check", "image_inputs", "model_errors"},
-  {"allowed_operations"},
-]
+# The layers inside packages, from the top. No module imports one of its own layer.
+LAYERS = {
+  "training": [
+    {"train", "descriptions"},
+    {"trainer", "gin_parts"},
+    {"training_loop", "run_identity"},
+    {"checkpoints", "runtime", "training_progress"},
+  ],
+  "saved_models": [
+    {"stored_infogan", "stored_vae"},
+    {"stored_model"},
+    {"saved_model"},
+    {"allowed_models", "model_errors"},
+    {"allowed_graphs"},
+    {"allowed_operations"},
+  ],
+  "methods": [
+    {name.rpartition(".")[2] for name in dl_condind.MODELS.values()} - {"vae", "infogan"},
+    {"vae", "infogan"},
+    {"gaussian_encoder_model"},
+    {"base_model", "discriminator_watch", "image_inputs", "losses", "optimizers"},
+  ],
+  "networks": [{"architectures", "infogan_networks", "network_parts"}, {"deconvolution"}],
+}
 # The layers inside `evaluation`, from the top. A module imports those below and its own folder.
 EVALUATION_LAYERS = [
   {"evaluate", "evaluate_udr"},
@@ -62,6 +78,7 @@ EVALUATION_LAYERS = [
   {"codes"},
   {"checks"},
 ]
+MODELS = ("dl_condind.methods", "dl_condind.saved_models", "dl_condind.training")
 # Only these know models.
 EVALUATION_OF_MODELS = {
   "evaluate",
@@ -125,9 +142,10 @@ def test_packages_import_only_those_below():
         assert package in BELOW.get(own, set()), f"{name} imports {imported}"
 
 
-def test_methods_import_only_the_layers_below():
-  layer_of = {name: number for number, layer in enumerate(METHOD_LAYERS) for name in layer}
-  package = "dl_condind.methods"
+@pytest.mark.parametrize("folder", LAYERS)
+def test_modules_import_only_the_layers_below(folder):
+  layer_of = {name: number for number, layer in enumerate(LAYERS[folder]) for name in layer}
+  package = f"dl_condind.{folder}"
   modules = modules_in(f"{package}.")
   assert {name.removeprefix(f"{package}.") for name in modules} - {package} == layer_of.keys()
   for name, imports in modules.items():
@@ -157,20 +175,20 @@ def test_evaluation_imports_only_the_layers_below():
       if imported.startswith(package) and part(imported) != part(name):
         assert layer_of[part(name)] < layer_of[part(imported)], f"{name} imports {imported}"
     if part(name) not in EVALUATION_OF_MODELS:
-      assert not {i for i in imports if i.startswith("dl_condind.methods")}, name
+      assert not {i for i in imports if i.startswith(MODELS)}, name
   assert used == layer_of.keys()
 
 
 def test_tensorflow_is_only_where_models_are():
   allowed = (
     "dl_condind.methods",
+    "dl_condind.networks",
     "dl_condind.posteriors",
-    "dl_condind.runs.run",
+    "dl_condind.saved_models",
+    "dl_condind.training",
     "dl_condind.postprocessing.postprocess",
-    "dl_condind.evaluation.stored_representations",
     "dl_condind.evaluation.infogan.digit_classifier",
     "dl_condind.data.input_pipeline",
-    "dl_condind.visualize.stored_models",
   )
   for name, imports in MODULES.items():
     if not name.startswith(allowed):
@@ -206,7 +224,17 @@ RUN_PATHS = {
   *("run.json", "train.gin", "train.json", "train_log.jsonl", "visualization.json"),
 }
 PATHS_FROM_RUN_FOLDER = (
-  *("studies", "runs", "reports", "visualize", "evaluation", "postprocessing", "methods", "utils"),
+  *(
+    "studies",
+    "runs",
+    "reports",
+    "visualize",
+    "evaluation",
+    "postprocessing",
+    "methods",
+    "saved_models",
+  ),
+  *("training", "utils"),
 )
 
 

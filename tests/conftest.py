@@ -69,7 +69,7 @@ def pytest_collection_finish():
   Its threads cannot be changed later, and belong to the identity of a run.
   """
   if "tensorflow" in sys.modules:
-    from dl_condind.methods import runtime
+    from dl_condind.training import runtime
 
     runtime.configure(num_threads=2)
 
@@ -94,8 +94,8 @@ def trained_run(tmp_path_factory):
   Four latents whose noise has the correlation 0.9, on noise as data. To read: a test that changes
   something copies it.
   """
-  from dl_condind.methods import train
   from dl_condind.postprocessing import postprocess
+  from dl_condind.training import train
 
   run = tmp_path_factory.mktemp("trained") / "run"
   gin_files = ["shared.gin", "methods/vae.gin", "posteriors/equicorrelated.gin"]
@@ -121,8 +121,8 @@ def trained_study(tmp_path_factory):
 
 def _make_run(folder, correlation, representations):
   from dl_condind.evaluation import evaluate
-  from dl_condind.methods import train
   from dl_condind.postprocessing import postprocess
+  from dl_condind.training import train
 
   gin_files = ["shared.gin", "methods/vae.gin", "posteriors/equicorrelated.gin"]
   bindings = [

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import dl_condind as dl
-from dl_condind.methods import runtime
-from dl_condind.methods import train
 from dl_condind.reports import report
+from dl_condind.training import runtime
+from dl_condind.training import train
 from dl_condind.utils import results
 
 

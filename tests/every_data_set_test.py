@@ -15,8 +15,8 @@ from dl_condind.data.ground_truth import mpi3d
 from dl_condind.data.ground_truth import named_data
 from dl_condind.data.ground_truth import shapes3d
 from dl_condind.evaluation import evaluate
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.training import train
 from dl_condind.utils import results
 
 SMALL_MPI3D = (2, 2, 2, 2, 2, 2, 2)

@@ -14,11 +14,11 @@ import pytest
 
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import evaluate
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.reports import report
 from dl_condind.studies import reproduce
 from dl_condind.studies import study_file
+from dl_condind.training import train
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.visualize import visualize_model

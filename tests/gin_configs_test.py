@@ -4,9 +4,9 @@ import gin
 import pytest
 
 from dl_condind.evaluation import evaluate
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.studies import study_file  # noqa: F401 (registers `study`)
+from dl_condind.training import train
 from dl_condind.utils import configs
 from dl_condind.utils import gin_texts
 from dl_condind.utils import results

@@ -7,8 +7,8 @@ import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.evaluation import evaluate
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.training import train
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import stages

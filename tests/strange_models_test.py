@@ -15,10 +15,10 @@ from tensorflow.python.trackable import resource
 
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import evaluate_udr
-from dl_condind.methods import saved_models
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.reports import report
+from dl_condind.saved_models import saved_model
+from dl_condind.training import train
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
@@ -117,7 +117,7 @@ ATTACKS = {
 def replace_model(folder, module, signatures, step):
   """Replaces the model in a stage's folder, with a manifest and a record that fit."""
   shutil.rmtree(folder / "saved_model")
-  saved_models.save(module, signatures, folder / "saved_model")
+  saved_model.save(module, signatures, folder / "saved_model")
   with rewritten_record(folder) as record:
     digest = files.manifest_digest(folder / "saved_model")
     edit_json(record / "json" / f"{step}_provenance.json", saved_model_sha256=digest)
@@ -145,7 +145,7 @@ def attacked(trained_run, tmp_path):
   def attack(name, folder="model"):
     run, target = tmp_path / "run", tmp_path / "owned.txt"
     shutil.copytree(trained_run, run)
-    model = saved_models.load(run / folder / "saved_model")
+    model = saved_model.load(run / folder / "saved_model")
     do_first, loading = ATTACKS[name][0](str(target))
     module = Hostile(model, do_first, loading)
     replace_model(run / folder, module, module.functions, step_of(folder))
@@ -269,7 +269,7 @@ def test_a_report_refuses_a_hostile_model(trained_study, tmp_path):
   study_dir, target = tmp_path / "study", tmp_path / "owned.txt"
   shutil.copytree(trained_study, study_dir)
   folder = study_dir / "1" / "model"
-  model = saved_models.load(folder / "saved_model")
+  model = saved_model.load(folder / "saved_model")
   module = Hostile(model, nested(str(target)))
   replace_model(folder, module, module.functions, "train")
   with pytest.raises(errors.DatasetError, match="operation 'WriteFile'"):

@@ -22,7 +22,7 @@ from dl_condind.evaluation import side_by_side
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.infogan import coded_generator
 from dl_condind.evaluation.infogan import stored_generators
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -65,7 +65,7 @@ def evaluate_with_gin(
     named_data.DATA_SETS,
   )
   try:
-    with saved_models.trusting(trust_model):
+    with saved_model.trusting(trust_model):
       evaluate(input_dir, output_dir, overwrite, dataset=dataset)
   finally:
     gin.clear_config()
@@ -205,7 +205,7 @@ def load_evaluated(input_dir: pathlib.Path, random_seed: int) -> _Represented:
     return stored_generators.load_generator(input_dir)
   model_dir = run_folder.StageFolder(input_dir).saved_model
   digest, path = files.manifest_digest(model_dir), str(model_dir.resolve())
-  return _load(path, digest, random_seed, saved_models.is_trusting())
+  return _load(path, digest, random_seed, saved_model.is_trusting())
 
 
 @functools.lru_cache(maxsize=2)

@@ -16,7 +16,7 @@ from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.metrics import udr  # noqa: F401 (registers `udr_sklearn`)
 from dl_condind.evaluation.metrics import vae_terms
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import progress_lines
@@ -75,7 +75,7 @@ def evaluate_with_gin(
     named_data.DATA_SETS,
   )
   try:
-    with saved_models.trusting(trust_model):
+    with saved_model.trusting(trust_model):
       evaluate_models(folders, pathlib.Path(output_dir), overwrite)
   finally:
     gin.clear_config()

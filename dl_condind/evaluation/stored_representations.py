@@ -1,18 +1,14 @@
 """Representations that postprocessing stored, as functions of NumPy arrays."""
 
-from collections.abc import Mapping
 import os
-from typing import Any
 import zlib
 
 import numpy as np
-import tensorflow as tf
 
 from dl_condind.evaluation import codes
 from dl_condind.evaluation import representation
 from dl_condind.methods import image_inputs
-from dl_condind.methods import model_errors
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import stored_model
 from dl_condind.utils import errors
 
 _SIGNATURE = "representation_from_noise"
@@ -36,44 +32,42 @@ def load_representation(
     DatasetError: If it is missing or was changed.
     ConfigError: If it is a model without a representation.
   """
-  signatures = saved_models.load(path).signatures
-  if _SIGNATURE not in signatures:
+  model = stored_model.StoredModel(path)
+  if _SIGNATURE not in model:
     raise errors.ConfigError(
       f"{path} holds no representation of this version: postprocess the model, with overwrite=True "
       "if that was done before."
     )
-  model = _StoredModel(path, signatures, random_seed)
+  seeded = _Seeded(model, path, random_seed)
   return representation.Representation(
-    model.represent_drawn,
-    gaussian_encoder=codes.once_per_chunk(lambda images: model.call("gaussian_encoder", images)),
-    elbo_terms=model.elbo_terms,
-    row_representation_fn=model.represent_rows,
+    seeded.represent_drawn,
+    gaussian_encoder=codes.once_per_chunk(lambda images: seeded.call("gaussian_encoder", images)),
+    elbo_terms=seeded.elbo_terms,
+    row_representation_fn=seeded.represent_rows,
     # Models that were exported before the signature was added lack it.
-    decoder_jacobian=model.decoder_jacobian if "decoder_jacobian" in signatures else None,
+    decoder_jacobian=seeded.decoder_jacobian if "decoder_jacobian" in model else None,
   )
 
 
-class _StoredModel:
-  """The signatures of a SavedModel as functions of NumPy arrays, with noise from a seed."""
+class _Seeded:
+  """A stored representation with the noise of a seed."""
 
-  def __init__(self, path: str | os.PathLike, signatures: Mapping[str, Any], random_seed: int):
+  def __init__(self, model: stored_model.StoredModel, path: str | os.PathLike, random_seed: int):
+    self._model = model
     self._path = path
-    self._signatures = signatures
     self._random_seed = random_seed
-    with model_errors.clear_errors(f"The model at {path}"):
-      inputs = signatures[_SIGNATURE].structured_input_signature[1]
-      self._shape, self._num_latent = inputs["images"].shape, inputs["noise"].shape[-1]
+    shapes = model.input_shapes(_SIGNATURE)
+    self._image_shape, self._num_latent = shapes["images"], shapes["noise"][0]
     self._row_noise = _RowNoise(random_seed, self._num_latent)
 
   def call(self, name: str, images: np.ndarray, **others: np.ndarray) -> dict[str, np.ndarray]:
-    if not self._shape.is_compatible_with(images.shape):
+    if images.shape[1:] != self._image_shape:
       raise errors.ConfigError(
-        f"The model at {self._path} takes observations of shape {self._shape.as_list()}, got "
+        f"The model at {self._path} takes observations of shape {[None, *self._image_shape]}, got "
         f"{list(images.shape)}: evaluate it on the data set it was trained on."
       )
     image_inputs.check_observations(images, "the data set")
-    values = {"images": images.astype(np.float32, copy=False), **others}
-    return self._run(name, **values)
+    return self._model.call(name, images=images.astype(np.float32, copy=False), **others)
 
   def represent_drawn(self, images: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng([self._random_seed, _checksum(images)])
@@ -98,12 +92,7 @@ class _StoredModel:
 
   def decoder_jacobian(self, latent_vectors: np.ndarray) -> np.ndarray:
     latent_vectors = latent_vectors.astype(np.float32, copy=False)
-    return self._run("decoder_jacobian", latent_vectors=latent_vectors)["jacobian"]
-
-  def _run(self, name: str, **values: np.ndarray) -> dict[str, np.ndarray]:
-    with model_errors.clear_errors(f"The model at {self._path}"):
-      found = self._signatures[name](**{key: tf.constant(value) for key, value in values.items()})
-      return {key: value.numpy() for key, value in found.items()}
+    return self._model.call("decoder_jacobian", latent_vectors=latent_vectors)["jacobian"]
 
 
 def _checksum(images: np.ndarray) -> int:

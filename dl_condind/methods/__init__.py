@@ -1,1 +1,1 @@
-"""Models, their objectives and their training."""
+"""Models: one objective a file, and the losses and optimizers they are made of."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 from dl_condind import posteriors
 from dl_condind.methods import base_model
 from dl_condind.methods import vae
-from dl_condind.posteriors import gaussian
+from dl_condind.posteriors import gaussian_formulas
 
 
 def total_correlation(
@@ -37,7 +37,7 @@ def total_correlation(
   z_mean, *parameters = encoded
   z_logvar = posterior.marginal_logvar(*parameters)
   # [batch, batch, num_latent], indexed [j, i, l]: q(z_l of sample j | x_i).
-  log_q_latents = gaussian.log_density(z[:, None], z_mean[None], z_logvar[None])
+  log_q_latents = gaussian_formulas.log_density(z[:, None], z_mean[None], z_logvar[None])
   log_product = tf.reduce_sum(tf.reduce_logsumexp(log_q_latents, axis=1), axis=1)
   if density == "factorized":
     log_q_joint = tf.reduce_sum(log_q_latents, axis=2)
@@ -62,7 +62,7 @@ class BetaTCVAE(vae.BaseVAE):
   density: str = "factorized"
 
   def __post_init__(self):
-    gaussian.check_density(self.density, "beta_tc_vae.density")
+    gaussian_formulas.check_density(self.density, "beta_tc_vae.density")
 
   def posterior_regularizer(self, kl_loss, encoded, z_sampled):
     """Returns kl_loss + (beta - 1) * total_correlation."""

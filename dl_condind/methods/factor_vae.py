@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dl_condind.methods import architectures
 from dl_condind.methods import base_model
-from dl_condind.methods import network_parts
 from dl_condind.methods import optimizers
 from dl_condind.methods import vae
+from dl_condind.networks import architectures
+from dl_condind.networks import network_parts
 
 
 def shuffle_latents(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from dl_condind import posteriors
-from dl_condind.methods import architectures
 from dl_condind.methods import base_model
 from dl_condind.methods import image_inputs
 from dl_condind.methods import losses
-from dl_condind.methods import network_parts
-from dl_condind.posteriors import gaussian
+from dl_condind.networks import architectures
+from dl_condind.networks import network_parts
+from dl_condind.posteriors import gaussian_formulas
 
 _SEED = tf.TensorSpec([2], tf.int32, name="seed")
 
@@ -99,7 +99,7 @@ class GaussianEncoderModel(base_model.Model):
     z_logvar = self.posterior.marginal_logvar(*encoded[1:])
     return {
       "reconstruction_loss": self.image_loss(observations, self.decode(z)),
-      "kl_loss": gaussian.factorized_kl(encoded.z_mean, z_logvar),
+      "kl_loss": gaussian_formulas.factorized_kl(encoded.z_mean, z_logvar),
       "kl_loss_full": self.posterior.kl(*encoded),
     }
 

@@ -16,9 +16,9 @@ from dl_condind import posteriors
 from dl_condind.methods import base_model
 from dl_condind.methods import discriminator_watch
 from dl_condind.methods import image_inputs
-from dl_condind.methods import infogan_networks
 from dl_condind.methods import losses
 from dl_condind.methods import optimizers
+from dl_condind.networks import infogan_networks
 from dl_condind.utils import errors
 from dl_condind.utils import limits
 

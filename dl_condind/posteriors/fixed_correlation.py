@@ -11,7 +11,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from dl_condind.posteriors import gaussian
+from dl_condind.posteriors import gaussian_formulas
 from dl_condind.posteriors import posterior
 from dl_condind.utils import errors
 
@@ -76,14 +76,16 @@ class FixedCorrelation(posterior.Posterior):
 
   def kl(self, z_mean: tf.Tensor, z_logvar: tf.Tensor, extra: tf.Tensor | None = None) -> tf.Tensor:
     """Returns KL(q(z|x) || N(0, I)), [batch], nats."""
-    return gaussian.factorized_kl(z_mean, z_logvar) + self.kl_missing_in_loss(z_logvar, extra)
+    return gaussian_formulas.factorized_kl(z_mean, z_logvar) + self.kl_missing_in_loss(
+      z_logvar, extra
+    )
 
   def kl_loss(
     self, z_mean: tf.Tensor, z_logvar: tf.Tensor, extra: tf.Tensor | None = None
   ) -> tf.Tensor:
     """Returns the KL of the product of the marginals, [batch], nats."""
     del extra
-    return gaussian.factorized_kl(z_mean, z_logvar)
+    return gaussian_formulas.factorized_kl(z_mean, z_logvar)
 
   def kl_missing_in_loss(self, z_logvar: tf.Tensor, extra: tf.Tensor | None = None) -> float:
     """Returns -1/2 log det R, nats."""

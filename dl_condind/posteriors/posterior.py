@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from dl_condind.posteriors import gaussian
+from dl_condind.posteriors import gaussian_formulas
 
 
 class Encoded(NamedTuple):
@@ -120,7 +120,7 @@ class Posterior(abc.ABC):
     """
     if density == "factorized":
       logvar = self.marginal_logvar(z_logvar, extra)
-      return tf.reduce_sum(gaussian.log_density(z, z_mean, logvar), axis=-1)
+      return tf.reduce_sum(gaussian_formulas.log_density(z, z_mean, logvar), axis=-1)
     return self.full_log_density(z, z_mean, z_logvar, extra)
 
   def full_log_density(

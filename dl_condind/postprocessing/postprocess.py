@@ -15,10 +15,9 @@ import tensorflow as tf
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.methods import image_inputs
-from dl_condind.methods import model_errors
-from dl_condind.methods import saved_models
-from dl_condind.methods import stored_infogan
-from dl_condind.posteriors import gaussian
+from dl_condind.posteriors import gaussian_formulas
+from dl_condind.saved_models import model_errors
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import run_folder
@@ -37,7 +36,7 @@ def mean_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tens
 @gin.register
 def sampled_representation(z_mean: tf.Tensor, scale_tril: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
   """Returns a sample of q(z|x), with the correlation of its noise, [batch, num_latent]."""
-  return gaussian.add_noise(z_mean, scale_tril, noise)
+  return gaussian_formulas.add_noise(z_mean, scale_tril, noise)
 
 
 class _Postprocessed(tf.Module):
@@ -100,7 +99,7 @@ def postprocess_with_gin(
     named_data.DATA_SETS,
   )
   try:
-    with saved_models.trusting(trust_model):
+    with saved_model.trusting(trust_model):
       postprocess(model_dir, output_dir, overwrite, dataset=dataset)
   finally:
     gin.clear_config()
@@ -149,14 +148,14 @@ def postprocess(
     if stage.is_complete:
       return
     dataset = dataset or named_data.get_named_ground_truth_data()
-    model = saved_models.load(trained)
-    if stored_infogan.is_infogan(model.signatures):
+    model = saved_model.load(trained)
+    if "gaussian_encoder" not in model.signatures:
       raise errors.ConfigError(
-        f"{model_dir} holds an InfoGAN, which has no representation: evaluate it as it is."
+        f"{model_dir} holds no VAE. An InfoGAN has no representation: evaluate it as it is."
       )
     with model_errors.clear_errors(f"The model at {model_dir}"):
       module = _Postprocessed(model, postprocess_fn, random_seed)
-    saved_models.save(module, module.signatures(), made)
+    saved_model.save(module, module.signatures(), made)
     stage.finish(
       {"elapsed_time": time.monotonic() - start_time},
       results.provenance(dataset.provenance(), {"random_seed": random_seed}),

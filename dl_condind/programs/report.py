@@ -56,7 +56,7 @@ def main(_) -> None:
     from dl_condind.reports import report
 
     if FLAGS.show_models and not FLAGS.runs_csv:
-      from dl_condind.visualize import stored_models  # noqa: F401  (write_report needs it later.)
+      from dl_condind.visualize import trained_vae  # noqa: F401  (write_report needs it later.)
 
   options = (FLAGS.runs_csv, FLAGS.trust_gin_imports, FLAGS.trust_model)
   path = report.write_report(study_dir, FLAGS.output_path, FLAGS.show_models, study, *options)

@@ -27,7 +27,7 @@ def main(_) -> None:
   config = (FLAGS.gin_config, FLAGS.gin_bindings, FLAGS.trust_gin_imports)
   inputs.check_training(config[:2], reads_data=not FLAGS.only_print)
   with cli.quiet_imports():
-    from dl_condind.methods import train
+    from dl_condind.training import train
 
   if FLAGS.only_print:
     print(train.resolved_config(*config))

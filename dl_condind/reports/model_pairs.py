@@ -44,10 +44,10 @@ def draw(
     DatasetError: If a model or its log is damaged or the data set cannot be read.
     ConfigError: If the data set needs an import that is not trusted.
   """
-  from dl_condind.methods import saved_models  # It needs TensorFlow.
+  from dl_condind.saved_models import saved_model  # It needs TensorFlow.
 
   described = " and ".join(map(_describe, pair))
-  with saved_models.trusting(trust_model):
+  with saved_model.trusting(trust_model):
     return families.of(pair[0]).figures.draw_models(pair, described, trust_gin_imports)
 
 

@@ -129,7 +129,9 @@ def _claims_section(by_family: _Families, reservations: Sequence[str]) -> str:
     title = f"Claims of the paper, judged in {protocol.name(deviations)}"
     banner = [page.banner(protocol.describe(deviations))]
   notes = [page.note(family.claims.NOTE) for family in by_family]
-  return page.section(title, *banner, *tables.verdicts(judged), *notes, page.bullets(reservations))
+  return page.section(
+    title, *banner, *tables.verdict_table(judged), *notes, page.bullets(reservations)
+  )
 
 
 def _figures(

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from dl_condind.reports import claims
 from dl_condind.reports import comparisons
 from dl_condind.reports import families
 from dl_condind.reports import measures
 from dl_condind.reports import page
 from dl_condind.reports import statistics
 from dl_condind.reports import study_runs
+from dl_condind.reports import verdicts
 
 _MAX_OPEN_RUNS = 20  # More are folded away.
 _ABSENT = "-"
@@ -19,26 +19,26 @@ _RUN_NOTE = (
   "training are those since it was last continued. The same numbers, and more, are in runs.csv."
 )
 _KINDS = {
-  claims.HOLDS: "holds",
-  claims.OPPOSITE: "opposite",
-  claims.TOO_SMALL: "small",
-  claims.OPEN: "open",
+  verdicts.HOLDS: "holds",
+  verdicts.OPPOSITE: "opposite",
+  verdicts.TOO_SMALL: "small",
+  verdicts.OPEN: "open",
 }
 
 
-def verdicts(found: Sequence[claims.Claim]) -> list[str]:
+def verdict_table(found: Sequence[verdicts.Claim]) -> list[str]:
   """Returns the table of the paper's claims."""
   rows = [page.row([c.summary, c.text, c.source, c.evidence], _KINDS[c.verdict]) for c in found]
   headings = ["Verdict", "Claim, from c = 0 to c = 0.9", "Paper", "What decides"]
   note = (
     "A claim holds if it is shown in each of its cells. It is opposite if the opposite is shown in "
-    f"one, and too small if one shows that its effect is below {claims.SIZE:g} standard deviation "
-    "of the runs. Otherwise it is open, which says nothing against it: then the last column tells "
+    f"one, and too small if one shows that its effect is below {verdicts.SIZE:g} standard "
+    "deviation of the runs. Otherwise it is open, which says nothing against it: then the last column tells "
     "how many runs could decide it. Whatever is true, a verdict is wrong with a probability of at "
-    f"most {claims.ALPHA:.0%}: each one-sided test has the level {claims.LEVEL:g}, divided by the "
-    "number of the claim's cells where one cell is enough. “Falls” and “rises”: Mann-Whitney "
-    f"tests; an effect below {claims.SIZE:g} standard deviation: noncentral t-tests. “Nearly "
-    f"unchanged”: the mean changes by less than {claims.MARGIN:.0%} (two one-sided tests of the "
+    f"most {verdicts.ALPHA:.0%}: each one-sided test has the level {verdicts.LEVEL:g}, divided by "
+    "the number of the claim's cells where one cell is enough. “Falls” and “rises”: Mann-Whitney "
+    f"tests; an effect below {verdicts.SIZE:g} standard deviation: noncentral t-tests. “Nearly "
+    f"unchanged”: the mean changes by less than {verdicts.MARGIN:.0%} (two one-sided tests of the "
     "ratio of means). Cells that are not the claim's make no difference."
   )
   return [page.table(headings, rows, "verdicts"), page.note(note)]

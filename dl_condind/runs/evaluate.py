@@ -9,16 +9,13 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import evaluate as evaluate_stage
 from dl_condind.evaluation import metric as metric_protocol
 from dl_condind.evaluation import scoring
-from dl_condind.methods import descriptions
-from dl_condind.methods import saved_models
-from dl_condind.postprocessing import postprocess
-from dl_condind.runs import infogan_run
 from dl_condind.runs import run
+from dl_condind.saved_models import saved_model
+from dl_condind.training import descriptions
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
 from dl_condind.utils import results
-from dl_condind.utils import run_folder
 
 Metric = str | Callable[..., dict[str, Any]]
 _NOT_NUMBERS = ("elapsed_time", "uuid")
@@ -56,26 +53,14 @@ def evaluate(
       other settings is there.
     DatasetError: If data, model or record are damaged.
   """
-  is_infogan = isinstance(trained, infogan_run.InfoGANRun)
-  name = run_folder.MODEL if is_infogan else representation
-  stage = trained.stage if is_infogan else trained.folder.representation(name)
   bindings = [f"{key} = {value}" for key, value in descriptions.dataset_bindings(data).items()]
-  files = {m: _file_of(m, is_infogan) for m in metrics if isinstance(m, str)}
+  files = {m: _file_of(m, trained.metrics_folder) for m in metrics if isinstance(m, str)}
   settings_of = _divide(settings or {}, files)
-  if not is_infogan:
-    postprocess.postprocess_with_gin(
-      trained.stage.path,
-      stage.path,
-      False,
-      [f"postprocess/{representation}.gin"],
-      bindings[:1],
-      trust_model=trained.trust_model,
-      dataset=data,
-    )
+  name, stage = trained.evaluated(representation, data)
   found = {}
   for metric in metrics:
     if callable(metric):
-      with saved_models.trusting(trained.trust_model):
+      with saved_model.trusting(trained.trust_model):
         represent = evaluate_stage.load_evaluated(stage.path, seed)
       found[metric.__name__] = scoring.evaluate_metric(data, represent, metric, seed)
     else:
@@ -94,13 +79,16 @@ def evaluate(
   return found
 
 
-def _file_of(metric: str, is_infogan: bool) -> str:
+def _file_of(metric: str, folder: str) -> str:
   """Returns the gin file of a metric.
+
+  Args:
+    metric: Its name.
+    folder: Folder of `gin_configs` with the metrics of a kind of model.
 
   Raises:
     ConfigError: If there is none.
   """
-  folder = "infogan" if is_infogan else "metrics"
   names = [path.stem for path in (gin_texts.gin_config_folder() / folder).glob("*.gin")]
   if metric not in names:
     raise errors.ConfigError(

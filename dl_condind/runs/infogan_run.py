@@ -4,24 +4,42 @@ import functools
 
 import numpy as np
 
-from dl_condind.methods import stored_infogan
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.runs import run
+from dl_condind.saved_models import saved_model
+from dl_condind.saved_models import stored_infogan
 from dl_condind.utils import errors
 from dl_condind.utils import priors
 from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
 
 
 class InfoGANRun(run.Run):
   """A trained InfoGAN."""
 
+  metrics_folder = "infogan"
+
   @functools.cached_property
-  def _stored(self) -> stored_infogan.StoredInfoGAN:
-    return stored_infogan.StoredInfoGAN(self.saved_model)
+  def model(self) -> stored_infogan.StoredInfoGAN:
+    """The SavedModel as functions of NumPy arrays, loaded on first use.
+
+    Raises:
+      DatasetError: If it is missing, damaged or not harmless.
+    """
+    with saved_model.trusting(self.trust_model):
+      return stored_infogan.StoredInfoGAN(self.stage.saved_model)
+
+  def evaluated(
+    self, representation: str, data: ground_truth_data.GroundTruthData
+  ) -> tuple[str, run_folder.StageFolder]:
+    """Returns the name and the folder of the model: its metrics need no representation."""
+    del representation, data
+    return run_folder.MODEL, self.stage
 
   @property
   def num_continuous(self) -> int:
     """Number of continuous codes."""
-    return self._stored.num_continuous
+    return self.model.num_continuous
 
   def generate(
     self, continuous: np.ndarray, categories: np.ndarray | None = None, seed: int = 0
@@ -42,10 +60,10 @@ class InfoGANRun(run.Run):
         f"continuous must be [num, {self.num_continuous}], got {list(continuous.shape)}."
       )
     rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((len(continuous), self._stored.num_noise), np.float32)
-    if categories is None and self._stored.num_categories:
-      categories = rng.integers(self._stored.num_categories, size=len(continuous))
-    return self._stored.generate(continuous, noise, categories)
+    noise = rng.standard_normal((len(continuous), self.model.num_noise), np.float32)
+    if categories is None and self.model.num_categories:
+      categories = rng.integers(self.model.num_categories, size=len(continuous))
+    return self.model.generate(continuous, noise, categories)
 
   def recognize(self, images: np.ndarray) -> dict[str, np.ndarray]:
     """Returns what the recognition network finds in images.
@@ -59,18 +77,17 @@ class InfoGANRun(run.Run):
     Raises:
       ConfigError: If images have another shape or type, or are out of range. It is a ValueError.
     """
-    inputs = self.saved_model.signatures["recognition_network"].structured_input_signature[1]
-    images = run.check_images(images, tuple(inputs["images"].shape[1:]))
+    images = run.check_images(images, self.model.image_shape)
     if images.dtype == np.uint8:
       images = images.astype(np.float32) / np.float32(255)
-    return self._stored.recognize(images)
+    return self.model.recognize(images)
 
   def picture(self) -> np.ndarray:
     """Returns images whose first continuous code grows from left to right."""
     limit = priors.traversal_limit(run_config.setting(self.config, "infogan.continuous_prior"))
     continuous = np.zeros((7, self.num_continuous))
     continuous[:, 0] = np.linspace(-limit, limit, 7)
-    num_rows = self._stored.num_categories or 1
+    num_rows = self.model.num_categories or 1
     categories = np.repeat(np.arange(num_rows), 7)
     images = self.generate(np.tile(continuous, (num_rows, 1)), categories)
     return images.reshape(num_rows, 7, *images.shape[1:])

@@ -4,10 +4,10 @@ import os
 import pathlib
 
 from dl_condind.methods import base_model
-from dl_condind.methods import training
 from dl_condind.runs import infogan_run
 from dl_condind.runs import run
 from dl_condind.runs import vae_run
+from dl_condind.training import trainer
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import run_config
@@ -34,9 +34,9 @@ def load(directory: str | os.PathLike, trust_model: bool = False) -> run.Run:
     stage = run_folder.StageFolder(folder.path)
     if folder.path.name == run_folder.MODEL:
       folder = run_folder.RunFolder(folder.path.parent)
-  if not results.is_complete(stage.path, training.STEP):
+  if not results.is_complete(stage.path, trainer.STEP):
     raise errors.DatasetError(f"{directory} does not hold a finished run: train it to its end.")
-  record = results.read_aggregate(stage.results.flat(training.STEP))
+  record = results.read_aggregate(stage.results.flat(trainer.STEP))
   kind = run_config.kind(record)
   run_class = {base_model.VAE: vae_run.VAERun, base_model.INFOGAN: infogan_run.InfoGANRun}.get(kind)
   if run_class is None:

@@ -6,20 +6,17 @@ import functools
 import html
 import io
 from typing import Any
+from typing import ClassVar
 
 import numpy as np
-import tensorflow as tf
 
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import image_inputs
-from dl_condind.methods import model_errors
-from dl_condind.methods import saved_models
-from dl_condind.methods import training
+from dl_condind.training import trainer
 from dl_condind.utils import errors
 from dl_condind.utils import run_config
 from dl_condind.utils import run_folder
 from dl_condind.visualize import image_grids
-
-_CHUNK = 1000  # images; large enough to be fast, small enough for any memory
 
 
 class Run(abc.ABC):
@@ -31,7 +28,10 @@ class Run(abc.ABC):
     config: What it was trained with: gin key to gin value, both as text.
     losses: What its training recorded, by name.
     provenance: What the result depends on in addition: versions, data, seeds.
+    metrics_folder: Folder of `gin_configs` with the metrics of this kind of model.
   """
+
+  metrics_folder: ClassVar[str]
 
   def __init__(
     self,
@@ -56,14 +56,24 @@ class Run(abc.ABC):
     self.trust_model = trust_model
 
   @functools.cached_property
-  def saved_model(self) -> Any:
-    """The SavedModel, loaded on first use.
+  @abc.abstractmethod
+  def model(self) -> Any:
+    """The SavedModel as functions of NumPy arrays, loaded on first use.
 
     Raises:
       DatasetError: If it is missing, damaged or not harmless.
     """
-    with saved_models.trusting(self.trust_model):
-      return saved_models.load(self.stage.saved_model)
+
+  @abc.abstractmethod
+  def evaluated(
+    self, representation: str, data: ground_truth_data.GroundTruthData
+  ) -> tuple[str, run_folder.StageFolder]:
+    """Returns what metrics evaluate, made where it is missing: its name and its folder.
+
+    Args:
+      representation: "mean" or "sampled".
+      data: The data set that it is evaluated on.
+    """
 
   @abc.abstractmethod
   def picture(self) -> np.ndarray:
@@ -89,17 +99,6 @@ class Run(abc.ABC):
       f"<details><summary>Settings</summary>{_table(self.config)}</details>"
     )
 
-  def _call(self, name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Calls a signature or function of the SavedModel, chunk by chunk."""
-    model = self.saved_model
-    function = getattr(model, name) if name == "encode" else model.signatures[name]
-    chunks = []
-    with model_errors.clear_errors(f"The model at {self.stage.path}"):
-      for start in range(0, max(len(next(iter(inputs.values()))), 1), _CHUNK):
-        parts = {key: tf.constant(v[start : start + _CHUNK]) for key, v in inputs.items()}
-        chunks.append(function(**parts))
-    return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
-
 
 def check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
   """Returns images as float32 or uint8, if they are what a model takes.
@@ -124,7 +123,7 @@ def check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray
 
 
 def _part_of(record: dict[str, Any], part: str) -> dict[str, Any]:
-  prefix = f"{training.STEP}_{part}."
+  prefix = f"{trainer.STEP}_{part}."
   return {key.removeprefix(prefix): v for key, v in record.items() if key.startswith(prefix)}
 
 

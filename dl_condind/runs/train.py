@@ -6,12 +6,12 @@ import pathlib
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
-from dl_condind.methods import descriptions
 from dl_condind.methods import optimizers
-from dl_condind.methods import training
-from dl_condind.methods import training_progress
 from dl_condind.runs import load
 from dl_condind.runs import run
+from dl_condind.training import descriptions
+from dl_condind.training import trainer
+from dl_condind.training import training_progress
 from dl_condind.utils import errors
 from dl_condind.utils import run_folder
 
@@ -71,7 +71,7 @@ def train(
         "constructor, such as generator_optimizer=dl.optimizers.adam(1e-3)."
       )
     model.optimizer = optimizers.with_learning_rate(model.optimizer, learning_rate)
-  settings = training.Settings(
+  settings = trainer.Settings(
     training_steps=steps,
     random_seed=seed,
     batch_size=batch_size,
@@ -83,8 +83,8 @@ def train(
     checkpoint_seconds=checkpoint_seconds,
   )
   config = descriptions.describe(model, data, settings)
-  training.build(model, data, settings)
+  trainer.build(model, data, settings)
   model_dir = run_folder.RunFolder(pathlib.Path(directory)).model.path
   show = training_progress.in_python(steps)
-  is_new = training.run(model, data, settings, config, model_dir, overwrite, show)
+  is_new = trainer.run(model, data, settings, config, model_dir, overwrite, show)
   return load.load(directory, trust_model=is_new)  # What this call wrote needs no check.

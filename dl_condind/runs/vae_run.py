@@ -1,50 +1,50 @@
 """A trained model with an encoder and a decoder."""
 
 import functools
-from typing import NamedTuple
 
 import numpy as np
 
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation.densities import gaussian_posteriors
-from dl_condind.methods import losses
+from dl_condind.postprocessing import postprocess
 from dl_condind.runs import run
+from dl_condind.saved_models import saved_model
+from dl_condind.saved_models import stored_vae
 from dl_condind.utils import errors
 from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
 from dl_condind.visualize import traversals
 
 _SHOWN_LATENTS = 10
 
 
-class Posteriors(NamedTuple):
-  """Gaussian posteriors q(z|x) of images.
-
-  Attributes:
-    mean: [num, num_latent].
-    stddev: Standard deviation of each latent, [num, num_latent].
-    scale_tril: Cholesky factors of the covariances, [num, num_latent, num_latent].
-  """
-
-  mean: np.ndarray
-  stddev: np.ndarray
-  scale_tril: np.ndarray
-
-
 class VAERun(run.Run):
   """A trained model with an encoder and a decoder."""
 
+  metrics_folder = "metrics"
+
   @functools.cached_property
+  def model(self) -> stored_vae.StoredVAE:
+    """The SavedModel as functions of NumPy arrays, loaded on first use.
+
+    Raises:
+      DatasetError: If it is missing, damaged or not harmless.
+    """
+    activation = run_config.setting(self.config, "reconstruction_loss.activation")
+    with saved_model.trusting(self.trust_model):
+      return stored_vae.StoredVAE(self.stage.saved_model, activation)
+
+  @property
   def image_shape(self) -> tuple[int, ...]:
     """(height, width, channels)."""
-    inputs = self.saved_model.signatures["gaussian_encoder"].structured_input_signature[1]
-    return tuple(inputs["images"].shape[1:])
+    return self.model.image_shape
 
-  @functools.cached_property
+  @property
   def num_latent(self) -> int:
     """Number of latents."""
-    inputs = self.saved_model.signatures["decoder"].structured_input_signature[1]
-    return inputs["latent_vectors"].shape[-1]
+    return self.model.num_latent
 
-  def posterior(self, images: np.ndarray) -> Posteriors:
+  def posterior(self, images: np.ndarray) -> stored_vae.Posteriors:
     """Returns the posteriors q(z|x) of images.
 
     Args:
@@ -53,8 +53,7 @@ class VAERun(run.Run):
     Raises:
       ConfigError: If they have another shape or type, or are out of range. It is a ValueError.
     """
-    encoded = self._call("encode", images=run.check_images(images, self.image_shape))
-    return Posteriors(encoded["mean"], np.exp(0.5 * encoded["logvar"]), encoded["scale_tril"])
+    return self.model.posterior(run.check_images(images, self.image_shape))
 
   def encode(self, images: np.ndarray) -> np.ndarray:
     """Returns the means of q(z|x), [num, num_latent]; argument and errors as `posterior`."""
@@ -83,10 +82,7 @@ class VAERun(run.Run):
     z = np.asarray(z, np.float32)
     if z.shape[-1:] != (self.num_latent,):
       raise errors.ConfigError(f"z must be [..., {self.num_latent}], got {list(z.shape)}.")
-    outputs = self._call("decoder", latent_vectors=z.reshape(-1, self.num_latent))["images"]
-    activation = run_config.setting(self.config, "reconstruction_loss.activation")
-    images = np.asarray(losses.images_of(outputs, activation))
-    return images.reshape(*z.shape[:-1], *self.image_shape)
+    return self.model.decode(z)
 
   def reconstruct(self, images: np.ndarray, seed: int | None = None) -> np.ndarray:
     """Returns what the decoder makes of the code of each image; errors as `posterior`.
@@ -113,6 +109,22 @@ class VAERun(run.Run):
     base = np.zeros(self.num_latent) if image is None else self.encode(np.asarray(image)[None])[0]
     values = np.linspace(-2, 2, 7) if values is None else np.asarray(values)
     return self.decode(traversals.traverse(base, values))
+
+  def evaluated(
+    self, representation: str, data: ground_truth_data.GroundTruthData
+  ) -> tuple[str, run_folder.StageFolder]:
+    """Returns the name and the folder of a representation, made where it is missing."""
+    stage = self.folder.representation(representation)
+    postprocess.postprocess_with_gin(
+      self.stage.path,
+      stage.path,
+      False,
+      [f"postprocess/{representation}.gin"],
+      [f"dataset.name = {data.name!r}"],
+      trust_model=self.trust_model,
+      dataset=data,
+    )
+    return representation, stage
 
   def picture(self) -> np.ndarray:
     """Returns a traversal from the prior's mean."""

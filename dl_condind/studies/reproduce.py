@@ -8,10 +8,10 @@ import pathlib
 from absl import logging
 
 from dl_condind.evaluation import evaluate
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
 from dl_condind.studies import run_state
 from dl_condind.studies import study_file
+from dl_condind.training import train
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import run_folder

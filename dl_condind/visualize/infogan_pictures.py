@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from dl_condind.methods import stored_infogan
+from dl_condind.saved_models import stored_infogan
 from dl_condind.visualize import figures
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import traversals

@@ -6,8 +6,8 @@ import pathlib
 
 from absl import logging
 
-from dl_condind.methods import saved_models
-from dl_condind.methods import stored_infogan
+from dl_condind.saved_models import saved_model
+from dl_condind.saved_models import stored_infogan
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import priors
@@ -58,7 +58,7 @@ def visualize_infogan(
   picture_folders.check_in(2, 1000, num_frames=num_frames)
   picture_folders.check_in(1, 50, fps=fps)
   folders, output_dir = [pathlib.Path(folder) for folder in model_dirs], pathlib.Path(output_dir)
-  with saved_models.trusting(trust_model):
+  with saved_model.trusting(trust_model):
     models = _load(folders)
   limit = min(priors.traversal_limit(_prior(folder)) for folder in folders)
   logs = [training_logs.read(folder) for folder in folders]
@@ -89,9 +89,7 @@ def _load(folders: Sequence[pathlib.Path]) -> infogan_pictures.Models:
   """Returns models with codes of the same sizes, each under a title of its own."""
   models, sizes = {}, set()
   for folder in folders:
-    model = stored_infogan.StoredInfoGAN(
-      saved_models.load(run_folder.StageFolder(folder).saved_model)
-    )
+    model = stored_infogan.StoredInfoGAN(run_folder.StageFolder(folder).saved_model)
     sizes.add((model.num_continuous, model.num_categories, model.num_noise))
     title = _title(folder)
     models[title if title not in models else f"{title} ({folder})"] = model

@@ -9,12 +9,12 @@ from absl import logging
 import numpy as np
 from PIL import Image
 
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import files
 from dl_condind.utils import run_folder
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import picture_folders
-from dl_condind.visualize import stored_models
+from dl_condind.visualize import trained_vae
 from dl_condind.visualize import traversals
 
 INTERVAL = (-2.0, 2.0)
@@ -67,8 +67,8 @@ def visualize_model(
   picture_folders.check_in(2, 1000, num_frames=num_frames)
   picture_folders.check_in(1, 50, fps=fps)
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
-  with saved_models.trusting(trust_model):
-    model = stored_models.StoredModel(model_dir, trust_gin_imports)
+  with saved_model.trusting(trust_model):
+    model = trained_vae.TrainedVAE(model_dir, trust_gin_imports)
   settings = {
     "input_sha256": files.manifest_digest(run_folder.StageFolder(model_dir).saved_model),
     "num_animations": num_animations,
@@ -83,7 +83,7 @@ def visualize_model(
   random_state = np.random.RandomState(_SEED)
   observations = model.dataset.sample_observations(_NUM_PICTURES, random_state)
   prior_samples = random_state.normal(size=(_NUM_PICTURES, model.num_latent))
-  bases = model.encode(observations)[:num_animations]
+  bases = model.posterior(observations).mean[:num_animations]
   with picture_folders.written(output_dir, settings) as folder:
     _save_reconstructions(model, observations, folder / "reconstructions")
     _save_samples(model, prior_samples, folder / "sampled")
@@ -93,7 +93,7 @@ def visualize_model(
 
 
 def _save_reconstructions(
-  model: stored_models.StoredModel, observations: np.ndarray, folder: pathlib.Path
+  model: trained_vae.TrainedVAE, observations: np.ndarray, folder: pathlib.Path
 ) -> None:
   pairs = np.concatenate([observations, model.reconstruct(observations)], axis=2)
   folder.mkdir()
@@ -103,7 +103,7 @@ def _save_reconstructions(
 
 
 def _save_samples(
-  model: stored_models.StoredModel, prior_samples: np.ndarray, folder: pathlib.Path
+  model: trained_vae.TrainedVAE, prior_samples: np.ndarray, folder: pathlib.Path
 ) -> None:
   folder.mkdir()
   title = "Decoded samples of the prior N(0, I)"
@@ -112,13 +112,13 @@ def _save_samples(
 
 
 def _save_traversals(
-  model: stored_models.StoredModel, bases: np.ndarray, folder: pathlib.Path
+  model: trained_vae.TrainedVAE, bases: np.ndarray, folder: pathlib.Path
 ) -> None:
   folder.mkdir()
   for index, base in enumerate(bases):
     codes = traversals.traverse(base, TRAVERSAL_VALUES)
     grid = image_grids.image_grid(
-      model.decode(codes),
+      np.concatenate(model.decode(codes)),
       len(TRAVERSAL_VALUES),
       f"Observation {index}: each row moves one latent over {list(INTERVAL)}, others at the mean",
       row_labels=[f"latent {i}" for i in range(model.num_latent)],
@@ -128,7 +128,7 @@ def _save_traversals(
 
 
 def _save_animations(
-  model: stored_models.StoredModel,
+  model: trained_vae.TrainedVAE,
   bases: np.ndarray,
   num_frames: int,
   fps: int,
@@ -138,7 +138,8 @@ def _save_animations(
   title = f"Latents 0 to {model.num_latent - 1}, row by row"
   for name, cycle in _CYCLES.items():
     for index, base in enumerate(bases):
-      images = model.decode(traversals.cycle_traversal(base, cycle, num_frames))
+      codes = traversals.cycle_traversal(base, cycle, num_frames)
+      images = np.concatenate(model.decode(codes))
       frames = [
         image_grids.image_grid(images[frame::num_frames], num_columns=5, title=title)
         for frame in range(num_frames)
@@ -147,7 +148,5 @@ def _save_animations(
       image_grids.save_animation(_captioned(frames, model), path, fps)
 
 
-def _captioned(
-  pictures: Sequence[Image.Image], model: stored_models.StoredModel
-) -> list[Image.Image]:
+def _captioned(pictures: Sequence[Image.Image], model: trained_vae.TrainedVAE) -> list[Image.Image]:
   return image_grids.with_caption(pictures, picture_folders.data_caption(model.dataset))

@@ -7,8 +7,8 @@ import pytest
 
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import evaluate_udr  # noqa: F401 (registers `udr`)
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.training import train
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files

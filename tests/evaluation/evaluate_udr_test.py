@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from dl_condind.evaluation import evaluate_udr
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.training import train
 from dl_condind.utils import errors
 from dl_condind.utils import results
 

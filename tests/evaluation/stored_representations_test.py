@@ -4,7 +4,7 @@ import pytest
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import stored_representations
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import errors
 
 
@@ -45,9 +45,9 @@ def test_the_jacobian_of_the_decoder_is_there_if_it_was_exported(trained_run, tm
   represent = load(trained_run, "mean")
   z = np.random.default_rng(0).normal(size=(3, 4))
   assert represent.decoder_jacobian(z).shape == (3, 4, 64, 64, 1)
-  model = saved_models.load(trained_run / "postprocessed" / "mean" / "saved_model")
+  model = saved_model.load(trained_run / "postprocessed" / "mean" / "saved_model")
   before = {key: value for key, value in model.signatures.items() if key != "decoder_jacobian"}
-  saved_models.save(model, before, tmp_path / "before")
+  saved_model.save(model, before, tmp_path / "before")
   represent = stored_representations.load_representation(tmp_path / "before")
   assert represent.decoder_jacobian is None
   assert represent(images(2)).shape == (2, 4)

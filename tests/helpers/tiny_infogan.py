@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 
 SIZES = {"categorical": 10, "continuous": 2, "noise": 3}
 
@@ -39,4 +39,4 @@ def write(folder, sizes=None):
     "generator": module.generator,
     "recognition_network": module.recognition_network,
   }
-  saved_models.save(module, functions, folder / "saved_model")
+  saved_model.save(module, functions, folder / "saved_model")

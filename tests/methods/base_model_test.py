@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from dl_condind.methods import base_model
-from dl_condind.methods import saved_models
-from dl_condind.methods import train
+from dl_condind.saved_models import saved_model
+from dl_condind.training import train
 from dl_condind.utils import results
 
 
@@ -55,5 +55,5 @@ def test_the_interface_is_all_that_a_training_needs(tmp_path):
   assert record.keys() == {"distance", "global_step", "elapsed_time", "uuid"}
   # Uniform noise has variance 1/12; its mean over some 100 images one more hundredth of that.
   assert record["distance"] == pytest.approx(1 / 12, rel=0.03)
-  model = saved_models.load(tmp_path / "saved_model")
+  model = saved_model.load(tmp_path / "saved_model")
   assert abs(float(tf.reduce_mean(model.signatures["mean"]()["image"])) - 0.5) < 0.01

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dl_condind import posteriors
 from dl_condind.methods import beta_tc_vae
-from dl_condind.posteriors import gaussian
+from dl_condind.posteriors import gaussian_formulas
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 
@@ -59,7 +59,9 @@ def test_density_is_factorized_unless_given():
 
 def test_densities_agree_where_the_noise_is_independent():
   batch = random_batch(correlation=0.0)
-  values = [float(beta_tc_vae.total_correlation(*batch, density=d)) for d in gaussian.DENSITIES]
+  values = [
+    float(beta_tc_vae.total_correlation(*batch, density=d)) for d in gaussian_formulas.DENSITIES
+  ]
   assert values[0] == pytest.approx(values[1], rel=1e-5)
 
 
@@ -111,7 +113,7 @@ def test_penalty_of_equal_images_is_the_offset(build):
 
 def test_penalty_passes_gradients_to_its_arguments():
   z, (z_mean, z_logvar, _), posterior = random_batch()
-  for density in gaussian.DENSITIES:
+  for density in gaussian_formulas.DENSITIES:
     sources = [tf.constant(z), tf.constant(z_mean), tf.constant(z_logvar)]
     with tf.GradientTape() as tape:
       tape.watch(sources)

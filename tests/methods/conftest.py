@@ -4,10 +4,10 @@ import pytest
 import tensorflow as tf
 
 from dl_condind import posteriors
-from dl_condind.methods import architectures
 from dl_condind.methods import base_model
 from dl_condind.methods import optimizers
-from dl_condind.methods import runtime
+from dl_condind.networks import architectures
+from dl_condind.training import runtime
 
 runtime.configure(num_threads=2)  # As a training does, and before a test starts TensorFlow.
 

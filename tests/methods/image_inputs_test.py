@@ -11,8 +11,8 @@ from dl_condind import posteriors
 from dl_condind.methods import image_inputs
 from dl_condind.methods import infogan
 from dl_condind.methods import optimizers
-from dl_condind.methods import saved_models
 from dl_condind.methods import vae
+from dl_condind.saved_models import saved_model
 
 # Reads a model as somebody does who has TensorFlow alone.
 FRESH_PROCESS = """
@@ -41,8 +41,8 @@ def conv_model(tmp_path_factory):
   model = vae.BetaVAE(beta=1.0, num_latent=3, posterior=posteriors.Equicorrelated(0.9))
   model.build((64, 64, 1), seed=1)
   path = tmp_path_factory.mktemp("conv") / "saved_model"
-  saved_models.export(model, path)
-  return model, path, saved_models.load(path)
+  saved_model.save(*model.exported(), path)
+  return model, path, saved_model.load(path)
 
 
 def pixels_of(num, shape=(64, 64, 1)):
@@ -126,8 +126,8 @@ def test_encode_takes_bytes_and_floating_point_of_any_kind(conv_model):
 
 
 def test_stored_encoder_can_be_compiled_by_xla(build, tmp_path):
-  saved_models.export(build(vae.BetaVAE(beta=1.0)), tmp_path / "saved_model")
-  loaded = saved_models.load(tmp_path / "saved_model")
+  saved_model.save(*build(vae.BetaVAE(beta=1.0)).exported(), tmp_path / "saved_model")
+  loaded = saved_model.load(tmp_path / "saved_model")
   pixels = pixels_of(3, (4, 4, 1))
   images = tf.constant(as_read_from_a_data_set(pixels))
   expected = loaded.signatures["gaussian_encoder"](images=images)["mean"]
@@ -161,8 +161,8 @@ def test_infogan_recognizes_bytes_and_refuses_pixels_of_255(tmp_path):
     )
   model = infogan.InfoGAN()
   model.build((28, 28, 1), seed=1)
-  saved_models.export(model, tmp_path / "saved_model")
-  loaded = saved_models.load(tmp_path / "saved_model")
+  saved_model.save(*model.exported(), tmp_path / "saved_model")
+  loaded = saved_model.load(tmp_path / "saved_model")
   pixels = pixels_of(3, (28, 28, 1))
   images = tf.constant(as_read_from_a_data_set(pixels))
   expected = loaded.signatures["recognition_network"](images=images)

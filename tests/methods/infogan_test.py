@@ -11,7 +11,7 @@ import tensorflow as tf
 from dl_condind import posteriors
 from dl_condind.methods import infogan
 from dl_condind.methods import optimizers
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import errors
 
 SEED = (5, 6)
@@ -293,8 +293,8 @@ def test_without_categorical_code(observations, tmp_path):
   assert "categorical_cross_entropy" not in scalars
   penalty = float(scalars["mutual_information_penalty"])
   assert penalty == pytest.approx(0.1 * float(scalars["continuous_nll"]))
-  saved_models.export(model, tmp_path / "saved_model")
-  signatures = saved_models.load(tmp_path / "saved_model").signatures
+  saved_model.save(*model.exported(), tmp_path / "saved_model")
+  signatures = saved_model.load(tmp_path / "saved_model").signatures
   assert signatures["generator"].structured_input_signature[1].keys() == {"continuous", "noise"}
   images = signatures["generator"](continuous=tf.zeros([2, 3]), noise=tf.zeros([2, 4]))["images"]
   recognized = signatures["recognition_network"](images=images)
@@ -306,7 +306,7 @@ def test_export_stands_alone_and_has_the_values_of_the_model(observations, tmp_p
   model = build(0.9)
   for step in range(3):  # So that moving statistics are not those of a new network.
     model.train_step(observations, tf.constant([0, step]))
-  saved_models.export(model, tmp_path / "saved_model")
+  saved_model.save(*model.exported(), tmp_path / "saved_model")
   for num in (1, 5, 64):
     code = {name: value[:num] for name, value in codes_of(64).items()}
     np.savez(tmp_path / "code.npz", **code)
@@ -319,7 +319,7 @@ def test_export_stands_alone_and_has_the_values_of_the_model(observations, tmp_p
       )
       outputs = dict(np.load(tmp_path / "outputs.npz"))
     else:
-      signatures = saved_models.load(tmp_path / "saved_model").signatures
+      signatures = saved_model.load(tmp_path / "saved_model").signatures
       images = signatures["generator"](**{k: tf.constant(v) for k, v in code.items()})["images"]
       outputs = {"images": images, **signatures["recognition_network"](images=images)}
       outputs |= signatures["discriminator"](images=images)

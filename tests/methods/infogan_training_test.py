@@ -16,8 +16,8 @@ import pytest
 import tensorflow as tf
 
 from dl_condind.methods import discriminator_watch
-from dl_condind.methods import saved_models
-from dl_condind.methods import train
+from dl_condind.saved_models import saved_model
+from dl_condind.training import train
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
@@ -86,7 +86,7 @@ def test_a_run_has_checkpoint_model_log_and_record(tiny, tmp_path):
   lines = [json.loads(x) for x in (tmp_path / "train_log.jsonl").read_text().splitlines()]
   assert [line["step"] for line in lines] == [0, 2, 4]
   assert all(line.keys() == LOSSES | {"step"} for line in lines)
-  signatures = saved_models.load(tmp_path / "saved_model").signatures
+  signatures = saved_model.load(tmp_path / "saved_model").signatures
   assert set(signatures) == {"generator", "recognition_network", "discriminator"}
   aggregate = results.read_aggregate(tmp_path / "results" / "aggregate" / "train.json")
   assert aggregate["train_config.infogan.continuous_prior"] == "'normal'"
@@ -229,7 +229,7 @@ def test_the_configuration_trains_on_mnist(mnist_folder, tmp_path):
   assert aggregate["train_results.global_step"] == 2
   assert aggregate["train_provenance.dataset"] == "mnist"
   assert aggregate["train_provenance.kind"] == "infogan"
-  model = saved_models.load(tmp_path / "run" / "saved_model")  # It owns the weights.
+  model = saved_model.load(tmp_path / "run" / "saved_model")  # It owns the weights.
   code = {"categorical": tf.eye(10), "continuous": tf.zeros([10, 2]), "noise": tf.zeros([10, 62])}
   images = model.signatures["generator"](**code)["images"].numpy()
   assert images.shape == (10, 28, 28, 1)

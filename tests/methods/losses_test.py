@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dl_condind.methods import gin_parts
 from dl_condind.methods import losses
+from dl_condind.training import gin_parts
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 

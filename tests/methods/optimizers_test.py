@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dl_condind.methods import checkpoints
-from dl_condind.methods import gin_parts  # noqa: F401 (registers gin names)
 from dl_condind.methods import optimizers
+from dl_condind.training import checkpoints
+from dl_condind.training import gin_parts  # noqa: F401 (registers gin names)
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 

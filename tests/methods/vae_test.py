@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dl_condind.methods import architectures
-from dl_condind.methods import gin_parts
 from dl_condind.methods import losses
 from dl_condind.methods import optimizers
 from dl_condind.methods import vae
+from dl_condind.networks import architectures
+from dl_condind.training import gin_parts
 from dl_condind.utils import configs
 
 SEED = (5, 6)

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import dl_condind as dl
-from dl_condind.methods import gin_parts
-from dl_condind.posteriors import gaussian
+from dl_condind.posteriors import gaussian_formulas
+from dl_condind.training import gin_parts
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
@@ -74,7 +74,7 @@ def test_kl_is_that_of_tensorflow_probability(family):
 @each_family
 def test_kl_loss_is_of_the_kind_that_the_family_states(family):
   encoded = encoded_of(family)
-  factorized = gaussian.factorized_kl(encoded.z_mean, family.marginal_logvar(*encoded[1:]))
+  factorized = gaussian_formulas.factorized_kl(encoded.z_mean, family.marginal_logvar(*encoded[1:]))
   kinds = {"full": family.kl(*encoded), "factorized": factorized}
   np.testing.assert_allclose(family.kl_loss(*encoded), kinds[family.kl_kind], rtol=1e-9)
 
@@ -94,7 +94,7 @@ def test_marginals_and_total_correlation_are_those_of_the_covariance(family):
 
 
 @each_family
-@pytest.mark.parametrize("density", gaussian.DENSITIES)
+@pytest.mark.parametrize("density", gaussian_formulas.DENSITIES)
 def test_log_density_of_each_point_under_each_posterior_is_scipys(family, density):
   encoded = encoded_of(family)
   covariance = covariances(family, encoded)
@@ -136,7 +136,7 @@ def test_full_is_independent_where_extra_is_0():
     FAMILIES["full"].scale_tril(z_logvar, zeros), FAMILIES["independent"].scale_tril(z_logvar)
   )
   kl = FAMILIES["full"].kl(z_mean, z_logvar, zeros)
-  np.testing.assert_allclose(kl, gaussian.factorized_kl(z_mean, z_logvar), rtol=1e-5)
+  np.testing.assert_allclose(kl, gaussian_formulas.factorized_kl(z_mean, z_logvar), rtol=1e-5)
 
 
 def test_full_reaches_every_correlation():

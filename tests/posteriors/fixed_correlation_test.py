@@ -6,11 +6,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from dl_condind import posteriors
-from dl_condind.methods import gin_parts
 from dl_condind.posteriors import equicorrelated as equicorrelated_noise
-from dl_condind.posteriors import gaussian
+from dl_condind.posteriors import gaussian_formulas
 from dl_condind.posteriors import given_correlation
 from dl_condind.posteriors import independent
+from dl_condind.training import gin_parts
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 
@@ -133,14 +133,14 @@ def test_gaussian_log_density_is_scipys():
   z_mean, z_logvar = random_gaussians(5, 4)
   z = np.random.default_rng(2).normal(size=(5, 4))
   expected = stats.norm.logpdf(z, z_mean, np.exp(z_logvar / 2))
-  values = gaussian.log_density(z, z_mean, z_logvar)
+  values = gaussian_formulas.log_density(z, z_mean, z_logvar)
   np.testing.assert_allclose(values, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("mean, logvar, kl", [(0.0, 0.0, 0.0), (1.0, 0.0, 5.0), (1.0, 1.0, 8.5914)])
 def test_factorized_kl_at_known_values(mean, logvar, kl):
   # Each of the 10 latents has (mean**2 + exp(logvar) - logvar - 1) / 2.
-  value = gaussian.factorized_kl(tf.fill([3, 10], mean), tf.fill([3, 10], logvar))
+  value = gaussian_formulas.factorized_kl(tf.fill([3, 10], mean), tf.fill([3, 10], logvar))
   np.testing.assert_allclose(value, [kl] * 3, rtol=1e-5)
 
 
@@ -149,7 +149,9 @@ def test_factorized_kl_is_that_of_tensorflow_probability():
   q = tfp.distributions.MultivariateNormalDiag(z_mean, np.exp(z_logvar / 2))
   prior = tfp.distributions.MultivariateNormalDiag(tf.zeros([4], tf.float64))
   expected = tfp.distributions.kl_divergence(q, prior)
-  np.testing.assert_allclose(gaussian.factorized_kl(z_mean, z_logvar), expected, rtol=1e-10)
+  np.testing.assert_allclose(
+    gaussian_formulas.factorized_kl(z_mean, z_logvar), expected, rtol=1e-10
+  )
 
 
 @each_noise_correlation
@@ -162,7 +164,7 @@ def test_full_kl_is_that_of_tensorflow_probability(noise_correlation):
 
   np.testing.assert_allclose(full_kl, expected, rtol=1e-9)
   total_correlation = -0.5 * np.linalg.slogdet(noise_correlation)[1]
-  excess = full_kl - gaussian.factorized_kl(z_mean, z_logvar)
+  excess = full_kl - gaussian_formulas.factorized_kl(z_mean, z_logvar)
   np.testing.assert_allclose(excess, [total_correlation] * 5, rtol=1e-9, atol=1e-12)
 
 
@@ -172,7 +174,7 @@ def test_full_kl_exceeds_factorized_kl_by_the_total_correlation(
 ):
   z_mean, z_logvar = random_gaussians(3, num_latent, np.float32)
   posterior = posteriors.Equicorrelated(correlation)
-  excess = posterior.kl(z_mean, z_logvar) - gaussian.factorized_kl(z_mean, z_logvar)
+  excess = posterior.kl(z_mean, z_logvar) - gaussian_formulas.factorized_kl(z_mean, z_logvar)
   np.testing.assert_allclose(excess, [total_correlation] * 3, atol=1e-4)
 
 
@@ -181,7 +183,7 @@ def test_gradients_of_full_kl_are_those_of_factorized_kl():
   posterior = posteriors.Equicorrelated(0.9)
   with tf.GradientTape(persistent=True) as tape:
     tape.watch([z_mean, z_logvar])
-    factorized = gaussian.factorized_kl(z_mean, z_logvar)
+    factorized = gaussian_formulas.factorized_kl(z_mean, z_logvar)
     full = posterior.kl(z_mean, z_logvar)
   expected = tape.gradient(factorized, [z_mean, z_logvar])
   for gradient, other in zip(tape.gradient(full, [z_mean, z_logvar]), expected, strict=True):
@@ -203,7 +205,7 @@ def test_distribution_is_scipys(noise_correlation):
 
 
 @each_noise_correlation
-@pytest.mark.parametrize("density", gaussian.DENSITIES)
+@pytest.mark.parametrize("density", gaussian_formulas.DENSITIES)
 @pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-9), (np.float32, 2e-4)])
 def test_log_density_of_every_sample_under_every_posterior(noise_correlation, density, dtype, rtol):
   z_mean, z_logvar = random_gaussians(5, 4, dtype)
@@ -298,7 +300,7 @@ def test_a_stored_posterior_is_sampled_with_given_noise():
   z_mean, z_logvar = random_gaussians(5, 4, np.float32)
   noise = np.random.default_rng(1).standard_normal((5, 4), np.float32)
   posterior = posteriors.Equicorrelated(0.9)
-  z = gaussian.add_noise(z_mean, posterior.scale_tril(tf.constant(z_logvar)), noise)
+  z = gaussian_formulas.add_noise(z_mean, posterior.scale_tril(tf.constant(z_logvar)), noise)
   correlated = noise @ np.linalg.cholesky(0.1 * np.eye(4) + 0.9).T
   np.testing.assert_allclose(z, z_mean + np.exp(z_logvar / 2) * correlated, rtol=1e-5, atol=1e-6)
 
@@ -349,7 +351,7 @@ def test_configured_correlation_out_of_range():
 
 def test_check_density():
   for density in ("factorized", "full"):
-    gaussian.check_density(density, "x.density")
+    gaussian_formulas.check_density(density, "x.density")
   message = r"x\.density must be \"factorized\" or \"full\", got 'diagonal'"
   with pytest.raises(errors.ConfigError, match=message):
-    gaussian.check_density("diagonal", "x.density")
+    gaussian_formulas.check_density("diagonal", "x.density")

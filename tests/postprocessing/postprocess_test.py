@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dl_condind.methods import saved_models
-from dl_condind.methods import train
 from dl_condind.postprocessing import postprocess
+from dl_condind.saved_models import saved_model
+from dl_condind.training import train
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -31,7 +31,7 @@ def images(num):
 
 def representation_of(directory, num=5):
   """Returns the representations of some images by a freshly loaded model."""
-  model = saved_models.load(directory / "saved_model")
+  model = saved_model.load(directory / "saved_model")
   return model.signatures["representation"](images=images(num))["default"].numpy()
 
 
@@ -50,8 +50,8 @@ def state(directory):
 
 
 def test_representations_keep_the_signatures_of_the_model(trained_run):
-  trained = saved_models.load(trained_run / "model" / "saved_model")
-  mean = saved_models.load(trained_run / "postprocessed" / "mean" / "saved_model")
+  trained = saved_model.load(trained_run / "model" / "saved_model")
+  mean = saved_model.load(trained_run / "postprocessed" / "mean" / "saved_model")
   new = {"representation", "representation_from_noise"}
   assert set(mean.signatures) == set(trained.signatures) | new
   for num in (1, 5):
@@ -68,7 +68,7 @@ def test_representations_keep_the_signatures_of_the_model(trained_run):
 
 
 def test_representations_of_bytes_are_those_of_their_images(trained_run):
-  model = saved_models.load(trained_run / "postprocessed" / "mean" / "saved_model")
+  model = saved_model.load(trained_run / "postprocessed" / "mean" / "saved_model")
   pixels = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 1), np.uint8)
   observations = tf.constant(pixels.astype(np.float32) / np.float32(255))
   expected = model.signatures["representation"](images=observations)["default"]
@@ -82,8 +82,8 @@ def test_representations_of_bytes_are_those_of_their_images(trained_run):
 
 
 def test_mean_is_the_mean_of_the_encoder(trained_run):
-  model = saved_models.load(trained_run / "postprocessed" / "mean" / "saved_model")
-  encoded = saved_models.load(trained_run / "model" / "saved_model").signatures["gaussian_encoder"]
+  model = saved_model.load(trained_run / "postprocessed" / "mean" / "saved_model")
+  encoded = saved_model.load(trained_run / "model" / "saved_model").signatures["gaussian_encoder"]
   for num in (1, 5, 64):
     expected = encoded(images=images(num))["mean"]
     actual = model.signatures["representation"](images=images(num))["default"]
@@ -92,7 +92,7 @@ def test_mean_is_the_mean_of_the_encoder(trained_run):
 
 
 def test_a_sample_is_what_its_noise_makes_it(trained_run):
-  model = saved_models.load(trained_run / "postprocessed" / "sampled" / "saved_model")
+  model = saved_model.load(trained_run / "postprocessed" / "sampled" / "saved_model")
   encoded = model.signatures["gaussian_encoder"](images=images(5))
   z = from_noise(model, images(5), noise(0))
   stddev = np.exp(0.5 * encoded["logvar"].numpy())
@@ -103,7 +103,7 @@ def test_a_sample_is_what_its_noise_makes_it(trained_run):
 
 
 def test_drawn_samples_have_the_posteriors_mean_variance_and_noise_correlation(trained_run):
-  model = saved_models.load(trained_run / "postprocessed" / "sampled" / "saved_model")
+  model = saved_model.load(trained_run / "postprocessed" / "sampled" / "saved_model")
   observations = images(50)
   encoded = model.signatures["gaussian_encoder"](images=observations)
   represent = model.signatures["representation"]
@@ -121,7 +121,7 @@ def test_drawn_samples_have_the_posteriors_mean_variance_and_noise_correlation(t
 def test_unseeded_samples_differ_from_call_to_call_and_repeat_after_loading(trained_run):
   calls = []
   for _ in range(2):
-    model = saved_models.load(trained_run / "postprocessed" / "sampled" / "saved_model")
+    model = saved_model.load(trained_run / "postprocessed" / "sampled" / "saved_model")
     represent = model.signatures["representation"]
     calls.append([represent(images=images(5))["default"].numpy() for _ in range(2)])
   assert np.abs(calls[0][0] - calls[0][1]).min() > 0
@@ -197,7 +197,7 @@ def test_a_retrained_model_is_refused_until_overwritten(run, tiny_training):
   with pytest.raises(errors.ConfigError, match="was made from another model.*overwrite=True"):
     postprocess.postprocess_with_gin(run / "model", output_dir, False, MEAN)
   postprocess.postprocess_with_gin(run / "model", output_dir, True, MEAN)
-  model = saved_models.load(run / "model" / "saved_model")
+  model = saved_model.load(run / "model" / "saved_model")
   expected = model.signatures["gaussian_encoder"](images=images(5))["mean"]
   np.testing.assert_array_equal(representation_of(output_dir), expected)
   assert results.read_results(output_dir, "postprocess")

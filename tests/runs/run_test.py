@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 import dl_condind as dl
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import errors
 
 
@@ -25,7 +25,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def signatures(trained_run):
-  model = saved_models.load(trained_run / "model" / "saved_model")
+  model = saved_model.load(trained_run / "model" / "saved_model")
   yield model.signatures
 
 

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 import dl_condind as dl
-from dl_condind.methods import train as gin_train
-from dl_condind.methods import training_progress
+from dl_condind.training import train as gin_train
+from dl_condind.training import training_progress
 from dl_condind.utils import errors
 from dl_condind.utils import files
 

@@ -171,7 +171,7 @@ def test_configuration_that_imports_code_may_name_data_sets_of_its_own(tmp_path)
   bindings = ["dataset.name = 'stripes'"]
   inputs.check_training(([], ["import my_stripes", *bindings]))
   with pytest.raises(errors.ConfigError, match="dataset.name must be one of"):
-    inputs.check_training(([], ["import dl_condind.methods.train", *bindings]))
+    inputs.check_training(([], ["import dl_condind.training.train", *bindings]))
 
 
 def test_what_is_complete_needs_no_data(trained_run, tmp_path):

@@ -3,8 +3,8 @@ import itertools
 import gin
 import pytest
 
-from dl_condind.methods import gin_parts  # noqa: F401 (registers the name of a binding)
 from dl_condind.studies import study_file
+from dl_condind.training import gin_parts  # noqa: F401 (registers the name of a binding)
 from dl_condind.utils import errors
 
 

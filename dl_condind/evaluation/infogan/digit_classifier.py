@@ -25,13 +25,13 @@ from dl_condind.data.ground_truth import mnist
 from dl_condind.data.ground_truth import table_cache
 from dl_condind.evaluation import checks
 from dl_condind.methods import image_inputs
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
+from dl_condind.saved_models import stored_model
 from dl_condind.utils import errors
 
 MIN_ACCURACY = 0.98  # on the test set
 
 _BATCH_SIZE = 128
-_CHUNK = 1000  # images
 _LEARNING_RATE = 2e-3  # at the start, from which it falls to 0
 _VERSION = 1  # of the network and its training, which is part of the name of the cache
 
@@ -44,14 +44,14 @@ class DigitClassifier:
       has to reach, and `classifier_sha256`, the checksum of its weights.
   """
 
-  def __init__(self, model: Any):
-    """Takes a model of `saved_models.load` and measures it on MNIST's test set.
+  def __init__(self, model: stored_model.StoredModel):
+    """Takes a stored network and measures it on MNIST's test set.
 
     Raises:
       ConfigError: If its accuracy is below `MIN_ACCURACY`.
       DatasetError: If the test set cannot be read.
     """
-    self._model = model  # It owns the weights.
+    self._model = model
     images, digits = _images_and_digits("test")
     accuracy = float(np.mean(np.argmax(self.probabilities(images), axis=1) == digits))
     if accuracy < MIN_ACCURACY:
@@ -60,11 +60,10 @@ class DigitClassifier:
         f"digits needs {MIN_ACCURACY:.0%}: raise digit_classifier.num_epochs or choose another "
         "digit_classifier.seed."
       )
-    weights = [variable.numpy().tobytes() for variable in model.tracked_variables]
     self.results = {
       "classifier_test_accuracy": accuracy,
       "classifier_min_accuracy": MIN_ACCURACY,
-      "classifier_sha256": hashlib.sha256(b"".join(weights)).hexdigest(),
+      "classifier_sha256": hashlib.sha256(b"".join(w.tobytes() for w in model.weights)).hexdigest(),
     }
 
   def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -81,12 +80,8 @@ class DigitClassifier:
         f"The digit classifier reads images of shape {mnist.IMAGE_SHAPE}, got {images.shape[1:]}: "
         "evaluate an InfoGAN that was trained on mnist."
       )
-    classify = self._model.signatures["classifier"]
-    chunks = [
-      classify(images=tf.constant(images[start : start + _CHUNK], tf.float32))["probabilities"]
-      for start in range(0, len(images), _CHUNK)
-    ]
-    return np.concatenate([chunk.numpy() for chunk in chunks])
+    images = images.astype(np.float32, copy=False)
+    return self._model.call_in_chunks("classifier", images=images)["probabilities"]
 
 
 @gin.configurable("digit_classifier")
@@ -118,7 +113,7 @@ def load_classifier(
   return DigitClassifier(_cached(folder / f"classifier_{key}", lambda: _train(num_epochs, seed)))
 
 
-def _cached(path: pathlib.Path, train: Callable[[], keras.Model]) -> Any:
+def _cached(path: pathlib.Path, train: Callable[[], keras.Model]) -> stored_model.StoredModel:
   """Returns the stored model at path, which is made first where absent or damaged."""
   model = _stored(path, logging.warning)
   if model is not None:
@@ -134,22 +129,22 @@ def _cached(path: pathlib.Path, train: Callable[[], keras.Model]) -> Any:
       return _saved(train(), pathlib.Path(folder) / path.name)
 
 
-def _stored(path: pathlib.Path, log: Callable[..., None]) -> Any | None:
+def _stored(path: pathlib.Path, log: Callable[..., None]) -> stored_model.StoredModel | None:
   """Returns the model at path, None if it is absent or, which is logged, damaged."""
   if path.exists():
     try:
-      with saved_models.trusting(False):  # Trust in an InfoGAN is none in what judges it.
-        return saved_models.load(path)
+      with saved_model.trusting(False):  # Trust in an InfoGAN is none in what judges it.
+        return stored_model.StoredModel(path)
     except errors.DatasetError as error:
       log("Training the digit classifier again: %s", error)
   return None
 
 
-def _saved(model: keras.Model, path: pathlib.Path) -> Any:
+def _saved(model: keras.Model, path: pathlib.Path) -> stored_model.StoredModel:
   """Stores a model and returns it as stored."""
   module = _Exported(model)
-  saved_models.save(module, module.signatures(), path)
-  return saved_models.load(path)
+  saved_model.save(module, module.signatures(), path)
+  return stored_model.StoredModel(path)
 
 
 class _Exported(tf.Module):

@@ -7,8 +7,7 @@ import numpy as np
 
 from dl_condind.evaluation.infogan import coded_generator
 from dl_condind.evaluation.infogan import digit_classifier
-from dl_condind.methods import saved_models
-from dl_condind.methods import stored_infogan
+from dl_condind.saved_models import stored_infogan
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import run_folder
@@ -26,7 +25,7 @@ def load_generator(model_dir: str | os.PathLike) -> coded_generator.CodedGenerat
   """
   model_dir = pathlib.Path(model_dir)
   stage = run_folder.StageFolder(model_dir)
-  model = stored_infogan.StoredInfoGAN(saved_models.load(stage.saved_model))
+  model = stored_infogan.StoredInfoGAN(stage.saved_model)
   config = stage.results.gin_file("train")
   if not config.is_file():
     raise errors.DatasetError(f"No {config}: finish the training first.")

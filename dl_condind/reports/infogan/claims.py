@@ -11,11 +11,11 @@ from collections.abc import Callable
 from collections.abc import Sequence
 import itertools
 
-from dl_condind.reports import claims
 from dl_condind.reports import equivalence
 from dl_condind.reports import measures
 from dl_condind.reports import protocol
 from dl_condind.reports import study_runs
+from dl_condind.reports import verdicts
 from dl_condind.utils import run_config
 
 _R2_BOUND = 0.5  # A code is an attribute if it explains more than half of its variance.
@@ -30,7 +30,7 @@ NOTE = (
   "correlation are tested by Student's t against a stated bound: half of an attribute's variance, "
   f"errors correlated by {_CORRELATION_BOUND:g}, a loss that still moves by {_DRIFT_BOUND:.0%} of "
   "its range between the last two fifths of training. The mutual information penalty may be below "
-  f"0, so its change is compared with {claims.MARGIN:.0%} of the generator's loss."
+  f"0, so its change is compared with {verdicts.MARGIN:.0%} of the generator's loss."
 )
 
 _SETTING = {
@@ -60,7 +60,7 @@ PROTOCOL = protocol.Protocol(
 _MeasureOf = Callable[[study_runs.Run], float | None]
 
 
-def judge(settings: study_runs.Settings) -> list[claims.Claim]:
+def judge(settings: study_runs.Settings) -> list[verdicts.Claim]:
   """Returns the paper's claims on InfoGANs with their verdicts.
 
   Args:
@@ -82,10 +82,10 @@ def judge(settings: study_runs.Settings) -> list[claims.Claim]:
     *_convergence_claims(chosen),
     *_level_claims(chosen),
   ]
-  return [claims.decide(*parts, deviations) for parts in found]
+  return [verdicts.decide(*parts, deviations) for parts in found]
 
 
-_Parts = tuple[str, str, list[claims.Finding]]  # Text, source and findings of a claim.
+_Parts = tuple[str, str, list[verdicts.Finding]]  # Text, source and findings of a claim.
 
 
 def _figure_3_claims(settings: study_runs.Settings) -> list[_Parts]:
@@ -112,15 +112,15 @@ def _figure_3_claims(settings: study_runs.Settings) -> list[_Parts]:
     (
       "At c = 0 one code is the slant of digits and the other their width",
       _FIGURE_3,
-      _at(settings, claims.LOW, _slant_and_width, claims.above(_R2_BOUND, 3)),
+      _at(settings, verdicts.LOW, _slant_and_width, verdicts.above(_R2_BOUND, 3)),
     ),
     (
       "At c = 0.9 no code is an attribute of digits",
       _FIGURE_3,
-      _at(settings, claims.HIGH, _best_share, claims.below(_R2_BOUND, 3)),
+      _at(settings, verdicts.HIGH, _best_share, verdicts.below(_R2_BOUND, 3)),
     ),
     *(
-      (text, _FIGURE_3, claims.compare(settings, measure, claims.directed(falls, 3), "InfoGAN"))
+      (text, _FIGURE_3, verdicts.compare(settings, measure, verdicts.directed(falls, 3), "InfoGAN"))
       for text, measure, falls in contrasts
     ),
   ]
@@ -128,31 +128,31 @@ def _figure_3_claims(settings: study_runs.Settings) -> list[_Parts]:
 
 def _independence_claims(settings: study_runs.Settings) -> list[_Parts]:
   measure = "error_correlation"
-  test = claims.inside(-_CORRELATION_BOUND, _CORRELATION_BOUND, 2)
+  test = verdicts.inside(-_CORRELATION_BOUND, _CORRELATION_BOUND, 2)
   return [
     (
       "A factorized posterior makes codes independent given the image: errors of the recognition "
       "network are nearly uncorrelated at c = 0",
       _APPENDIX_E,
-      _at(settings, claims.LOW, lambda run: run.measure(measure), test),
+      _at(settings, verdicts.LOW, lambda run: run.measure(measure), test),
     ),
     (
       "Errors of the recognition network are more correlated at c = 0.9",
       _APPENDIX_E,
-      claims.compare(settings, measure, claims.directed(falls=False, digits=2), "InfoGAN"),
+      verdicts.compare(settings, measure, verdicts.directed(falls=False, digits=2), "InfoGAN"),
     ),
   ]
 
 
 def _convergence_claims(settings: study_runs.Settings) -> list[_Parts]:
   """Judges each curve of Figure 4 by itself, at both correlations."""
-  test = claims.inside(-_DRIFT_BOUND, _DRIFT_BOUND, 3)
+  test = verdicts.inside(-_DRIFT_BOUND, _DRIFT_BOUND, 3)
   found = []
   for loss in _LOSSES:
     title, drift = measures.find(loss).title, f"{loss}_drift"
     findings = [
       finding
-      for label in (claims.LOW, claims.HIGH)
+      for label in (verdicts.LOW, verdicts.HIGH)
       for finding in _at(settings, label, lambda run, drift=drift: run.measure(drift), test)
     ]
     found.append((f"Training converges: the {title} settles", _FIGURE_4, findings))
@@ -166,14 +166,14 @@ def _level_claims(settings: study_runs.Settings) -> list[_Parts]:
     (
       text.format(measures.find(loss).title),
       _FIGURE_4,
-      claims.compare(settings, loss, claims.unchanged, "InfoGAN"),
+      verdicts.compare(settings, loss, verdicts.unchanged, "InfoGAN"),
     )
     for loss in ("discriminator_loss", "generator_loss")
   ]
   penalty = "mutual_information_penalty"
   findings = {}
   for setting, runs in settings.items():
-    low, high = (study_runs.of_correlation(runs, label) for label in (claims.LOW, claims.HIGH))
+    low, high = (study_runs.of_correlation(runs, label) for label in (verdicts.LOW, verdicts.HIGH))
     pairs = [(run.measure(penalty), run.measure("generator_loss")) for run in low]
     pairs = [pair for pair in pairs if None not in pair]
     after = study_runs.values_of(high, penalty)
@@ -181,11 +181,11 @@ def _level_claims(settings: study_runs.Settings) -> list[_Parts]:
       findings[setting] = _penalty_finding(pairs, after)
   return [
     *found,
-    (text.format(measures.find(penalty).title), _FIGURE_4, claims.named(findings, "InfoGAN")),
+    (text.format(measures.find(penalty).title), _FIGURE_4, verdicts.named(findings, "InfoGAN")),
   ]
 
 
-def _penalty_finding(low: Sequence[tuple[float, float]], high: claims.Values) -> claims.Finding:
+def _penalty_finding(low: Sequence[tuple[float, float]], high: verdicts.Values) -> verdicts.Finding:
   """Tests the change of the penalty against a share of the generator's loss.
 
   Args:
@@ -194,20 +194,20 @@ def _penalty_finding(low: Sequence[tuple[float, float]], high: claims.Values) ->
   """
   before, loss = (sum(column) / len(low) for column in zip(*low, strict=True))
   after = sum(high) / len(high)
-  margin = claims.MARGIN * loss
+  margin = verdicts.MARGIN * loss
   text = f"mean {before:.3f} → {after:.3f} (n = {len(low)} and {len(high)})"
   found = equivalence.of_difference(
     high,
-    [(penalty, claims.MARGIN * of_generator) for penalty, of_generator in low],
+    [(penalty, verdicts.MARGIN * of_generator) for penalty, of_generator in low],
   )
   if found is None:
-    return claims.Finding(f"{text}, too few runs for a test", leans=abs(after - before) < margin)
-  return claims.equivalence_finding([text], found, abs(after - before) < margin, f"±{margin:.2f}")
+    return verdicts.Finding(f"{text}, too few runs for a test", leans=abs(after - before) < margin)
+  return verdicts.equivalence_finding([text], found, abs(after - before) < margin, f"±{margin:.2f}")
 
 
 def _at(
-  settings: study_runs.Settings, label: str, measure: _MeasureOf, test: claims.TestOfOne
-) -> list[claims.Finding]:
+  settings: study_runs.Settings, label: str, measure: _MeasureOf, test: verdicts.TestOfOne
+) -> list[verdicts.Finding]:
   """Applies a test to a measure of each setting's runs at one correlation."""
   found = {}
   for setting, runs in settings.items():
@@ -215,7 +215,7 @@ def _at(
     values = [value for value in values if value is not None]
     if values:
       found[setting] = test(values)
-  return claims.named(found, f"InfoGAN, {run_config.name_correlation(label)}")
+  return verdicts.named(found, f"InfoGAN, {run_config.name_correlation(label)}")
 
 
 def _slant_and_width(run: study_runs.Run) -> float | None:

@@ -104,12 +104,11 @@ def draw_models(
     DatasetError: If a model or its log is damaged.
   """
   del trust_gin_imports
-  from dl_condind.methods import saved_models  # They need TensorFlow.
-  from dl_condind.methods import stored_infogan
+  from dl_condind.saved_models import stored_infogan  # They need TensorFlow.
   from dl_condind.visualize import infogan_pictures
 
   titles = [run_config.name_correlation(run.correlation_label) for run in pair]
-  models = [stored_infogan.StoredInfoGAN(saved_models.load(run.model.saved_model)) for run in pair]
+  models = [stored_infogan.StoredInfoGAN(run.model.saved_model) for run in pair]
   starts = infogan_pictures.starts_of(models[0])
   limit = priors.traversal_limit(sentences.continuous_prior(pair[0]))
   values = infogan_pictures.values_between(limit)

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dl_condind.reports import claims
 from dl_condind.reports import equivalence
 from dl_condind.reports import measures
 from dl_condind.reports import protocol
 from dl_condind.reports import rank_correlation
 from dl_condind.reports import statistics
 from dl_condind.reports import study_runs
+from dl_condind.reports import verdicts
 from dl_condind.utils import run_config
 
 NOTE = (
@@ -24,7 +24,7 @@ NOTE = (
   "and KL the factorized one. “Falls more”: Welch's test of the difference of the two falls. "
   "“Positively correlated”: a permutation test of the mean rank correlation within methods and "
   f"correlations; below {rank_correlation.BOUND:g} it is too small. “Precise”: Student's test that "
-  f"the estimate for independent latents, whose TC is 0, is below {claims.MARGIN:.0%} of the "
+  f"the estimate for independent latents, whose TC is 0, is below {verdicts.MARGIN:.0%} of the "
   "estimate."
 )
 
@@ -69,10 +69,10 @@ _NOT_ONE = "no runs, or runs of several settings"
 
 _Key = tuple[str, str, str]  # Method, data set, number of latents.
 _Cells = Mapping[_Key, study_runs.Settings]
-_Judged = tuple[list[claims.Finding], list[protocol.Deviation]]
+_Judged = tuple[list[verdicts.Finding], list[protocol.Deviation]]
 
 
-def judge(settings: study_runs.Settings) -> list[claims.Claim]:
+def judge(settings: study_runs.Settings) -> list[verdicts.Claim]:
   """Returns the paper's claims on VAEs with their verdicts.
 
   Args:
@@ -100,7 +100,7 @@ def _has_paper_weights(run: study_runs.Run) -> bool:
   )
 
 
-def _mig_claims(cells: _Cells) -> list[claims.Claim]:
+def _mig_claims(cells: _Cells) -> list[verdicts.Claim]:
   judged = []
   for num_latent, source in (("10", "Section 5.1, Figure 1"), ("20", "Appendix F, Figure 5")):
     for dataset, name in _DATASETS.items():
@@ -110,34 +110,34 @@ def _mig_claims(cells: _Cells) -> list[claims.Claim]:
         exception = " (for VAE the paper itself saw a slight anomaly)"
       keys = [(method, dataset, num_latent) for method in methods]
       text = f"MIG falls on {name} with {num_latent} latents{exception}"
-      found = _compare(cells, keys, "mig_mean", claims.directed(falls=True, digits=3))
-      judged.append(claims.decide(text, source, *found))
+      found = _compare(cells, keys, "mig_mean", verdicts.directed(falls=True, digits=3))
+      judged.append(verdicts.decide(text, source, *found))
   return judged
 
 
-def _figure_2_claims(cells: _Cells) -> list[claims.Claim]:
+def _figure_2_claims(cells: _Cells) -> list[verdicts.Claim]:
   unchanged, changed = [], []
   for name in ("reconstruction_loss", "kl_loss", "total_correlation"):
     measure = measures.find(name)
     title = measure.title[0].upper() + measure.title[1:]
     keys = [(method, "dsprites_full", "10") for method in ("vae", "factor_vae")]
     text = f"{title} is nearly unchanged for VAE and FactorVAE on dSprites"
-    found = _compare(cells, keys, name, claims.unchanged)
-    unchanged.append(claims.decide(text, "Section 5.1, Figure 2", *found))
+    found = _compare(cells, keys, name, verdicts.unchanged)
+    unchanged.append(verdicts.decide(text, "Section 5.1, Figure 2", *found))
     falls = name != "reconstruction_loss"
     text = f"{title} {'falls' if falls else 'rises'} for beta-TCVAE on dSprites"
     keys = [("beta_tc_vae", "dsprites_full", "10")]
-    found = _compare(cells, keys, name, claims.directed(falls, measure.digits))
-    changed.append(claims.decide(text, "Section 5.1, Figure 2", *found))
+    found = _compare(cells, keys, name, verdicts.directed(falls, measure.digits))
+    changed.append(verdicts.decide(text, "Section 5.1, Figure 2", *found))
   return unchanged + changed
 
 
-def _compare(cells: _Cells, keys: Sequence[_Key], measure: str, test: claims.Test) -> _Judged:
+def _compare(cells: _Cells, keys: Sequence[_Key], measure: str, test: verdicts.Test) -> _Judged:
   """Applies a test to the settings of each cell that the paper's protocol chooses."""
   findings, deviations = [], []
   for key in keys:
     chosen, found = protocol.choose(PROTOCOL, cells.get(key, {}), measures.find(measure).metric)
-    findings += claims.compare(chosen, measure, test, _METHOD_NAMES[key[0]])
+    findings += verdicts.compare(chosen, measure, test, _METHOD_NAMES[key[0]])
     deviations += found
   return findings, deviations
 
@@ -153,7 +153,7 @@ def _only(
   return runs, deviations
 
 
-def _larger_fall_claim(cells: _Cells) -> claims.Claim:
+def _larger_fall_claim(cells: _Cells) -> verdicts.Claim:
   """Tests, for each method and data set, that MIG falls more with 20 latents than with 10."""
   findings, deviations = [], []
   for method in ("factor_vae", "beta_tc_vae"):
@@ -164,46 +164,46 @@ def _larger_fall_claim(cells: _Cells) -> claims.Claim:
         deviations += found
         samples += [
           study_runs.values_of(study_runs.of_correlation(runs, label), "mig_mean")
-          for label in (claims.LOW, claims.HIGH)
+          for label in (verdicts.LOW, verdicts.HIGH)
         ]
       findings.append(_larger_fall(f"{_METHOD_NAMES[method]} on {dataset_name}", samples))
   text = "MIG falls more with 20 latents than with 10 for FactorVAE and beta-TCVAE"
-  return claims.decide(text, "Appendix F", findings, deviations)
+  return verdicts.decide(text, "Appendix F", findings, deviations)
 
 
-def _larger_fall(name: str, samples: Sequence[claims.Values]) -> claims.Finding:
+def _larger_fall(name: str, samples: Sequence[verdicts.Values]) -> verdicts.Finding:
   """Compares the falls; samples are of 20 latents at both correlations, then of 10."""
   if not all(samples):
-    return claims.Finding(f"{name}: {_NOT_ONE}")
+    return verdicts.Finding(f"{name}: {_NOT_ONE}")
   means = [sum(values) / len(values) for values in samples]
   at_20, at_10 = means[0] - means[1], means[2] - means[3]
   text = f"{name}: fall {at_10:.3f} → {at_20:.3f}"
   leans = None if at_20 == at_10 else at_20 > at_10
   if min(map(len, samples)) < 2:
-    return claims.Finding(f"{text}, too few runs for a test", leans=leans)
+    return verdicts.Finding(f"{text}, too few runs for a test", leans=leans)
   weights = (1, -1, -1, 1)
   p_value = statistics.welch(samples, weights)
-  small = equivalence.of_standardized_sum(samples, weights, claims.SIZE)
-  text += f", Welch {claims.p_text(p_value)} that it is larger"
-  return claims.Finding(text, p_value, 1 - p_value, small.p_value if small else None, leans)
+  small = equivalence.of_standardized_sum(samples, weights, verdicts.SIZE)
+  text += f", Welch {verdicts.p_text(p_value)} that it is larger"
+  return verdicts.Finding(text, p_value, 1 - p_value, small.p_value if small else None, leans)
 
 
-def _lower_tc_claim(cells: _Cells) -> claims.Claim:
+def _lower_tc_claim(cells: _Cells) -> verdicts.Claim:
   """Tests that the penalties on TC lower it below VAE's where the posterior is factorized."""
-  test = claims.directed(falls=True, digits=2)
+  test = verdicts.directed(falls=True, digits=2)
   samples, deviations = {}, []
   for method in _METHODS:
     runs, found = _only(cells, (method, "dsprites_full", "10"), "total_correlation")
-    runs = study_runs.of_correlation(runs, claims.LOW)
+    runs = study_runs.of_correlation(runs, verdicts.LOW)
     samples[method] = study_runs.values_of(runs, "total_correlation")
     deviations += found
   findings = []
   for method in ("factor_vae", "beta_tc_vae"):
     pair = samples["vae"], samples[method]
     found = {"": test(*pair)} if all(pair) else {}
-    findings += claims.named(found, f"VAE → {_METHOD_NAMES[method]}", _NOT_ONE)
+    findings += verdicts.named(found, f"VAE → {_METHOD_NAMES[method]}", _NOT_ONE)
   text = "At c = 0, FactorVAE and beta-TCVAE have a lower TC than VAE on dSprites"
-  return claims.decide(text, "Section 5, Models", findings, deviations)
+  return verdicts.decide(text, "Section 5, Models", findings, deviations)
 
 
 def _points(
@@ -214,7 +214,7 @@ def _points(
   for method, title in _METHOD_NAMES.items():
     runs, found = _only(cells, (method, "dsprites_full", "10"), metric)
     deviations += found
-    for label in (claims.LOW, claims.HIGH):
+    for label in (verdicts.LOW, verdicts.HIGH):
       values = [
         tuple(run.measure(name) for name in names) for run in study_runs.of_correlation(runs, label)
       ]
@@ -224,7 +224,7 @@ def _points(
   return points, deviations
 
 
-def _kl_claim(cells: _Cells) -> claims.Claim:
+def _kl_claim(cells: _Cells) -> verdicts.Claim:
   """Tests the mean rank correlation of the six cells, by permutations within each."""
   points, deviations = _points(cells, "total_correlation", ("kl_loss", "total_correlation"))
   groups = [np.reshape(values, (-1, 2)).T for values in points.values()]
@@ -232,15 +232,15 @@ def _kl_claim(cells: _Cells) -> claims.Claim:
   if found is None:
     lacking = [name for name, values in points.items() if len(values) < 3]
     text = f"too few runs with both measures: {'; '.join(lacking) or 'one does not vary'}"
-    finding = claims.Finding(text)
+    finding = verdicts.Finding(text)
   else:
     small = found.equivalence
     text = (
       f"mean Spearman {found.mean:.2f} within {len(points)} cells of {_counts(points)} runs, "
-      f"{claims.p_text(found.p_positive)} that it is positive, "
-      f"{claims.p_text(found.p_negative)} that it is negative"
+      f"{verdicts.p_text(found.p_positive)} that it is positive, "
+      f"{verdicts.p_text(found.p_negative)} that it is negative"
     )
-    finding = claims.Finding(
+    finding = verdicts.Finding(
       text,
       found.p_positive,
       found.p_negative,
@@ -248,7 +248,7 @@ def _kl_claim(cells: _Cells) -> claims.Claim:
       leans=None if found.mean == 0 else found.mean > 0,
     )
   text = "TC and KL are positively correlated on dSprites"
-  return claims.decide(text, "Appendix D, Figure 2", [finding], deviations)
+  return verdicts.decide(text, "Appendix D, Figure 2", [finding], deviations)
 
 
 def _counts(points: Mapping[str, Sequence]) -> str:
@@ -256,27 +256,26 @@ def _counts(points: Mapping[str, Sequence]) -> str:
   return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def _precision_claim(cells: _Cells) -> claims.Claim:
+def _precision_claim(cells: _Cells) -> verdicts.Claim:
   """Tests the estimate for latents made independent, whose TC is 0, against the estimate itself."""
   names = ("total_correlation", "total_correlation_null")
   points, deviations = _points(cells, "total_correlation", names)
   findings = []
   for name, values in points.items():
     found = {"": _precision(values)} if values else {}
-    findings += claims.named(found, name, _NOT_ONE)
+    findings += verdicts.named(found, name, _NOT_ONE)
   text = "B = 64 posteriors give a precise estimate of TC on dSprites"
-  return claims.decide(text, "Appendix D", findings, deviations)
+  return verdicts.decide(text, "Appendix D", findings, deviations)
 
 
-def _precision(values: Sequence[tuple[float, float]]) -> claims.Finding:
+def _precision(values: Sequence[tuple[float, float]]) -> verdicts.Finding:
   estimate, null = (sum(column) / len(values) for column in zip(*values, strict=True))
-  room = [claims.MARGIN * abs(tc) - abs(of_null) for tc, of_null in values]
+  room = [verdicts.MARGIN * abs(tc) - abs(of_null) for tc, of_null in values]
   text = f"estimate {estimate:.2f}, of independent latents {null:.2f} (n = {len(values)})"
   leans = sum(room) > 0
   if len(values) < 2:
-    return claims.Finding(f"{text}, too few runs for a test", leans=leans)
+    return verdicts.Finding(f"{text}, too few runs for a test", leans=leans)
   p_value = statistics.welch([room], [1])
-  text += (
-    f", {claims.p_text(p_value)} that it is precise, {claims.p_text(1 - p_value)} that it is not"
-  )
-  return claims.Finding(text, p_value, 1 - p_value, leans=leans)
+  text += f", {verdicts.p_text(p_value)} that it is precise"
+  text += f", {verdicts.p_text(1 - p_value)} that it is not"
+  return verdicts.Finding(text, p_value, 1 - p_value, leans=leans)

@@ -131,10 +131,10 @@ def draw_models(
     DatasetError: If a model is damaged or the data set cannot be read.
     ConfigError: If the data set needs an import that is not trusted.
   """
-  from dl_condind.visualize import stored_models  # It needs TensorFlow.
+  from dl_condind.visualize import trained_vae  # It needs TensorFlow.
   from dl_condind.visualize import visualize_model
 
-  models = [stored_models.StoredModel(run.model.path, trust_gin_imports) for run in pair]
+  models = [trained_vae.TrainedVAE(run.model.path, trust_gin_imports) for run in pair]
   observations = models[0].dataset.sample_observations(_NUM_IMAGES, np.random.RandomState(0))
   labels = [run_config.name_correlation(run.correlation_label) for run in pair]
   rows = {"image": observations}
@@ -142,8 +142,8 @@ def draw_models(
   values = visualize_model.TRAVERSAL_VALUES
   for label, model in zip(labels, models, strict=True):
     rows[label] = model.reconstruct(observations)
-    codes = traversals.traverse(model.encode(observations[:1])[0], values)
-    panels[label] = model.decode(codes).reshape(*codes.shape[:2], *observations.shape[1:])
+    codes = traversals.traverse(model.posterior(observations[:1]).mean[0], values)
+    panels[label] = model.decode(codes)
   return [
     figures.Drawn(
       "reconstructions",

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from dl_condind.data.ground_truth import mnist
 from dl_condind.evaluation.infogan import digit_classifier
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import errors
 
 pytestmark = testdata.needs_mnist
@@ -87,7 +87,7 @@ def test_classifier_is_kept_and_repeats(few_images, tmp_path, monkeypatch):
 
 def test_stored_classifier_takes_bytes_and_refuses_pixels_of_255(few_images, tmp_path):
   load(tmp_path)
-  model = saved_models.load(only_folder(tmp_path))
+  model = saved_model.load(only_folder(tmp_path))
   pixels = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), np.uint8)
   images = tf.constant(pixels.astype(np.float32) / np.float32(255))
   expected = model.signatures["classifier"](images=images)["probabilities"]

@@ -5,7 +5,7 @@ import tensorflow as tf
 from dl_condind.evaluation.infogan import coded_generator
 from dl_condind.evaluation.infogan import digit_classifier
 from dl_condind.evaluation.infogan import stored_generators
-from dl_condind.methods import saved_models
+from dl_condind.saved_models import saved_model
 from dl_condind.utils import errors
 
 
@@ -40,7 +40,7 @@ def model_dir(tmp_path, monkeypatch):
   monkeypatch.setattr(digit_classifier, "load_classifier", Classifier)
   module = Flat()
   functions = {"generator": module.generator, "recognition_network": module.recognition_network}
-  saved_models.save(module, functions, tmp_path / "saved_model")
+  saved_model.save(module, functions, tmp_path / "saved_model")
   config = tmp_path / "results" / "gin" / "train.gin"
   config.parent.mkdir(parents=True)
   config.write_text('infogan.continuous_prior = "uniform"\n')

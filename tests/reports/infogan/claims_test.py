@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from dl_condind.reports import claims
 from dl_condind.reports import grouping
+from dl_condind.reports import verdicts
 from dl_condind.reports.infogan import claims as infogan_claims
 
 # Means at c = 0 and c = 0.9 of which all that the paper says is true.
@@ -99,26 +99,26 @@ def test_each_measure_decides_on_its_own_claim(generated, name, num):
   found = judge(generated, PAPER | {name: other}, num)
   verdicts = {key: claim.verdict for key, claim in found.items()}
   if num == 1:
-    assert set(verdicts.values()) == {claims.OPEN}
+    assert set(verdicts.values()) == {verdicts.OPEN}
     return
-  assert verdicts.pop(name) == claims.OPPOSITE
+  assert verdicts.pop(name) == verdicts.OPPOSITE
   if name == "error_correlation":
-    assert verdicts.pop("uncorrelated errors at c = 0") == claims.OPPOSITE
+    assert verdicts.pop("uncorrelated errors at c = 0") == verdicts.OPPOSITE
   if name == "generator_loss":  # The margin of the penalty stays that of c = 0.
-    assert verdicts["mutual_information_penalty"] == claims.HOLDS
-  assert set(verdicts.values()) == {claims.HOLDS}
+    assert verdicts["mutual_information_penalty"] == verdicts.HOLDS
+  assert set(verdicts.values()) == {verdicts.HOLDS}
 
 
 def test_one_code_for_both_attributes_is_not_what_figure_3_shows(generated):
   mixed = {**SHARES, "slant": ((0.9, 0.1), (0.3, 0.3)), "width": ((0.8, 0.1), (0.2, 0.3))}
   found = judge(generated, shares=mixed)["slant and width at c = 0"]
-  assert found.verdict == claims.OPPOSITE
+  assert found.verdict == verdicts.OPPOSITE
   assert "mean 0.1" in found.evidence
 
 
 def test_any_attribute_with_a_code_of_its_own_counts_at_high_correlation(generated):
   named = {**SHARES, "thickness": ((0.1, 0.0), (0.2, 0.9))}
-  assert judge(generated, shares=named)["no attribute at c = 0.9"].verdict == claims.OPPOSITE
+  assert judge(generated, shares=named)["no attribute at c = 0.9"].verdict == verdicts.OPPOSITE
   assert judge(generated, shares={})["no attribute at c = 0.9"].summary == "open: no runs"
 
 
@@ -140,7 +140,7 @@ def test_other_settings_than_the_papers_do_not_count(generated, setting):
 
 def test_settings_are_compared_as_numbers(generated):
   found = judge(generated, settings=[("infogan.categorical_weight", "1")])
-  assert {claim.verdict for claim in found.values()} == {claims.HOLDS}
+  assert {claim.verdict for claim in found.values()} == {verdicts.HOLDS}
 
 
 def test_shorter_training_is_said_in_the_verdict(generated):

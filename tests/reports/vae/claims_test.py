@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from dl_condind.reports import claims
 from dl_condind.reports import grouping
 from dl_condind.reports import measures
+from dl_condind.reports import verdicts
 from dl_condind.reports.vae import claims as vae_claims
 
 METHODS = ("vae", "factor_vae", "beta_tc_vae")
@@ -67,10 +67,10 @@ PRECISE = "B = 64 posteriors give a precise estimate of TC on dSprites"
 def test_what_the_paper_says_holds_where_it_is_so(generated):
   found = judge(paper(generated))
   assert len(found) == 16
-  holding = {text for text, claim in found.items() if claim.summary == claims.HOLDS}
+  holding = {text for text, claim in found.items() if claim.summary == verdicts.HOLDS}
   assert holding == {text for text in found if "on dSprites" in text and "20" not in text}
   others = {claim.verdict for text, claim in found.items() if text not in holding}
-  assert others == {claims.OPEN}
+  assert others == {verdicts.OPEN}
   assert found[MIG_10].source == "Section 5.1, Figure 1"
 
 
@@ -89,14 +89,14 @@ def test_evidence_has_a_line_for_each_cell_with_its_numbers(generated):
 @pytest.mark.parametrize(
   ("num", "after", "verdict"),
   [
-    (10, 0.3, claims.OPEN),
-    (30, 0.3, claims.TOO_SMALL),
-    (10, 0.45, claims.OPPOSITE),
-    (5, 0.3, claims.OPEN),
-    (5, 0.45, claims.OPPOSITE),
-    (5, 0.15, claims.HOLDS),
-    (3, 0.15, claims.OPEN),
-    (1, 0.15, claims.OPEN),
+    (10, 0.3, verdicts.OPEN),
+    (30, 0.3, verdicts.TOO_SMALL),
+    (10, 0.45, verdicts.OPPOSITE),
+    (5, 0.3, verdicts.OPEN),
+    (5, 0.45, verdicts.OPPOSITE),
+    (5, 0.15, verdicts.HOLDS),
+    (3, 0.15, verdicts.OPEN),
+    (1, 0.15, verdicts.OPEN),
   ],
 )
 def test_one_cell_decides_on_a_fall(generated, num, after, verdict):
@@ -107,11 +107,11 @@ def test_one_cell_decides_on_a_fall(generated, num, after, verdict):
 @pytest.mark.parametrize(
   ("num", "after", "verdict"),
   [
-    (10, 30.5, claims.HOLDS),
-    (10, 33.0, claims.OPEN),  # On the margin of 10 %.
-    (10, 40.0, claims.OPPOSITE),
-    (3, 33.0, claims.OPEN),
-    (1, 30.0, claims.OPEN),
+    (10, 30.5, verdicts.HOLDS),
+    (10, 33.0, verdicts.OPEN),  # On the margin of 10 %.
+    (10, 40.0, verdicts.OPPOSITE),
+    (3, 33.0, verdicts.OPEN),
+    (1, 30.0, verdicts.OPEN),
   ],
 )
 def test_one_cell_decides_on_no_change(generated, num, after, verdict):
@@ -122,15 +122,15 @@ def test_one_cell_decides_on_no_change(generated, num, after, verdict):
 def test_trade_off_of_beta_tc_vae_that_is_absent_is_open_or_too_small(generated):
   absent = {"terms": (30.0, 30.0), "kl": (14.0, 14.0)}
   found = judge(paper(generated, beta_tc_vae=absent))
-  assert found[ERROR_RISES].verdict == found[KL_FALLS].verdict == claims.OPEN
+  assert found[ERROR_RISES].verdict == found[KL_FALLS].verdict == verdicts.OPEN
   found = judge(paper(generated, beta_tc_vae={**absent, "num": 40}))
-  assert found[ERROR_RISES].verdict == found[KL_FALLS].verdict == claims.TOO_SMALL
+  assert found[ERROR_RISES].verdict == found[KL_FALLS].verdict == verdicts.TOO_SMALL
 
 
 def test_one_run_a_side_says_what_there_is_and_that_it_is_not_enough(generated):
   runs = [run for method in METHODS for run in cell(generated, num=1, method=method)]
   found = judge(runs)
-  assert {claim.verdict for claim in found.values()} == {claims.OPEN}
+  assert {claim.verdict for claim in found.values()} == {verdicts.OPEN}
   assert "too few runs for a verdict" in found[MIG_10].evidence
   assert found[MIG_10].leaning == "points to it so far"
 
@@ -169,21 +169,21 @@ def test_tc_and_kl_that_are_unrelated_within_cells_do_not_hold(generated, num):
     set_measure(runs, "kl_loss", 50 + shift + draws.normal(size=len(runs)))
     set_measure(runs, "total_correlation", 50 + shift + draws.normal(size=len(runs)))
     verdicts.append(judge(runs)[TC_KL].verdict)
-  assert verdicts.count(claims.HOLDS) <= 2 and verdicts.count(claims.OPPOSITE) <= 2
+  assert verdicts.count(verdicts.HOLDS) <= 2 and verdicts.count(verdicts.OPPOSITE) <= 2
 
 
 def test_tc_and_kl_need_runs_in_every_cell(generated):
   runs = [r for r in cell(generated, num=5, method="beta_tc_vae") if r.correlation == 0.9]
   claim = judge(runs)[TC_KL]
-  assert claim.verdict == claims.OPEN
+  assert claim.verdict == verdicts.OPEN
   assert "too few runs with both measures: VAE, c" in claim.evidence
   every = [run for method in METHODS for run in cell(generated, num=3, method=method)]
-  assert judge(every)[TC_KL].verdict == claims.HOLDS
+  assert judge(every)[TC_KL].verdict == verdicts.HOLDS
 
 
 def test_penalties_that_do_not_lower_tc(generated):
   found = judge(paper(generated, factor_vae={"kl": (40.0, 40.0)}))
-  assert found[LOWER_TC].verdict == claims.OPPOSITE
+  assert found[LOWER_TC].verdict == verdicts.OPPOSITE
   assert "VAE → FactorVAE: mean 15.0" in found[LOWER_TC].evidence
   assert judge([])[LOWER_TC].evidence.splitlines() == [
     f"VAE → {name}: no runs, or runs of several settings" for name in ("FactorVAE", "beta-TCVAE")
@@ -194,7 +194,7 @@ def test_estimate_that_cannot_be_told_from_its_null_is_not_precise(generated):
   runs = paper(generated)
   set_measure(runs, "total_correlation_null", [r.measure("total_correlation") for r in runs])
   claim = judge(runs)[PRECISE]
-  assert claim.verdict == claims.OPPOSITE
+  assert claim.verdict == verdicts.OPPOSITE
   assert len(claim.evidence.splitlines()) == 6
 
 
@@ -214,7 +214,7 @@ def test_weights_are_compared_as_numbers(generated):
         run.row[f"train_config.{key}"] = run.row[f"train_config.{key}"].removesuffix(".0")
   groups = grouping.group_by_setting(runs)
   assert [len(members) for members in groups.values()] == [20, 20, 20]
-  assert judge(runs)[MIG_10].verdict == claims.HOLDS
+  assert judge(runs)[MIG_10].verdict == verdicts.HOLDS
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_other_correlations_than_the_papers_do_not_decide(generated):
   for run in runs:
     if run.correlation == 0.9:
       run.row["train_config.equicorrelated.correlation"] = "0.5"
-  assert judge(runs)[MIG_10].verdict == claims.OPEN
+  assert judge(runs)[MIG_10].verdict == verdicts.OPEN
 
 
 def test_anomaly_that_the_paper_names_is_no_part_of_its_claim(generated):
@@ -282,10 +282,10 @@ def test_anomaly_that_the_paper_names_is_no_part_of_its_claim(generated):
   (claim,) = (
     c for text, c in judge(runs).items() if text.startswith("MIG falls on Cars3D with 20")
   )
-  assert claim.verdict == claims.HOLDS and "\nVAE" not in f"\n{claim.evidence}"
+  assert claim.verdict == verdicts.HOLDS and "\nVAE" not in f"\n{claim.evidence}"
 
 
-@pytest.mark.parametrize(("at_20", "verdict"), [(0.02, claims.HOLDS), (0.25, claims.OPPOSITE)])
+@pytest.mark.parametrize(("at_20", "verdict"), [(0.02, verdicts.HOLDS), (0.25, verdicts.OPPOSITE)])
 def test_larger_fall_with_more_latents(generated, at_20, verdict):
   runs = [
     run
@@ -308,7 +308,7 @@ def test_tc_and_kl_that_move_apart(generated):
     (column, _) = measures.find("total_correlation").columns
     run.row[column] = 20 - run.row[column]
   claim = judge(runs)[TC_KL]
-  assert claim.verdict == claims.OPPOSITE
+  assert claim.verdict == verdicts.OPPOSITE
   assert "mean Spearman -1.00 within 6 cells of 10 runs" in claim.evidence
 
 

@@ -1,0 +1,1 @@
+"""Encoders, decoders, discriminators and generators, as Keras networks."""

@@ -1,0 +1,1 @@
+"""Trained models in files: written, checked, loaded, and called with NumPy arrays."""

@@ -1,0 +1,1 @@
+"""Training a model: its steps, checkpoints, records; its two descriptions, in Python and in gin."""

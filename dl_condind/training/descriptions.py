@@ -1,0 +1,141 @@
+"""A run described in Python in the words of gin: the keys and values a configuration would have.
+
+They are the identity of the run and go into its record, so that a run of either kind can be
+continued, evaluated and reported as one of the other.
+"""
+
+from collections.abc import Callable
+from collections.abc import Collection
+import dataclasses
+import functools
+import hashlib
+import inspect
+
+import keras
+import numpy as np
+
+from dl_condind import posteriors
+from dl_condind.data.ground_truth import factor_distributions
+from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.methods import base_model
+from dl_condind.training import trainer
+from dl_condind.utils import configs
+from dl_condind.utils import gin_types
+
+# Part of a model -> its gin key, and the scope of what it names.
+_PARTS = {
+  "num_latent": ("encoder.num_latent", ""),
+  "encoder": ("encoder.encoder_fn", ""),
+  "decoder": ("decoder.decoder_fn", ""),
+  "discriminator": ("discriminator.discriminator_fn", ""),
+  "reconstruction_loss": ("reconstruction_loss.loss_fn", ""),
+  "activation": ("reconstruction_loss.activation", ""),
+  "optimizer": ("vae_optimizer.optimizer_fn", "vae/"),
+  "discriminator_optimizer": ("discriminator_optimizer.optimizer_fn", "discriminator/"),
+  "generator_optimizer": ("generator_optimizer.optimizer_fn", "generator/"),
+  "recognition_optimizer": ("recognition_optimizer.optimizer_fn", "recognition/"),
+}
+_WITH_CONFIG = (keras.optimizers.Optimizer, keras.optimizers.schedules.LearningRateSchedule)
+
+
+def describe(
+  model: base_model.Model,
+  dataset: ground_truth_data.GroundTruthData,
+  settings: trainer.Settings,
+) -> configs.Config:
+  """Returns the configuration of a training.
+
+  Args:
+    model: The model before it is built.
+    dataset: The data set.
+    settings: How to train.
+  """
+  words = _Words()
+  words.values |= {"model.name": "''", "model.model_num": "None"}
+  for name, value in dataclasses.asdict(settings).items():
+    words.values[f"model.{name}"] = words.text(value)
+  hyperparameters = words.object(model, {part.name for part in base_model.parts(model)})
+  words.values["model.model"] = f"{hyperparameters}()"
+  for part in base_model.parts(model):
+    value = getattr(model, part.name)
+    if isinstance(value, posteriors.Posterior):
+      _describe_posterior(words, value)
+    else:
+      key, scope = _PARTS[part.name]
+      words.values[key] = words.text(value, scope)
+      if key.endswith("optimizer_fn"):
+        words.values[key.replace("optimizer_fn", "learning_rate")] = "None"
+  words.values["dataset.factor_distribution"] = "None"
+  words.values |= dataset_bindings(dataset)
+  text = "".join(f"{key} = {value}\n" for key, value in sorted(words.values.items()))
+  return configs.Config(words.values, text)
+
+
+def _describe_posterior(words: "_Words", posterior: posteriors.Posterior) -> None:
+  if isinstance(posterior, posteriors.FixedCorrelation):
+    words.values["posterior.noise_correlation"] = words.text(posterior.noise_correlation)
+  else:
+    words.values["posterior.noise_correlation"] = "None"
+    words.values["posterior.family"] = words.object(posterior)
+
+
+def dataset_bindings(dataset: ground_truth_data.GroundTruthData) -> dict[str, str]:
+  """Returns the gin keys and values of a data set, its name first."""
+  words = _Words()
+  words.values["dataset.name"] = repr(dataset.name)
+  if isinstance(dataset, factor_distributions.RedistributedFactors):
+    words.values["dataset.factor_distribution"] = f"{words.object(dataset.described)}()"
+  for parameter, value in dataset.options.items():
+    words.values[f"{dataset.name}.{parameter}"] = words.text(value)
+  return words.values
+
+
+class _Words:
+  """Collects gin keys and values, both as text."""
+
+  def __init__(self):
+    self.values: dict[str, str] = {}
+
+  def text(self, value: object, scope: str = "") -> str:
+    """Returns a value as gin's text. What a function is called with goes into `values`."""
+    if isinstance(value, keras.Model):
+      return repr(f"Keras model {_digest(value)}")
+    if isinstance(value, _WITH_CONFIG):
+      return repr(f"{type(value).__name__} {value.get_config()}")
+    if callable(value):
+      return self._reference(value, scope)
+    if isinstance(value, np.ndarray | np.generic):
+      value = value.tolist()
+    return repr(value)
+
+  def object(self, value: object, left_out: Collection[str] = ()) -> str:
+    """Returns a reference to the class of a value. What it was made with goes into `values`."""
+    name = gin_types.name_of(type(value)) or type(value).__name__
+    for parameter in inspect.signature(type(value)).parameters:
+      if parameter not in left_out and hasattr(value, parameter):
+        self.values[f"{name}.{parameter}"] = self.text(getattr(value, parameter))
+    return f"@{name}"
+
+  def _reference(self, function: Callable, scope: str) -> str:
+    given = {}
+    while isinstance(function, functools.partial):
+      names = inspect.signature(function.func).parameters
+      given = {**dict(zip(names, function.args, strict=False)), **function.keywords, **given}
+      function = function.func
+    name = gin_types.name_of(function)
+    if name is None:  # A function of the user that gin does not know.
+      words = ", ".join(f"{key}={self.text(value)}" for key, value in given.items())
+      return repr(f"{function.__module__}.{getattr(function, '__qualname__', function)}({words})")
+    for parameter in inspect.signature(function).parameters.values():
+      value = given.get(parameter.name, parameter.default)
+      if value is not parameter.empty:
+        self.values[f"{scope}{name}.{parameter.name}"] = self.text(value)
+    return f"@{scope}{name}"
+
+
+def _digest(network: keras.Model) -> str:
+  """Returns a digest of the layers and weights of a network."""
+  digest = hashlib.sha256(network.to_json().encode())
+  for weights in network.get_weights():
+    digest.update(weights.tobytes())
+  return digest.hexdigest()[:16]

@@ -1,0 +1,124 @@
+"""Training as gin files describe it."""
+
+from collections.abc import Sequence
+import importlib
+import os
+import pathlib
+
+import gin
+
+import dl_condind
+from dl_condind.data.ground_truth import named_data
+from dl_condind.methods import base_model
+from dl_condind.training import gin_parts
+from dl_condind.training import trainer
+from dl_condind.utils import configs
+
+STEP = trainer.STEP
+
+for _module in dl_condind.MODELS.values():  # Gin knows their names from here on.
+  importlib.import_module(_module)
+
+
+def train_with_gin(
+  model_dir: str | os.PathLike,
+  overwrite: bool = False,
+  gin_config_files: Sequence[str] = (),
+  gin_bindings: Sequence[str] = (),
+  trust_gin_imports: bool = False,
+) -> None:
+  """Trains the model that gin files and bindings describe. Arguments and errors as `train`.
+
+  Raises:
+    ConfigError: Also if the configuration is not valid.
+  """
+  configs.parse(gin_config_files, gin_bindings, trust_gin_imports)
+  try:
+    train(model_dir, overwrite)
+  finally:
+    gin.clear_config()
+
+
+@gin.configurable("model", denylist=["model_dir", "overwrite", "check_only"])
+def train(
+  model_dir: str | os.PathLike,
+  overwrite: bool = False,
+  check_only: bool = False,
+  model: base_model.Model = gin.REQUIRED,
+  training_steps: int = gin.REQUIRED,
+  random_seed: int = gin.REQUIRED,
+  batch_size: int = gin.REQUIRED,
+  eval_steps: int = 1000,
+  name: str = "",
+  model_num: int | None = None,
+  num_threads: int = 2,
+  jit_compile: bool = False,
+  log_steps: int = 100,
+  checkpoint_steps: int | None = None,
+  checkpoint_seconds: float = 600.0,
+) -> None:
+  """Trains a model, or continues where an interrupted call stopped, and records the result.
+
+  Writes `tf_checkpoint/`, `train_log.jsonl`, `saved_model/` and, last, `results/` into model_dir.
+  A finished run is left as it is.
+
+  Args:
+    model_dir: Folder of the run.
+    overwrite: Whether to delete a run that is there and start again.
+    check_only: Whether to stop once the model is built and every setting is checked, before any
+      data is read or anything written.
+    model: The objective.
+    training_steps: Number of updates.
+    random_seed: Seed of weights, batches and noise.
+    batch_size: Observations in a batch.
+    eval_steps: Batches that the final losses are averaged over.
+    name: Label for the record.
+    model_num: Number of the run in its study, for the record.
+    num_threads: Threads, and slices of the batch that are worked on at the same time. The result
+      depends on it in its last bits.
+    jit_compile: Whether XLA compiles the step. Changes the random numbers.
+    log_steps: Steps between entries of the log.
+    checkpoint_steps: Steps between checkpoints; None leaves it to the time.
+    checkpoint_seconds: Seconds between checkpoints.
+
+  Raises:
+    ConfigError: If a setting is out of range, or model_dir holds a run of another configuration.
+    DatasetError: If the data cannot be read, or observations are outside [0, 1].
+    DivergedError: If a loss is not finite.
+    TryAgainError: If the run is in use, SIGTERM or SIGINT came, or the disk is full. The same
+      command continues it.
+  """
+  del name, model_num
+  settings = trainer.Settings(
+    training_steps=training_steps,
+    random_seed=random_seed,
+    batch_size=batch_size,
+    eval_steps=eval_steps,
+    num_threads=num_threads,
+    jit_compile=jit_compile,
+    log_steps=log_steps,
+    checkpoint_steps=checkpoint_steps,
+    checkpoint_seconds=checkpoint_seconds,
+  )
+  dataset = named_data.get_named_ground_truth_data()
+  gin_parts.complete(model)
+  trainer.build(model, dataset, settings)
+  if not check_only:
+    model_dir = pathlib.Path(model_dir)
+    trainer.run(model, dataset, settings, configs.operative(), model_dir, overwrite)
+
+
+def resolved_config(
+  gin_config_files: Sequence[str], gin_bindings: Sequence[str], trust_gin_imports: bool = False
+) -> str:
+  """Returns the configuration of a training, defaults included, as the text of a gin file.
+
+  Raises:
+    ConfigError: If the configuration is not valid.
+  """
+  configs.parse(gin_config_files, gin_bindings, trust_gin_imports)
+  try:
+    train("", check_only=True)
+    return configs.operative().text
+  finally:
+    gin.clear_config()

@@ -1,0 +1,232 @@
+"""Training: from a model and a data set to a checkpointed, exported and evaluated run.
+
+Every random draw of a step is a stateless function of (seed, step), so weights, optimizer slots and
+the step are all there is to save, and an interrupted run continues bit for bit.
+"""
+
+import dataclasses
+import pathlib
+import time
+
+from absl import logging
+import numpy as np
+import tensorflow as tf
+
+from dl_condind.data import input_pipeline
+from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.methods import base_model
+from dl_condind.methods import image_inputs
+from dl_condind.saved_models import saved_model
+from dl_condind.training import run_identity
+from dl_condind.training import runtime
+from dl_condind.training import training_loop
+from dl_condind.training import training_progress
+from dl_condind.utils import configs
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.utils import limits
+from dl_condind.utils import processes
+from dl_condind.utils import progress_lines
+from dl_condind.utils import results
+from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
+
+STEP = "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """How a model is trained.
+
+  Attributes:
+    training_steps: Number of updates.
+    random_seed: Seed of weights, batches and noise.
+    batch_size: Observations in a batch.
+    eval_steps: Batches that the final losses are averaged over.
+    num_threads: Threads, and slices of the batch that are worked on at the same time. The result
+      depends on it in its last bits.
+    jit_compile: Whether XLA compiles the step. Changes the random numbers.
+    log_steps: Steps between entries of the log.
+    checkpoint_steps: Steps between checkpoints; None leaves it to the time.
+    checkpoint_seconds: Seconds between checkpoints.
+
+  Raises:
+    ConfigError: If a setting is out of range.
+  """
+
+  training_steps: int
+  random_seed: int
+  batch_size: int
+  eval_steps: int = 1000
+  num_threads: int = 2
+  jit_compile: bool = False
+  log_steps: int = 100
+  checkpoint_steps: int | None = None
+  checkpoint_seconds: float = 600.0
+
+  def __post_init__(self):
+    for name in ("training_steps", "eval_steps", "log_steps", "checkpoint_steps"):
+      self._check_in(1, limits.MAX_STEPS, name)
+    self._check_in(1, limits.MAX_BATCH_SIZE, "batch_size")
+    self._check_in(0, 2**32 - 1, "random_seed")
+    if not self.checkpoint_seconds >= 0:
+      raise errors.ConfigError(
+        f"model.checkpoint_seconds must be at least 0, got {self.checkpoint_seconds}."
+      )
+
+  def _check_in(self, lowest: int, highest: int, name: str) -> None:
+    value = getattr(self, name)
+    if value is not None and not lowest <= value <= highest:
+      raise errors.ConfigError(f"model.{name} must be in [{lowest}, {highest}], got {value}.")
+
+
+def build(
+  model: base_model.Model, dataset: ground_truth_data.GroundTruthData, settings: Settings
+) -> None:
+  """Builds a model for a data set and runs through its losses, without reading any data.
+
+  Raises:
+    ConfigError: If something in the model does not fit.
+  """
+  runtime.configure(settings.num_threads)
+  model.build(dataset.observation_shape, Seeds(settings.random_seed).weights)
+  in_one_piece = runtime.has_gpu() or settings.jit_compile
+  model.num_slices = 1 if in_one_piece else settings.num_threads
+  observations = tf.TensorSpec([settings.batch_size, *model.observation_shape], tf.float32)
+  tf.function(model.compute_losses).get_concrete_function(
+    observations, tf.TensorSpec([2], tf.int32)
+  )
+
+
+def run(
+  model: base_model.Model,
+  dataset: ground_truth_data.GroundTruthData,
+  settings: Settings,
+  config: configs.Config,
+  model_dir: pathlib.Path,
+  overwrite: bool = False,
+  show: training_progress.Show | None = None,
+) -> bool:
+  """Trains a model that is built, or continues where an interrupted call stopped, and records it.
+
+  Writes `tf_checkpoint/`, `train_log.jsonl`, `saved_model/` and, last, `results/` into model_dir.
+  A finished run is left as it is.
+
+  Args:
+    model: What `build` was called with.
+    dataset: The data set.
+    settings: How to train.
+    config: All of that in words: the identity of the run, and what its record says of it.
+    model_dir: Folder of the run.
+    overwrite: Whether to delete a run that is there and start again.
+    show: What shows how far the training has come; None stands for lines of the log.
+
+  Returns:
+    Whether anything was left to do.
+
+  Raises:
+    ConfigError: If model_dir holds a run of another configuration.
+    DatasetError: If the data cannot be read, or observations are outside [0, 1].
+    DivergedError: If a loss is not finite.
+    TryAgainError: If the run is in use, SIGTERM or SIGINT came, or the disk is full. The same
+      call continues it.
+  """
+  start_time = time.monotonic()
+  seeds = Seeds(settings.random_seed)
+  with processes.Interruption() as interruption:
+    provenance = dataset.provenance()
+    with files.locked(model_dir):
+      identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
+      state = run_identity.claim(model_dir, config.values, identity, overwrite)
+      if state == run_identity.COMPLETE:
+        logging.info("%s is complete.", model_dir)
+        return False
+      described = run_config.describe_training(config.values, provenance["source"])
+      logging.info("Training %s.", described)
+      _train(model, dataset, settings, model_dir, interruption, show or training_progress.LOG)
+      path = run_folder.StageFolder(model_dir).saved_model
+      saved_model.save(*model.exported(), path)
+      batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.evaluation_data)
+      noise_seed, num_batches = seeds.evaluation_noise, settings.eval_steps
+      losses = evaluate_losses(model, batch_fn, noise_seed, num_batches, interruption)
+      losses |= {name: problem is not None for name, problem in model.problems().items()}
+      losses |= {"global_step": settings.training_steps}
+      losses |= {"elapsed_time": time.monotonic() - start_time}
+      extra = {"kind": model.kind, "random_seed": settings.random_seed}
+      extra |= {f"runtime.{k}": v for k, v in identity.items()}
+      if model.kind == base_model.VAE:
+        extra |= {"kl_loss": model.posterior.kl_kind}
+      extra |= results.model_provenance(path)
+      provenance = results.provenance(provenance, extra)
+      results.write_results(model_dir, STEP, losses, provenance, config=config)
+  logging.info("Finished %s: %s", model_dir, {key: round(v, 4) for key, v in losses.items()})
+  return True
+
+
+def _train(
+  model: base_model.Model,
+  dataset: ground_truth_data.GroundTruthData,
+  settings: Settings,
+  model_dir: pathlib.Path,
+  interruption: processes.Interruption,
+  show: training_progress.Show,
+) -> None:
+  """Runs the training steps that are missing."""
+  seeds = Seeds(settings.random_seed)
+  batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.data)
+  image_inputs.check_observations(batch_fn(tf.constant(0, tf.int64)).numpy(), dataset.name)
+  loop = training_loop.TrainingLoop(model, batch_fn, seeds.noise, model_dir, settings.jit_compile)
+  loop.run(
+    settings.training_steps,
+    settings.log_steps,
+    settings.checkpoint_steps,
+    settings.checkpoint_seconds,
+    interruption,
+    show,
+  )
+
+
+class Seeds:
+  """The seeds of a run. Those of training and evaluation data are drawn as in disentanglement_lib.
+
+  Attributes:
+    data: Seeds the training batches.
+    evaluation_data: Seeds the batches of the final evaluation.
+    weights: Seeds the initial weights.
+    noise: Seeds the noise and any other draw in a training step.
+    evaluation_noise: Seeds the noise of the final evaluation.
+  """
+
+  def __init__(self, random_seed: int):
+    random_state = np.random.RandomState(random_seed)
+    self.data = int(random_state.randint(2**32))
+    self.evaluation_data = int(random_state.randint(2**32))
+    words = np.random.SeedSequence(random_seed).generate_state(3) >> 1  # TensorFlow's are signed.
+    self.weights, self.noise, self.evaluation_noise = words.tolist()
+
+
+def evaluate_losses(
+  model: base_model.Model,
+  batch_fn: input_pipeline.BatchFn,
+  noise_seed: int,
+  eval_steps: int,
+  interruption: processes.Interruption,
+) -> dict[str, float]:
+  """Returns the losses of a model, averaged over eval_steps batches.
+
+  Raises:
+    TryAgainError: If interrupted.
+  """
+
+  @tf.function
+  def losses_of(step: tf.Tensor) -> dict[str, tf.Tensor]:
+    seed = tf.stack([tf.constant(noise_seed), tf.cast(step, tf.int32)])
+    return model.compute_losses(batch_fn(step), seed)
+
+  logging.info("Evaluating the losses on %s batches.", f"{eval_steps:,}")
+  totals = {}
+  for step in progress_lines.each(range(eval_steps), "Evaluating the losses, batch", eval_steps):
+    interruption.check("training is done and saved, its evaluation is not")
+    for key, value in losses_of(tf.constant(step, tf.int64)).items():
+      totals[key] = totals.get(key, 0.0) + float(value)
+  return {key: total / eval_steps for key, total in totals.items()}

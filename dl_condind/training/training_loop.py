@@ -1,0 +1,185 @@
+"""The loop over training steps: compiled, logged, checkpointed, interruptible."""
+
+import contextlib
+import importlib.util
+import json
+import pathlib
+import time
+
+from absl import logging
+import numpy as np
+import tensorflow as tf
+
+from dl_condind.data import input_pipeline
+from dl_condind.methods import base_model
+from dl_condind.saved_models import model_errors
+from dl_condind.training import checkpoints
+from dl_condind.training import training_progress
+from dl_condind.utils import errors
+from dl_condind.utils import files
+from dl_condind.utils import processes
+from dl_condind.utils import run_folder
+from dl_condind.utils import training_logs
+
+_STEPS_PER_CALL = 20
+
+
+class TrainingLoop:
+  """Trains a model in a run directory, from the newest checkpoint there or from the start."""
+
+  def __init__(
+    self,
+    model: base_model.Model,
+    batch_fn: input_pipeline.BatchFn,
+    noise_seed: int,
+    directory: pathlib.Path,
+    jit_compile: bool = False,
+  ):
+    """Prepares to train.
+
+    Args:
+      model: A model that has been built.
+      batch_fn: Function from the step to a batch of observations.
+      noise_seed: Seed of what the model draws in a step.
+      directory: The run directory.
+      jit_compile: Whether XLA compiles the step.
+    """
+    self._model = model
+    self._checkpoint = tf.train.Checkpoint(**model.state())
+    self._checkpoint_folder = run_folder.StageFolder(directory).checkpoints
+    self._log = run_folder.StageFolder(directory).log
+    self._directory = directory
+    self._batch_fn = batch_fn
+    self._noise_seed = noise_seed
+    self._train_step = tf.function(model.train_step, jit_compile=jit_compile)
+
+  @tf.function(autograph=False)
+  def run_steps(self, start: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Runs count steps and returns each scalar the model reports, [count]."""
+
+    def run_step(index: tf.Tensor) -> dict[str, tf.Tensor]:
+      step = start + index
+      seed = tf.stack([tf.constant(self._noise_seed), tf.cast(step, tf.int32)])
+      return self._train_step(self._batch_fn(step), seed)
+
+    specs = tf.nest.map_structure(
+      lambda tensor: tf.TensorSpec([], tensor.dtype),
+      self._train_step.get_concrete_function(
+        tf.TensorSpec(self._batch_fn(start).shape, tf.float32), tf.TensorSpec([2], tf.int32)
+      ).structured_outputs,
+    )
+    return tf.map_fn(run_step, tf.range(count), fn_output_signature=specs, parallel_iterations=1)
+
+  def run(
+    self,
+    training_steps: int,
+    log_steps: int,
+    checkpoint_steps: int | None,
+    checkpoint_seconds: float,
+    interruption: processes.Interruption,
+    show: training_progress.Show,
+  ) -> None:
+    """Trains up to step training_steps and leaves a checkpoint of it.
+
+    Args:
+      training_steps: Number of steps in all.
+      log_steps: Steps between entries of the log.
+      checkpoint_steps: Steps between checkpoints; None leaves it to the time.
+      checkpoint_seconds: Seconds between checkpoints.
+      interruption: Signals to stop.
+      show: What shows how far the training has come.
+
+    Raises:
+      DivergedError: If a reported scalar is not finite. The checkpoint before it stays.
+      TryAgainError: If interrupted, after a checkpoint was written, or if the disk is full.
+    """
+    step = checkpoints.restore_newest(self._checkpoint, self._checkpoint_folder)
+    saved_step, saved_time = step, time.monotonic()
+    progress = training_progress.Progress(step, training_steps, self._model.main_losses, show)
+    known_problems = set()
+    if step:
+      logging.info("Continuing %s at step %d of %d.", self._directory, step, training_steps)
+    log = _Log(self._log, step, log_steps, run_folder.StageFolder(self._directory).tensorboard)
+    with log:
+      while step < training_steps:
+        if interruption.signal_name:
+          self._save(step, saved_step)
+          interruption.check(f"{self._directory} is saved at step {step}")
+        end = _next_stop(step, training_steps, checkpoint_steps)
+        scalars = self.run_steps(tf.constant(step, tf.int64), tf.constant(end - step, tf.int64))
+        scalars = {name: values.numpy() for name, values in scalars.items()}
+        _check_finite(scalars, step, self._directory)
+        log.write(step, scalars)
+        step = end
+        progress.update(step, scalars)
+        for name, problem in self._model.problems().items():
+          if problem and name not in known_problems:
+            logging.warning("%s: %s", self._directory, problem)
+            known_problems.add(name)
+        due = checkpoint_steps and step % checkpoint_steps == 0
+        if due or time.monotonic() - saved_time >= checkpoint_seconds:
+          self._save(step, saved_step)
+          saved_step, saved_time = step, time.monotonic()
+      self._save(step, saved_step)
+
+  def _save(self, step: int, saved_step: int) -> None:
+    if step != saved_step:
+      checkpoints.save(self._checkpoint, self._checkpoint_folder, step)
+
+
+def _next_stop(step: int, training_steps: int, checkpoint_steps: int | None) -> int:
+  """Returns where the steps of one call end."""
+  end = min(step + _STEPS_PER_CALL, training_steps)
+  if checkpoint_steps:
+    end = min(end, (step // checkpoint_steps + 1) * checkpoint_steps)
+  return end
+
+
+def _check_finite(scalars: dict[str, np.ndarray], start: int, directory: pathlib.Path) -> None:
+  for name, values in scalars.items():
+    finite = np.isfinite(values)
+    if not finite.all():
+      index = int(np.argmin(finite))
+      raise errors.DivergedError(
+        f"{name} is {values[index]} at step {start + index} of {directory}: lower the learning "
+        "rate or choose another seed.",
+        step=start + index,
+      )
+
+
+class _Log(contextlib.AbstractContextManager):
+  """The log of a run: a line of JSON every log_steps steps, also for TensorBoard if installed.
+
+  Lines of steps that a restored run will repeat are dropped.
+  """
+
+  def __init__(self, path: pathlib.Path, step: int, log_steps: int, tensorboard: pathlib.Path):
+    self._path = path
+    self._log_steps = log_steps
+    if path.is_file():
+      steps = training_logs.whole_lines(path.parent)
+      kept = [f"{line}\n" for found, line in steps if found < step]
+      files.write_text(path, "".join(kept))
+    self._writer = None
+    if importlib.util.find_spec("tensorboard") is not None:
+      with model_errors.clear_write_errors(tensorboard):
+        self._writer = tf.summary.create_file_writer(str(tensorboard))
+
+  def write(self, start: int, scalars: dict[str, np.ndarray]) -> None:
+    """Writes the entries due among the steps from start on."""
+    num_steps = len(next(iter(scalars.values())))
+    lines = []
+    for index in range(-start % self._log_steps, num_steps, self._log_steps):
+      values = {name: float(values[index]) for name, values in scalars.items()}
+      lines.append(json.dumps({"step": start + index, **values}))
+      if self._writer:
+        with self._writer.as_default(step=start + index):
+          for name, value in values.items():
+            tf.summary.scalar(name, value)
+    if lines:
+      with files.clear_write_errors(self._path), self._path.open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+  def __exit__(self, *exc_info) -> None:
+    if self._writer:
+      self._writer.close()
