@@ -33,8 +33,8 @@ def verdict_table(found: Sequence[verdicts.Claim]) -> list[str]:
   note = (
     "A claim holds if it is shown in each of its cells. It is opposite if the opposite is shown in "
     f"one, and too small if one shows that its effect is below {verdicts.SIZE:g} standard "
-    "deviation of the runs. Otherwise it is open, which says nothing against it: then the last column tells "
-    "how many runs could decide it. Whatever is true, a verdict is wrong with a probability of at "
+    "deviation of the runs. Otherwise it is open, which says nothing against it: then the last "
+    "column tells how many runs could decide it. Whatever is true, a verdict is wrong with a probability of at "
     f"most {verdicts.ALPHA:.0%}: each one-sided test has the level {verdicts.LEVEL:g}, divided by "
     "the number of the claim's cells where one cell is enough. “Falls” and “rises”: Mann-Whitney "
     f"tests; an effect below {verdicts.SIZE:g} standard deviation: noncentral t-tests. “Nearly "

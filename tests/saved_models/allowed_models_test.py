@@ -40,9 +40,9 @@ def path(build, exported, tmp_path):
 def change(path, edit):
   """Edits the one graph of a SavedModel."""
   file = path / "saved_model.pb"
-  saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-  edit(saved_model.meta_graphs[0])
-  file.write_bytes(saved_model.SerializeToString())
+  parsed = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+  edit(parsed.meta_graphs[0])
+  file.write_bytes(parsed.SerializeToString())
   sign(path)
 
 

@@ -117,8 +117,8 @@ def messages_in(message):
 
 def contents_of(path):
   """Returns what a SavedModel consists of, by the name of the list that should hold it."""
-  saved_model = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-  (meta_graph,) = saved_model.meta_graphs
+  parsed = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+  (meta_graph,) = parsed.meta_graphs
   found = {name: set() for name in LISTS}
   found["GRAPH_OPERATIONS"] = {node.op for node in meta_graph.graph_def.node}
   for function in meta_graph.graph_def.library.function:

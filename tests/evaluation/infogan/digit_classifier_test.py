@@ -126,7 +126,7 @@ def test_without_a_place_for_a_cache_it_is_trained_all_the_same(few_images, tmp_
 
 
 def test_a_classifier_that_cannot_be_kept_is_not_trained_again(few_images, tmp_path, monkeypatch):
-  save, train, trainings = digit_classifier.saved_models.save, digit_classifier._train, []
+  save, train, trainings = digit_classifier.saved_model.save, digit_classifier._train, []
 
   def save_elsewhere_only(module, signatures, path):
     if tmp_path in path.parents:
@@ -137,7 +137,7 @@ def test_a_classifier_that_cannot_be_kept_is_not_trained_again(few_images, tmp_p
     trainings.append(settings)
     return train(*settings)
 
-  monkeypatch.setattr(digit_classifier.saved_models, "save", save_elsewhere_only)
+  monkeypatch.setattr(digit_classifier.saved_model, "save", save_elsewhere_only)
   monkeypatch.setattr(digit_classifier, "_train", count)
   load(tmp_path)
   assert len(trainings) == 1

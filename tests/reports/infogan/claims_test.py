@@ -97,16 +97,16 @@ def test_each_measure_decides_on_its_own_claim(generated, name, num):
   else:
     other = (high, low)
   found = judge(generated, PAPER | {name: other}, num)
-  verdicts = {key: claim.verdict for key, claim in found.items()}
+  verdict_of = {key: claim.verdict for key, claim in found.items()}
   if num == 1:
-    assert set(verdicts.values()) == {verdicts.OPEN}
+    assert set(verdict_of.values()) == {verdicts.OPEN}
     return
-  assert verdicts.pop(name) == verdicts.OPPOSITE
+  assert verdict_of.pop(name) == verdicts.OPPOSITE
   if name == "error_correlation":
-    assert verdicts.pop("uncorrelated errors at c = 0") == verdicts.OPPOSITE
+    assert verdict_of.pop("uncorrelated errors at c = 0") == verdicts.OPPOSITE
   if name == "generator_loss":  # The margin of the penalty stays that of c = 0.
-    assert verdicts["mutual_information_penalty"] == verdicts.HOLDS
-  assert set(verdicts.values()) == {verdicts.HOLDS}
+    assert verdict_of["mutual_information_penalty"] == verdicts.HOLDS
+  assert set(verdict_of.values()) == {verdicts.HOLDS}
 
 
 def test_one_code_for_both_attributes_is_not_what_figure_3_shows(generated):
