@@ -223,19 +223,7 @@ RUN_PATHS = {
   *("postprocessed", "saved_model", "tf_checkpoint", "visualizations"),
   *("run.json", "train.gin", "train.json", "train_log.jsonl", "visualization.json"),
 }
-PATHS_FROM_RUN_FOLDER = (
-  *(
-    "studies",
-    "runs",
-    "reports",
-    "visualize",
-    "evaluation",
-    "postprocessing",
-    "methods",
-    "saved_models",
-  ),
-  *("training", "utils"),
-)
+PATHS_FROM_RUN_FOLDER = BELOW.keys() - {"data", "programs"}
 
 
 def test_one_module_knows_the_paths_of_a_run():
