@@ -45,7 +45,7 @@ _NAMES = MODELS | {
 }
 _MODULES = {
   "losses": "dl_condind.methods.losses",
-  "networks": "dl_condind.networks.architectures",
+  "networks": "dl_condind.networks",
   "optimizers": "dl_condind.methods.optimizers",
   "posteriors": "dl_condind.posteriors",
 }

@@ -53,11 +53,16 @@ class GaussianEncoderModel(base_model.Model):
     """Makes the networks, with weights that depend on the seed alone."""
     encoder_seed, decoder_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
     shape = self.observation_shape = tuple(observation_shape)
-    num_extra = self.posterior.num_extra(self.num_latent)
-    self.encoder = network_parts.make_encoder(
-      self.encoder, shape, self.num_latent, encoder_seed, num_extra
-    )
+    network_parts.check_num_latent(self.num_latent)
     self.posterior.check(self.num_latent)
+    self.encoder = network_parts.make_encoder(
+      self.encoder,
+      shape,
+      self.num_latent,
+      encoder_seed,
+      self.posterior.initial_extra(self.num_latent),
+      self.posterior.shares_extra,
+    )
     self.decoder = network_parts.make_decoder(self.decoder, self.num_latent, shape, decoder_seed)
     self.global_step = tf.Variable(0, dtype=tf.int64, name="global_step")
     losses.check_activation(self.activation)
@@ -95,7 +100,7 @@ class GaussianEncoderModel(base_model.Model):
       that of the distribution z is drawn from, each [batch], nats. The difference is TC(z|x).
     """
     encoded = self.encode(observations)
-    z = self.posterior.distribution(*encoded).sample(seed=seed)
+    z = self.posterior.sample(*encoded, seed=seed)
     z_logvar = self.posterior.marginal_logvar(*encoded[1:])
     return {
       "reconstruction_loss": self.image_loss(observations, self.decode(z)),
@@ -142,7 +147,7 @@ class _Exported(tf.Module):
     def reconstructions(images):
       seed = tf.stack([tf.constant(0), self.draws.assign_add(1)])
       images = image_inputs.check(images, "encode")
-      z = model.posterior.distribution(*model.encode(images)).sample(seed=seed)
+      z = model.posterior.sample(*model.encode(images), seed=seed)
       return {"images": model.decode(z)}
 
     def decoder(latent_vectors):

@@ -126,9 +126,12 @@ class InfoGAN(base_model.Model):
     self.generator = infogan_networks.generator(self.code_sizes, shape, seeds[0])
     self.feature_network = infogan_networks.feature_network(shape, seeds[1])
     self.discriminator_head = infogan_networks.discriminator_head(seeds[2])
-    num_extra = self.posterior.num_extra(self.num_continuous)
     self.recognition_head = infogan_networks.recognition_head(
-      self.num_continuous, self.num_categories, seeds[3], num_extra
+      self.num_continuous,
+      self.num_categories,
+      seeds[3],
+      self.posterior.initial_extra(self.num_continuous),
+      self.posterior.shares_extra,
     )
     self.discriminator_variables = (
       self.feature_network.trainable_variables + self.discriminator_head.trainable_variables

@@ -73,7 +73,7 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
   ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Returns the losses, averaged over the batch, nats, and z_sampled, [batch, num_latent]."""
     encoded = self.encode(observations)
-    z_sampled = self.posterior.distribution(*encoded).sample(seed=seed)
+    z_sampled = self.posterior.sample(*encoded, seed=seed)
     reconstruction_loss = tf.reduce_mean(self.image_loss(observations, self.decode(z_sampled)))
     kl_loss = tf.reduce_mean(self.posterior.kl_loss(*encoded))
     regularizer = self.posterior_regularizer(kl_loss, encoded, z_sampled)
@@ -85,6 +85,7 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
       "regularizer": regularizer,
       "kl_loss": kl_loss,
       "kl_loss_full": kl_loss + missing,
+      **self.posterior.summaries(encoded.z_logvar, encoded.extra),
     }
     return scalars, z_sampled
 

@@ -14,6 +14,7 @@ from keras import layers
 import numpy as np
 
 from dl_condind.networks import deconvolution
+from dl_condind.networks import network_parts
 from dl_condind.utils import errors
 
 _LEAK = 0.1
@@ -104,7 +105,11 @@ def discriminator_head(seed: int) -> keras.Model:
 
 
 def recognition_head(
-  num_continuous: int, num_categories: int, seed: int, num_extra: int = 0
+  num_continuous: int,
+  num_categories: int,
+  seed: int,
+  initial_extra: np.ndarray | None = None,
+  shares_extra: bool = False,
 ) -> keras.Model:
   """Builds the end of the recognition network.
 
@@ -112,7 +117,9 @@ def recognition_head(
     num_continuous: Number of continuous codes.
     num_categories: Number of values of the categorical code, 0 if there is none.
     seed: Seed of the initial weights.
-    num_extra: How many numbers the posterior needs beyond mean and logvar. They start at 0.
+    initial_extra: What the posterior needs beyond mean and logvar, as it is before the training,
+      [num_extra]; None stands for nothing.
+    shares_extra: Whether that is the same for all images.
 
   Returns:
     Model from features, [batch, 1024], to a dictionary: `mean` and `logvar` of the posterior of
@@ -129,6 +136,6 @@ def recognition_head(
     for name, size in sizes.items()
     if size
   }
-  if num_extra:
-    outputs["extra"] = layers.Dense(num_extra, kernel_initializer="zeros", name="extra")(hidden)
+  if initial_extra is not None and len(initial_extra):
+    outputs["extra"] = network_parts.extra_layer(initial_extra, shares_extra)(hidden)
   return keras.Model(features, outputs, name="recognition_head")

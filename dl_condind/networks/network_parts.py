@@ -17,12 +17,25 @@ DecoderFn = Callable[[int, Shape, int], keras.Model]  # (num_latent, observation
 DiscriminatorFn = Callable[[int, int], keras.Model]  # (num_latent, seed)
 
 
+def check_num_latent(num_latent: int) -> None:
+  """Checks a number of latents.
+
+  Raises:
+    ConfigError: If it is out of range.
+  """
+  if not 1 <= num_latent <= limits.MAX_LATENT:
+    raise errors.ConfigError(
+      f"encoder.num_latent must be in [1, {limits.MAX_LATENT}], got {num_latent}."
+    )
+
+
 def make_encoder(
   encoder: EncoderFn | keras.Model,
   observation_shape: Shape,
   num_latent: int,
   seed: int,
-  num_extra: int = 0,
+  initial_extra: np.ndarray | None = None,
+  shares_extra: bool = False,
 ) -> keras.Model:
   """Builds an encoder and checks it.
 
@@ -32,34 +45,81 @@ def make_encoder(
     observation_shape: (height, width, channels).
     num_latent: Number of latents.
     seed: Seed of the initial weights.
-    num_extra: How many more numbers per image the posterior needs: a third output, [batch,
-      num_extra]. A model without one gets it next to the layer `means`, with all weights 0.
+    initial_extra: What more the posterior needs for each image, as it is before the training,
+      [num_extra]; None stands for nothing. It is a third output, [batch, num_extra]. A model
+      without one gets it, made of the same features as the output of the layer `means`.
+    shares_extra: Whether the third output is the same for all images.
 
   Raises:
-    ConfigError: If num_latent is out of range, or the model takes or returns something else.
+    ConfigError: If the model takes or returns something else.
   """
-  if not 1 <= num_latent <= limits.MAX_LATENT:
-    raise errors.ConfigError(
-      f"encoder.num_latent must be in [1, {limits.MAX_LATENT}], got {num_latent}."
-    )
   network = _make("encoder", encoder, observation_shape, num_latent, seed)
+  num_extra = 0 if initial_extra is None else len(initial_extra)
+  if num_extra and shares_extra and len(network.outputs) > 2:
+    raise errors.ConfigError(
+      "This posterior has numbers that are the same for all images: the encoder must return means "
+      f"and log variances only, got {len(network.outputs)} outputs."
+    )
   if num_extra and len(network.outputs) == 2:
-    network = _with_extra_output(network, num_extra)
+    network = _with_extra_output(network, initial_extra, shares_extra)
   outputs = [(1, num_latent), (1, num_latent), (1, num_extra)]
   _check_network("encoder", encoder, network, observation_shape, outputs[: 3 if num_extra else 2])
   return network
 
 
-def _with_extra_output(encoder: keras.Model, num_extra: int) -> keras.Model:
+def _with_extra_output(encoder: keras.Model, initial: np.ndarray, is_shared: bool) -> keras.Model:
   """Returns an encoder with one more output, of the features that its means are made of."""
-  if "means" not in [layer.name for layer in encoder.layers]:
+  if is_shared:
+    features = encoder.outputs[0]  # Any will do.
+  elif "means" in [layer.name for layer in encoder.layers]:
+    features = encoder.get_layer("means").input
+  else:
     raise errors.ConfigError(
-      f"This posterior needs {num_extra} numbers per image beyond means and log variances: the "
+      f"This posterior needs {len(initial)} numbers per image beyond means and log variances: the "
       "encoder must return them as a third output, or have a layer named 'means'."
     )
-  head = layers.Dense(num_extra, kernel_initializer="zeros", name="extra")
-  outputs = [*encoder.outputs, head(encoder.get_layer("means").input)]
+  outputs = [*encoder.outputs, extra_layer(initial, is_shared)(features)]
   return keras.Model(encoder.inputs, outputs, name="encoder")
+
+
+def extra_layer(initial: np.ndarray, is_shared: bool) -> layers.Layer:
+  """Returns a layer from features to [batch, num_extra] that starts at `initial` for all inputs."""
+  if is_shared:
+    return SharedOutput(initial, name="extra")
+  return layers.Dense(
+    len(initial),
+    kernel_initializer="zeros",
+    bias_initializer=keras.initializers.Constant(initial) if np.any(initial) else "zeros",
+    name="extra",
+  )
+
+
+class SharedOutput(layers.Layer):
+  """Trained numbers that do not depend on the input, [batch, num]."""
+
+  def __init__(self, initial: np.ndarray, **keywords):
+    """Creates the layer.
+
+    Args:
+      initial: The numbers before the training, [num].
+      **keywords: Those of a Keras layer.
+    """
+    super().__init__(**keywords)
+    self._initial = initial
+
+  def build(self, input_shape):
+    """Makes the weights."""
+    del input_shape
+    initializer = keras.initializers.Constant(self._initial)
+    self.values = self.add_weight(shape=self._initial.shape, initializer=initializer)
+
+  def call(self, inputs):
+    """Returns the numbers once for each row of the input."""
+    return tf.tile(tf.convert_to_tensor(self.values)[None], [tf.shape(inputs)[0], 1])
+
+  def compute_output_shape(self, input_shape):
+    """Returns [batch, num]."""
+    return (input_shape[0], *self._initial.shape)
 
 
 def make_decoder(

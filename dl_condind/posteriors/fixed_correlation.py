@@ -98,6 +98,11 @@ class FixedCorrelation(posterior.Posterior):
     del extra
     return float(-np.sum(np.log(np.diag(self._cholesky(z_logvar.shape[-1])))))
 
+  def summaries(self, z_logvar: tf.Tensor, extra: tf.Tensor | None = None) -> dict[str, float]:
+    """Returns nothing: TC(z|x) never changes."""
+    del z_logvar, extra
+    return {}
+
   def full_log_density(
     self, z: tf.Tensor, z_mean: tf.Tensor, z_logvar: tf.Tensor, extra: tf.Tensor | None = None
   ) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """A full covariance, which the encoder learns image by image."""
 
 import gin
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -36,3 +37,15 @@ class Full(posterior.Posterior):
     """Returns z_logvar: C has rows of length 1."""
     del extra
     return z_logvar
+
+
+def extra_of(correlation: np.ndarray) -> np.ndarray:
+  """Returns the `extra` of `Full` that gives a correlation C C^T, [num_extra].
+
+  Args:
+    correlation: Symmetric, positive definite, with ones on its diagonal, [num_latent, num_latent].
+  """
+  cholesky = np.linalg.cholesky(correlation)
+  rows = cholesky / np.diag(cholesky)[:, None]  # Ones on the diagonal, as before the division.
+  below = np.tril(rows, -1)[1:, :-1]
+  return tfp.math.fill_triangular_inverse(tf.constant(below)).numpy()

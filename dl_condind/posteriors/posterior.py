@@ -38,9 +38,12 @@ class Posterior(abc.ABC):
   Attributes:
     kl_kind: Which KL `kl_loss` is: "full", that of the distribution z is drawn from, or
       "factorized", that of the product of its marginals.
+    shares_extra: Whether `extra` is the same for all images: trained weights of their own instead
+      of an output of the encoder.
   """
 
   kl_kind = "full"
+  shares_extra = False
 
   def check(self, num_latent: int) -> None:  # noqa: B027 (Most families allow any number.)
     """Checks that the family exists for a number of latents.
@@ -53,6 +56,20 @@ class Posterior(abc.ABC):
     """Returns how many numbers per image the family needs beyond z_mean and z_logvar."""
     del num_latent
     return 0
+
+  def initial_extra(self, num_latent: int) -> np.ndarray:
+    """Returns what `extra` is before the training, for every image, [num_extra]."""
+    return np.zeros(self.num_extra(num_latent))
+
+  def summaries(
+    self, z_logvar: tf.Tensor, extra: tf.Tensor | None = None
+  ) -> dict[str, tf.Tensor | float]:
+    """Returns what training logs of the posterior beside the losses: scalars by name."""
+    return {
+      "conditional_total_correlation": tf.reduce_mean(
+        self.conditional_total_correlation(z_logvar, extra)
+      )
+    }
 
   @abc.abstractmethod
   def scale_tril(self, z_logvar: tf.Tensor, extra: tf.Tensor | None = None) -> tf.Tensor:
@@ -70,6 +87,24 @@ class Posterior(abc.ABC):
     return tfp.distributions.MultivariateNormalTriL(
       loc=z_mean, scale_tril=self.scale_tril(z_logvar, extra)
     )
+
+  def sample(
+    self,
+    z_mean: tf.Tensor,
+    z_logvar: tf.Tensor,
+    extra: tf.Tensor | None = None,
+    *,
+    seed: tf.Tensor,
+  ) -> tf.Tensor:
+    """Draws one z of q(z|x) for each image, [batch, num_latent].
+
+    Args:
+      z_mean: As in `Encoded`.
+      z_logvar: As in `Encoded`.
+      extra: As in `Encoded`.
+      seed: Two integers that determine the draw.
+    """
+    return self.distribution(z_mean, z_logvar, extra).sample(seed=seed)
 
   def kl(self, z_mean: tf.Tensor, z_logvar: tf.Tensor, extra: tf.Tensor | None = None) -> tf.Tensor:
     """Returns KL(q(z|x) || N(0, I)) of the distribution z is drawn from, [batch], nats."""

@@ -102,6 +102,8 @@ class _Words:
       return repr(f"Keras model {_digest(value)}")
     if isinstance(value, _WITH_CONFIG):
       return repr(f"{type(value).__name__} {value.get_config()}")
+    if isinstance(value, posteriors.Posterior):
+      return f"{self.object(value)}()"
     if callable(value):
       return self._reference(value, scope)
     if isinstance(value, np.ndarray | np.generic):

@@ -104,15 +104,17 @@ def correlation_label(config: Mapping[str, object]) -> str:
 
 
 def _noise_label(config: Mapping[str, object]) -> str:
-  """Returns the name and the numbers of the noise, such as `banded width=2`."""
+  """Returns the name and the settings of the noise, such as `banded width=2`."""
   noise = noise_correlation(config)
   found = {key: literal(str(config[key])) for key in sorted(config) if key.startswith(f"{noise}.")}
-  numbers = [
-    f"{key.removeprefix(f'{noise}.')}={value:g}"
-    for key, value in found.items()
-    if isinstance(value, int | float) and abs(value) < 1e9  # Longer ones are damaged.
-  ]
-  return " ".join([noise, *numbers])
+  settings = []
+  for key, value in found.items():
+    name = key.removeprefix(f"{noise}.")
+    if isinstance(value, int | float) and abs(value) < 1e9:  # Longer ones are damaged.
+      settings.append(f"{name}={value:g}")
+    elif str(value).startswith("@"):
+      settings.append(f"{name}={_reference(str(value))}")
+  return " ".join([noise, *settings])
 
 
 def name_correlation(label: str) -> str:

@@ -338,4 +338,4 @@ def test_unknown_network(binding):
 def test_number_of_latents_out_of_range(num_latent):
   message = rf"encoder\.num_latent must be in \[1, 1000\], got {num_latent}"
   with pytest.raises(errors.ConfigError, match=message):
-    network_parts.make_encoder(architectures.fc_encoder, (4, 4, 1), num_latent, seed=0)
+    network_parts.check_num_latent(num_latent)

@@ -16,11 +16,12 @@ from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
 
 NUM_LATENT = 3
+BINDINGS = {"block": ["block.sizes = [2, 1]"]}  # of files that are for another number of latents
 
 
 def _of_file(name):
   """Returns the family that a file of gin_configs/posteriors sets."""
-  configs.parse([f"posteriors/{name}.gin"])
+  configs.parse([f"posteriors/{name}.gin"], BINDINGS.get(name, []))
   family = gin_parts.posterior()["posterior"]
   family.check(NUM_LATENT)  # Keeps the matrix of a fixed correlation.
   gin.clear_config()
@@ -29,6 +30,7 @@ def _of_file(name):
 
 FILES = sorted(p.stem for p in (gin_texts.gin_config_folder() / "posteriors").glob("*.gin"))
 FAMILIES = {name: _of_file(name) for name in FILES}
+FAMILIES["rotated full"] = dl.posteriors.Rotated(seed=1, family=dl.posteriors.Full())
 FAMILIES["given"] = dl.posteriors.GivenCorrelation([[1, 0.5, 0], [0.5, 1, -0.3], [0, -0.3, 1]])
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 
@@ -116,11 +118,109 @@ def test_log_density_of_each_point_under_each_posterior_is_scipys(family, densit
 def test_samples_have_the_covariance(family):
   encoded = encoded_of(family, num=1)
   covariance = covariances(family, encoded)[0]
-  z = family.distribution(*encoded).sample(40_000, seed=tf.constant([0, 1])).numpy()[:, 0]
+  many = [None if part is None else tf.repeat(part, 40_000, axis=0) for part in encoded]
+  z = family.sample(*many, seed=tf.constant([0, 1])).numpy()
   np.testing.assert_allclose(z.mean(axis=0), encoded.z_mean[0], atol=0.05)
   # A covariance's standard error is at most sqrt(2 / 40000) = 0.007 of the variances.
   scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
   np.testing.assert_allclose(np.cov(z.T) / scale, covariance / scale, atol=0.03)
+
+
+# Families whose settings leave the noise independent.
+TRIVIAL = {
+  "equicorrelated": dl.posteriors.Equicorrelated(0.0),
+  "block": dl.posteriors.Block([2, 1], 0.0),
+  "autoregressive": dl.posteriors.Autoregressive(0.0),
+  "low_rank": dl.posteriors.LowRank(2, 0.0),
+  "random_correlation": dl.posteriors.RandomCorrelation(0, 0.0),
+  "rotated": dl.posteriors.Rotated(rotation=np.eye(NUM_LATENT)),
+}
+
+
+@pytest.mark.parametrize("family", TRIVIAL.values(), ids=TRIVIAL)
+def test_without_correlation_a_family_is_independent_bit_for_bit(family):
+  independent = FAMILIES["independent"]
+  z_mean, z_logvar, _ = encoded = encoded_of(independent, dtype=np.float32)
+  seed = tf.constant([3, 4])
+  for of_family in (
+    lambda f: f.sample(*encoded, seed=seed),
+    lambda f: f.kl_loss(*encoded),
+    lambda f: f.kl(*encoded),
+    lambda f: f.full_log_density(z_mean + 1, *encoded),
+  ):
+    np.testing.assert_array_equal(of_family(family), of_family(independent))
+
+
+def test_rotated_noise_is_independent_along_its_axes():
+  family = dl.posteriors.Rotated(seed=5)
+  encoded = encoded_of(family)
+  axes = family.matrix(NUM_LATENT)
+  along = axes.T @ covariances(family, encoded) @ axes
+  np.testing.assert_allclose(
+    along, np.exp(encoded.z_logvar)[:, :, None] * np.eye(NUM_LATENT), atol=1e-12
+  )
+  np.testing.assert_allclose(axes @ axes.T, np.eye(NUM_LATENT), atol=1e-12)
+
+
+@pytest.mark.parametrize("target", [0.5, 9.2575, 15.0])
+def test_a_random_correlation_has_the_total_correlation_asked_for(target):
+  matrices = [dl.posteriors.RandomCorrelation(seed, target).matrix(10) for seed in (0, 1)]
+  for matrix in matrices:
+    assert -0.5 * np.linalg.slogdet(matrix)[1] == pytest.approx(target, rel=1e-9)
+  assert np.abs(matrices[0] - matrices[1]).max() > 0.01
+
+
+def test_other_correlations_are_those_of_their_equations():
+  blocks = dl.posteriors.Block([2, 3], 0.4).matrix(5)
+  is_same = np.equal.outer([0, 0, 1, 1, 1], [0, 0, 1, 1, 1])
+  np.testing.assert_array_equal(blocks, np.where(is_same, 0.4, 0.0) + 0.6 * np.eye(5))
+  series = dl.posteriors.Autoregressive(-0.7)
+  distances = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+  np.testing.assert_allclose(series.matrix(5), (-0.7) ** distances)
+  found = series.conditional_total_correlation(tf.zeros([1, 5]))
+  assert found == pytest.approx(-2 * np.log(1 - 0.49))
+  low = dl.posteriors.LowRank(2, 0.9, seed=1).matrix(6)
+  eigenvalues = np.linalg.eigvalsh(low)
+  np.testing.assert_allclose(eigenvalues[:4], 0.1, rtol=1e-9)  # all but the two causes
+  assert eigenvalues[4] > 1 and eigenvalues.sum() == pytest.approx(6)
+
+
+def test_a_learned_correlation_starts_at_the_given_one():
+  matrix = dl.posteriors.Equicorrelated(0.9).matrix(NUM_LATENT)
+  family = dl.posteriors.LearnedCorrelation(initial=matrix)
+  z_logvar = encoded_of(family).z_logvar
+  extra = tf.constant(np.tile(family.initial_extra(NUM_LATENT), (5, 1)))
+  expected = dl.posteriors.GivenCorrelation(matrix).scale_tril(z_logvar)
+  np.testing.assert_allclose(family.scale_tril(z_logvar, extra), expected, rtol=1e-9)
+  found = family.summaries(z_logvar, extra)
+  assert float(found.pop("conditional_total_correlation")) == pytest.approx(
+    -0.5 * np.linalg.slogdet(matrix)[1]
+  )
+  elements = {f"noise_correlation_{i}_{j}": 0.9 for i, j in ((1, 0), (2, 0), (2, 1))}
+  assert {key: float(value) for key, value in found.items()} == pytest.approx(elements)
+
+
+@pytest.mark.parametrize(
+  "family, message",
+  [
+    (lambda: dl.posteriors.Rotated(), "either rotated.rotation, a matrix, or rotated.seed"),
+    (lambda: dl.posteriors.Rotated(np.eye(3), 0), "either rotated.rotation"),
+    (lambda: dl.posteriors.Rotated(np.eye(2)), r"must be \[3, 3\] for 3 latents, got \[2, 2\]"),
+    (lambda: dl.posteriors.Rotated(2 * np.eye(3)), "must be orthogonal: U U.T differs from I by 3"),
+    (lambda: dl.posteriors.Block([2, 2], 0.5), r"add up to 3, .*, got \[2, 2\]"),
+    (lambda: dl.posteriors.Block([3], -0.6), r"block.correlation must be in \(-0.5, 1\)"),
+    (lambda: dl.posteriors.Autoregressive(1.0), r"must be in \(-1, 1\), got 1.0"),
+    (lambda: dl.posteriors.LowRank(0, 0.5), "low_rank.rank must be at least 1, got 0"),
+    (lambda: dl.posteriors.LowRank(1, 1.0), r"low_rank.correlation must be in \[0, 1\), got 1.0"),
+    (lambda: dl.posteriors.RandomCorrelation(0, -1.0), r"must be in \[0, .*\] for 3 latents"),
+    (lambda: dl.posteriors.RandomCorrelation(0, 1e4), "for 3 latents and seed 0, got 10000"),
+    (lambda: dl.posteriors.LearnedCorrelation(np.eye(2)), r"initial must be \[3, 3\] for 3"),
+    (lambda: dl.posteriors.LearnedCorrelation(2 * np.eye(3)), "ones on its diagonal"),
+  ],
+)
+def test_settings_that_make_no_family_are_refused(family, message):
+  with pytest.raises(ValueError, match=message):
+    family().check(NUM_LATENT)
 
 
 def test_isotropic_has_one_variance_per_image():
@@ -184,7 +284,10 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("family", [FAMILIES["isotropic"], FAMILIES["full"]], ids=type)
+NOT_FIXED = ["isotropic", "full", "rotated", "rotated full", "learned_correlation"]
+
+
+@pytest.mark.parametrize("family", [FAMILIES[name] for name in NOT_FIXED], ids=NOT_FIXED)
 @pytest.mark.parametrize("make_model", MODELS.values(), ids=MODELS)
 def test_every_method_trains_every_weight_of_the_family(family, make_model):
   model = make_model(
@@ -210,6 +313,31 @@ def test_every_method_trains_every_weight_of_the_family(family, make_model):
   for gradient in tape.gradient(loss, model.vae_variables):
     assert np.any(gradient != 0)
     assert np.all(np.isfinite(gradient))
+
+
+def test_a_learned_correlation_is_trained_and_the_same_for_every_image():
+  initial = dl.posteriors.Equicorrelated(0.5).matrix(NUM_LATENT)
+  model = dl.BetaVAE(
+    1.0,
+    num_latent=NUM_LATENT,
+    posterior=dl.posteriors.LearnedCorrelation(initial),
+    encoder=dl.networks.test_encoder,
+    decoder=dl.networks.test_decoder,
+  )
+  model.build((4, 4, 1), seed=0)
+  images = tf.constant(np.random.default_rng(0).uniform(size=(6, 4, 4, 1)), tf.float32)
+
+  def correlation():
+    covariance = covariances(model.posterior, model.encode(images))
+    scale = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    return covariance / scale[:, :, None] / scale[:, None, :]
+
+  np.testing.assert_allclose(correlation(), np.tile(initial, (6, 1, 1)), rtol=1e-5)
+  for step in range(3):
+    model.train_step(images, tf.constant([0, step]))
+  after = correlation()
+  np.testing.assert_allclose(after, np.tile(after[0], (6, 1, 1)), rtol=1e-5)
+  assert np.abs(after[0] - initial).max() > 1e-4
 
 
 def test_an_encoder_without_what_the_family_needs_is_refused():
