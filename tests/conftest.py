@@ -169,6 +169,37 @@ def generated_study(generated, tmp_path_factory):
   return study_dir
 
 
+@pytest.fixture(scope="session")
+def give_small_parts():
+  """Gives a model linear networks, a small discriminator, equicorrelated noise and Adam."""
+  from dl_condind.training import runtime
+
+  runtime.configure(num_threads=2)  # Before a test starts TensorFlow.
+  from helpers import small_parts
+
+  return small_parts.give
+
+
+@pytest.fixture
+def build(give_small_parts):
+  """Builds a model of small networks for the images of `observations`."""
+
+  def build_model(model, correlation=0.5, num_latent=3, shape=(4, 4, 1)):
+    give_small_parts(model, correlation, num_latent).build(shape, seed=1)
+    return model
+
+  return build_model
+
+
+@pytest.fixture
+def observations():
+  """Grey images, [6, 4, 4, 1]."""
+  import numpy as np
+  import tensorflow as tf
+
+  return tf.constant(np.random.default_rng(0).uniform(size=(6, 4, 4, 1)), tf.float32)
+
+
 @pytest.fixture
 def mount_tmpfs():
   """Returns a context manager (folder, options) of a new file system in memory, or skips."""

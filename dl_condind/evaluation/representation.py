@@ -27,8 +27,8 @@ class Representation:
       "scale_tril": [batch, num_latent, num_latent]}` of q(z|x), or None.
     elbo_terms: Observations -> `{"reconstruction_loss", "kl_loss", "kl_loss_full"}`, each
       `[batch]`, in nats, or None.
-    decoder_jacobian: Latents `[batch, num_latent]` -> derivatives of the decoder's mean image,
-      `[batch, num_latent, height, width, channels]`, or None.
+    fisher_gram: Latents `[batch, num_latent]` -> Fisher information of the decoder with respect to
+      them, `[batch, num_latent, num_latent]`, nats, or None.
   """
 
   def __init__(
@@ -37,7 +37,7 @@ class Representation:
     gaussian_encoder: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
     elbo_terms: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
     row_representation_fn: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
-    decoder_jacobian: Callable[[np.ndarray], np.ndarray] | None = None,
+    fisher_gram: Callable[[np.ndarray], np.ndarray] | None = None,
   ):
     """Takes the functions of a model.
 
@@ -47,9 +47,9 @@ class Representation:
       elbo_terms: See above.
       row_representation_fn: Observations and their rows in the data set -> representations, where
         noise is a function of the row; None stands for representation_fn of the observations.
-      decoder_jacobian: See above.
+      fisher_gram: See above.
     """
-    self.decoder_jacobian = decoder_jacobian
+    self.fisher_gram = fisher_gram
     self.gaussian_encoder = gaussian_encoder
     self.elbo_terms = elbo_terms
     self._functions = (representation_fn, row_representation_fn)

@@ -45,7 +45,7 @@ def load_representation(
     elbo_terms=seeded.elbo_terms,
     row_representation_fn=seeded.represent_rows,
     # Models that were exported before the signature was added lack it.
-    decoder_jacobian=seeded.decoder_jacobian if "decoder_jacobian" in model else None,
+    fisher_gram=seeded.fisher_gram if "fisher_gram" in model else None,
   )
 
 
@@ -90,9 +90,9 @@ class _Seeded:
     words = np.array([self._random_seed, _checksum(images)], np.uint32)
     return self.call("elbo_terms", images, seed=words.view(np.int32))  # TensorFlow's are signed.
 
-  def decoder_jacobian(self, latent_vectors: np.ndarray) -> np.ndarray:
+  def fisher_gram(self, latent_vectors: np.ndarray) -> np.ndarray:
     latent_vectors = latent_vectors.astype(np.float32, copy=False)
-    return self._model.call("decoder_jacobian", latent_vectors=latent_vectors)["jacobian"]
+    return self._model.call("fisher_gram", latent_vectors=latent_vectors)["gram"]
 
 
 def _checksum(images: np.ndarray) -> int:

@@ -108,6 +108,33 @@ class GaussianEncoderModel(base_model.Model):
       "kl_loss_full": self.posterior.kl(*encoded),
     }
 
+  def fisher_gram(self, z: tf.Tensor) -> tf.Tensor:
+    """Returns how fast the loss of images grows around latents, [batch, num_latent, num_latent].
+
+    G = J^T diag(w) J, where J are the derivatives of the decoder's outputs and w is the second
+    derivative of the reconstruction loss with respect to each output, at the mean image. Moving z
+    by e costs e^T G e / 2 nats to second order. It is the Fisher information of the decoder, where
+    the loss is a negative log-likelihood: of Bernoulli pixels, w = p (1 - p); `l2_loss` is one of
+    normal pixels of variance 1/2. The loss has to be a sum over pixels; G is 0 where it has no
+    second derivative.
+
+    Args:
+      z: [batch, num_latent].
+    """
+    slopes = jacobian(self.decode, z)
+    outputs = self.decode(z)
+    images = tf.stop_gradient(losses.images_of(outputs, self.activation))
+    with tf.GradientTape() as second:
+      second.watch(outputs)
+      with tf.GradientTape() as first:
+        first.watch(outputs)
+        loss = tf.reduce_sum(self.image_loss(images, outputs))
+      gradient = first.gradient(loss, outputs)
+    curvature = second.gradient(gradient, outputs, unconnected_gradients="zero")
+    flat = tf.reshape(slopes, [-1, self.num_latent, tf.reduce_prod(tf.shape(slopes)[2:])])
+    weighted = tf.reshape(slopes * curvature[:, None], tf.shape(flat))
+    return tf.matmul(flat, weighted, transpose_b=True)
+
   def exported(self) -> tuple[tf.Module, Mapping[str, Any]]:
     """Returns a module and its functions, which have disentanglement_lib's names.
 
@@ -116,7 +143,8 @@ class GaussianEncoderModel(base_model.Model):
     a sampled z, anew in every call; `elbo_terms(images, seed)` reconstruction_loss, kl_loss and
     kl_loss_full of each image; `decoder_jacobian(latent_vectors)` the derivatives `jacobian` of the
     mean image, in [0, 1], with respect to each latent, [batch, num_latent, height, width,
-    channels]. Images outside [0, 1] are an error.
+    channels]; `fisher_gram(latent_vectors)` the matrices `gram` of `fisher_gram`. Images outside
+    [0, 1] are an error.
 
     The module's function `encode(images)`, not a signature, returns what `gaussian_encoder` does
     and takes uint8 images, too.
@@ -162,16 +190,21 @@ class _Exported(tf.Module):
     def decoder_jacobian(latent_vectors):
       return {"jacobian": jacobian(mean_images, latent_vectors)}
 
+    def fisher_gram(latent_vectors):
+      return {"gram": model.fisher_gram(latent_vectors)}
+
     self.gaussian_encoder = tf.function(gaussian_encoder, [images])
     self.reconstructions = tf.function(reconstructions, [images])
     self.decoder = tf.function(decoder, [latent_vectors])
     self.elbo_terms = tf.function(elbo_terms, [images, _SEED])
     self.decoder_jacobian = tf.function(decoder_jacobian, [latent_vectors])
+    self.fisher_gram = tf.function(fisher_gram, [latent_vectors])
     self.encode = image_inputs.for_all_types(self.gaussian_encoder, model.observation_shape)
 
   def signatures(self) -> dict[str, Any]:
     """Returns the functions a caller can name."""
-    names = ("gaussian_encoder", "reconstructions", "decoder", "elbo_terms", "decoder_jacobian")
+    names = ("gaussian_encoder", "reconstructions", "decoder", "elbo_terms")
+    names += ("decoder_jacobian", "fisher_gram")
     return {name: getattr(self, name) for name in names}
 
 

@@ -41,15 +41,15 @@ def test_loading_gives_the_stored_functions(trained_run):
   np.testing.assert_array_equal(mean(images(5)), mean.gaussian_encoder(images(5))["mean"])
 
 
-def test_the_jacobian_of_the_decoder_is_there_if_it_was_exported(trained_run, tmp_path):
+def test_the_fisher_information_of_the_decoder_is_there_if_it_was_exported(trained_run, tmp_path):
   represent = load(trained_run, "mean")
   z = np.random.default_rng(0).normal(size=(3, 4))
-  assert represent.decoder_jacobian(z).shape == (3, 4, 64, 64, 1)
+  assert represent.fisher_gram(z).shape == (3, 4, 4)
   model = saved_model.load(trained_run / "postprocessed" / "mean" / "saved_model")
-  before = {key: value for key, value in model.signatures.items() if key != "decoder_jacobian"}
+  before = {key: value for key, value in model.signatures.items() if key != "fisher_gram"}
   saved_model.save(model, before, tmp_path / "before")
   represent = stored_representations.load_representation(tmp_path / "before")
-  assert represent.decoder_jacobian is None
+  assert represent.fisher_gram is None
   assert represent(images(2)).shape == (2, 4)
 
 

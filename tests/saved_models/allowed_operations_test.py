@@ -174,7 +174,17 @@ def test_operations_know_nothing_but_their_inputs():
   assert {name for name, found in definitions.items() if found.is_stateful} == STATEFUL
 
 
-@pytest.mark.parametrize("posterior", [posteriors.Isotropic(), posteriors.Full()])
+@pytest.mark.parametrize(
+  "posterior",
+  [
+    posteriors.Isotropic(),
+    posteriors.Full(),
+    posteriors.LearnedCorrelation(),
+    posteriors.Rotated(seed=0),
+    posteriors.Rotated(seed=0, family=posteriors.Full()),
+  ],
+  ids=repr,
+)
 def test_models_of_every_family_load(posterior, tmp_path):
   model = vae.BetaVAE(
     1.0,

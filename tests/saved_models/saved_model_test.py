@@ -108,6 +108,7 @@ def test_export_has_the_values_of_the_model_for_any_batch_size(kind, tmp_path, r
   loaded = saved_model.load(tmp_path / "saved_model")
   signatures = loaded.signatures
   names = {"gaussian_encoder", "decoder", "reconstructions", "elbo_terms", "decoder_jacobian"}
+  names |= {"fisher_gram"}
   assert set(signatures) == names
   for num in (1, 5, 64):
     images, z = images_of(model, num), latents_of(model, num)
@@ -195,6 +196,44 @@ def test_jacobian_is_the_slope_of_the_mean_image(activation, give_small_parts, t
     # Rounding of float32 images divided by the step, and the step's square: about 1e-5.
     np.testing.assert_allclose(jacobian[:, latent], (above - below) / 0.02, atol=5e-5)
   assert np.abs(jacobian).max() > 0.01
+
+
+@pytest.mark.parametrize("activation", ["logits", "tanh"])
+@pytest.mark.parametrize("loss", ["bernoulli_loss", "l2_loss"])
+def test_fisher_information_is_that_of_the_pixels(activation, loss, give_small_parts, tmp_path):
+  model = give_small_parts(vae.BetaVAE(beta=1.0))
+  model.decoder = architectures.fc_decoder
+  model.activation = activation
+  model.reconstruction_loss = getattr(losses, loss)
+  model.build((4, 4, 1), seed=1)
+  saved_model.save(*model.exported(), tmp_path / "saved_model")
+  z = latents_of(model, 5)
+  signatures = saved_model.load(tmp_path / "saved_model").signatures
+  images = losses.images_of(model.decode(z), activation).numpy().astype(np.float64)
+  jacobian = signatures["decoder_jacobian"](latent_vectors=z)["jacobian"].numpy()
+  # Of the mean image p: 1 / (p (1 - p)) for Bernoulli pixels, 2 for normal ones of variance 1/2.
+  weights = 1 / (images * (1 - images)) if loss == "bernoulli_loss" else 2 + 0 * images
+  expected = np.einsum("njhwc,nhwc,nkhwc->njk", jacobian, weights, jacobian)
+  gram = signatures["fisher_gram"](latent_vectors=z)["gram"].numpy()
+  np.testing.assert_allclose(gram, expected, rtol=2e-4, atol=2e-4 * np.abs(expected).max())
+
+
+def test_fisher_information_is_the_growth_of_the_loss(give_small_parts):
+  """The mean loss of images drawn from the decoder, at latents nearby."""
+  model = give_small_parts(vae.BetaVAE(beta=1.0))
+  model.decoder = architectures.fc_decoder
+  model.build((4, 4, 1), seed=1)
+  z = latents_of(model, 1)
+  mean_image = losses.images_of(model.decode(z), "logits")
+
+  def loss_at(step):  # Linear in the image, so that of the mean image is the mean.
+    return float(model.image_loss(mean_image, model.decode(z + tf.constant(step, tf.float32)))[0])
+
+  gram = model.fisher_gram(z)[0].numpy()
+  for seed in range(3):
+    step = np.random.default_rng(seed).normal(size=3)
+    growth = 0.5 * (loss_at(0.1 * step) + loss_at(-0.1 * step)) - loss_at(0 * step)
+    assert growth == pytest.approx(0.5 * 0.01 * step @ gram @ step, rel=0.05)
 
 
 def test_jacobian_of_a_function_that_ignores_its_input_is_0():

@@ -1,5 +1,8 @@
 """Orthogonality of the columns of the decoder's Jacobian.
 
+The outputs count with their Fisher information: G = J^T diag(w) J is what noise in the latents
+costs the reconstruction, so w = p (1 - p) for the logits of Bernoulli pixels.
+
 The noise of a factorized posterior costs least where the decoder turns different latents into
 orthogonal changes of the image (Rolinek, Zietlow and Martius, 2019, arXiv:1812.06775). With
 correlated noise the same argument holds along the axes of the noise.
@@ -19,7 +22,7 @@ from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation import representation
 
-_JACOBIAN_CHUNK = 20  # points; the decoder runs once for each of their latents
+_CHUNK = 20  # points; the decoder runs once for each of their latents
 _NEGLIGIBLE = 1e-14  # of the largest squared norm; products of a column below it are rounding
 
 
@@ -35,7 +38,7 @@ def compute_decoder_geometry(
 
   Args:
     ground_truth_data: Data set to sample from.
-    representation_function: `Representation` with a `gaussian_encoder` and a `decoder_jacobian`.
+    representation_function: `Representation` with a `gaussian_encoder` and a `fisher_gram`.
     random_state: State that every draw comes from.
     num_points: Number of observations, at least 2.
     active_variance: Variance of a latent's posterior mean above which the latent is active.
@@ -48,26 +51,37 @@ def compute_decoder_geometry(
       finite.
   """
   checks.check_count("decoder_geometry.num_points", num_points, 2)
-  gaussian_encoder, decoder_jacobian = (
+  gaussian_encoder, fisher_gram = (
     representation.model_function(representation_function, name, "decoder_geometry")
-    for name in ("gaussian_encoder", "decoder_jacobian")
+    for name in ("gaussian_encoder", "fisher_gram")
   )
   z_mean, _, scale_tril = posterior_samples.sample_posteriors(
     ground_truth_data, gaussian_encoder, num_points, random_state
   )
-  grams = []
-  for start in range(0, num_points, _JACOBIAN_CHUNK):
-    jacobian = decoder_jacobian(z_mean[start : start + _JACOBIAN_CHUNK])
-    checks.check_finite("The decoder's Jacobian", jacobian)
-    grams.append(gram(jacobian))
   return jacobian_geometry(
-    np.concatenate(grams),
+    fisher_grams(fisher_gram, z_mean),
     z_mean,
     scale_tril @ np.swapaxes(scale_tril, 1, 2),
-    int(np.prod(jacobian.shape[2:])),
+    int(np.prod(ground_truth_data.observation_shape)),
     random_state,
     active_variance,
   )
+
+
+def fisher_grams(fisher_gram: Callable[[np.ndarray], np.ndarray], z_mean: np.ndarray) -> np.ndarray:
+  """Returns a model's Fisher information at latents, `[num_points, num_latent, num_latent]`.
+
+  Args:
+    fisher_gram: Function of `Representation`.
+    z_mean: `[num_points, num_latent]`.
+
+  Raises:
+    ConfigError: If a number is not finite.
+  """
+  chunks = [fisher_gram(z_mean[i : i + _CHUNK]) for i in range(0, len(z_mean), _CHUNK)]
+  grams = np.concatenate(chunks).astype(np.float64)
+  checks.check_finite("The decoder's Fisher information", grams)
+  return grams
 
 
 def gram(jacobian: np.ndarray) -> np.ndarray:
@@ -92,6 +106,8 @@ def jacobian_geometry(
   active_variance: float = 0.01,
 ) -> dict[str, Any]:
   """Summarizes the columns of Jacobians J, all that they are known by being `J.T @ J`.
+
+  Outputs that count differently are those of a Jacobian whose rows are scaled by sqrt(w).
 
   A latent is active if the variance of its posterior mean over the points exceeds active_variance
   (Burda et al., 2016, arXiv:1509.00519). Inactive latents have columns near 0 whose directions mean

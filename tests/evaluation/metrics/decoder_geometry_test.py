@@ -36,13 +36,12 @@ def linear_model(columns, stddev=0.1, correlation=0.0, **functions):
     scale = np.broadcast_to(stddev, x.shape)
     return {"mean": x, "logvar": 2 * np.log(scale), "scale_tril": scale[:, :, None] * root}
 
-  def decoder_jacobian(z):
-    jacobian = columns.T.reshape(NUM_LATENT, 8, 8, 1)
-    return np.broadcast_to(jacobian, (len(z), *jacobian.shape))
+  def fisher_gram(z):
+    return np.broadcast_to(columns.T @ columns, (len(z), NUM_LATENT, NUM_LATENT))
 
   return representation.Representation(
     lambda x: gaussian_encoder(x)["mean"],
-    **{"gaussian_encoder": gaussian_encoder, "decoder_jacobian": decoder_jacobian, **functions},
+    **{"gaussian_encoder": gaussian_encoder, "fisher_gram": fisher_gram, **functions},
   )
 
 
@@ -220,11 +219,11 @@ def test_results_repeat_and_points_are_evaluated_in_chunks(monkeypatch):
   model = linear_model(np.random.RandomState(0).standard_normal((64, NUM_LATENT)), 0.1, 0.5)
   first, second = (evaluate_model(model) for _ in range(2))
   assert first == second
-  monkeypatch.setattr(decoder_geometry, "_JACOBIAN_CHUNK", 7)
+  monkeypatch.setattr(decoder_geometry, "_CHUNK", 7)
   assert evaluate_model(model) == first
 
 
-@pytest.mark.parametrize("missing", ["gaussian_encoder", "decoder_jacobian"])
+@pytest.mark.parametrize("missing", ["gaussian_encoder", "fisher_gram"])
 def test_functions_of_the_model_are_needed(missing):
   model = linear_model(np.ones((64, NUM_LATENT)), **{missing: None})
   with pytest.raises(errors.ConfigError, match=f"decoder_geometry needs the model's {missing}"):
@@ -236,7 +235,7 @@ def test_settings_and_numbers_are_checked():
   with pytest.raises(errors.ConfigError, match="num_points must be a whole number of at least 2"):
     evaluate_model(model, num_points=1)
   broken = linear_model(np.full((64, NUM_LATENT), np.nan))
-  with pytest.raises(errors.ConfigError, match="The decoder's Jacobian has .* not finite"):
+  with pytest.raises(errors.ConfigError, match="Fisher information has .* not finite"):
     evaluate_model(broken)
 
 
