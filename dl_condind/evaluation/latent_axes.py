@@ -12,12 +12,42 @@ from scipy import stats
 from sklearn import decomposition
 from sklearn import exceptions
 
+from dl_condind.evaluation import checks
+from dl_condind.utils import errors
+
 # Eigenvalues of the noise that differ by less, relative to themselves, are taken for equal: the
 # axes between which they would tell apart are rounding and sampling error.
 _EQUAL_EIGENVALUES = 1e-3
 # An axis whose variance is a smaller part of the largest one is rounding of float32 codes.
 NEGLIGIBLE_VARIANCE = 1e-12
 _MAX_ICA_ITERATIONS = 1000
+
+
+def axes_without_labels(
+  code: np.ndarray, noise_covariance: np.ndarray | None
+) -> dict[str, np.ndarray]:
+  """Returns `noise_eigenbasis`, if the noise is known, and the principal axes, `pca`, by name.
+
+  Args:
+    code: `[num_points, num_latent]`.
+    noise_covariance: `[num_latent, num_latent]`, averaged over observations, or None.
+
+  Raises:
+    ConfigError: If noise_covariance is not finite or not of the size of the code.
+  """
+  covariance = np.cov(code, rowvar=False, ddof=0)
+  bases = {}
+  if noise_covariance is not None:
+    noise_covariance = np.asarray(noise_covariance, np.float64)
+    if noise_covariance.shape != covariance.shape:
+      raise errors.ConfigError(
+        f"noise_covariance must be {list(covariance.shape)}, as the representation has "
+        f"{len(covariance)} latents, got {list(noise_covariance.shape)}."
+      )
+    checks.check_finite("noise_covariance", noise_covariance)
+    bases["noise_eigenbasis"] = noise_eigenbasis(noise_covariance, covariance)
+  bases["pca"] = principal_axes(covariance)
+  return bases
 
 
 def noise_eigenbasis(noise_covariance: np.ndarray, code_covariance: np.ndarray) -> np.ndarray:
@@ -96,6 +126,58 @@ def random_axes(num_latent: int, random_state: np.random.RandomState) -> np.ndar
     random_state: State that the draw comes from.
   """
   return stats.ortho_group.rvs(num_latent, random_state=random_state)
+
+
+def class_mean_axes(code: np.ndarray, factors: np.ndarray) -> np.ndarray:
+  """Returns the orthonormal axes nearest to those along which the factors move the code.
+
+  A factor moves the code along the first principal axis of its class means, the means of the code
+  for each value of the factor. Of these axes the nearest orthonormal ones are taken (the polar
+  factor of their matrix), and of the space they leave the principal axes of the code.
+
+  Args:
+    code: `[num_points, num_latent]`.
+    factors: Discrete, `[num_points, num_factors]`. If there are more factors than latents, those
+      that move the code farthest are taken.
+
+  Returns:
+    Orthonormal columns, from the largest variance down, `[num_latent, num_latent]`.
+  """
+  num_points, num_latent = code.shape
+  code = code - np.mean(code, axis=0)
+  lengths, directions = [], []
+  for factor in factors.T:
+    _, value, counts = np.unique(factor, return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(value, column) for column in code.T], axis=1)
+    between = (sums / counts[:, None]).T @ sums / num_points  # covariance of the class means
+    variances, axes = np.linalg.eigh(between)
+    lengths.append(variances[-1])
+    directions.append(axes[:, -1])
+  farthest = np.argsort(-np.array(lengths), kind="stable")[:num_latent]
+  directions = np.stack(directions, axis=1)[:, farthest]  # [num_latent, num_axes]
+  left, _, right = np.linalg.svd(directions)
+  num_axes = directions.shape[1]
+  nearest, others = left[:, :num_axes] @ right, left[:, num_axes:]
+  covariance = np.cov(code, rowvar=False, ddof=0)
+  others = others @ np.linalg.eigh(others.T @ covariance @ others)[1]
+  axes = np.concatenate([nearest, others], axis=1)
+  order = np.argsort(-np.sum(axes * (covariance @ axes), axis=0), kind="stable")
+  return _fix_signs(axes[:, order])
+
+
+def coordinates(code: np.ndarray, axes: np.ndarray) -> np.ndarray:
+  """Returns the code along axes, those with nothing but rounding set to 0.
+
+  Args:
+    code: `[num_points, num_latent]`, mean 0.
+    axes: `[num_latent, num_axes]`.
+
+  Returns:
+    `[num_points, num_axes]`.
+  """
+  along = code @ axes
+  variances = np.var(along, axis=0)
+  return along * (variances > NEGLIGIBLE_VARIANCE * variances.max())
 
 
 def _fix_signs(axes: np.ndarray) -> np.ndarray:

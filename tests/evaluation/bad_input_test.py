@@ -29,6 +29,7 @@ from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
 from dl_condind.evaluation.metrics import reduced_downstream_task
+from dl_condind.evaluation.metrics import rotated_mig
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import strong_downstream_task
 from dl_condind.evaluation.metrics import total_correlation
@@ -131,6 +132,9 @@ METRICS = {
       num_to_remove=1,
     ),
     **TREE,
+  ),
+  "rotated_mig": on_points(
+    rotated_mig.rotated_mutual_information_gap, num_nulls=1, num_rotations=1
   ),
   "sap_score": on_splits(sap_score.sap_scores),
   "sap_score:continuous": on_splits(sap_score.sap_scores, continuous_factors=True),

@@ -94,3 +94,32 @@ def test_random_axes_are_orthonormal_and_seeded():
   first, second = (latent_axes.random_axes(5, np.random.RandomState(3)) for _ in range(2))
   np.testing.assert_array_equal(first, second)
   np.testing.assert_allclose(first.T @ first, np.eye(5), atol=1e-12)
+
+
+@pytest.mark.parametrize("num_latent", [2, 3, 5])
+def test_class_means_show_the_axes_of_factors(num_latent):
+  # Every combination once, so that the means of one factor do not depend on the other.
+  factors = np.stack(np.meshgrid(range(4), range(3), indexing="ij"), axis=-1).reshape(-1, 2)
+  axes = stats.ortho_group.rvs(5, random_state=1)[:num_latent, :num_latent]
+  axes = np.linalg.qr(axes)[0]
+  code = factors * [1.0, 5.0] @ axes[:, :2].T + 7
+  found = latent_axes.class_mean_axes(code, factors)
+  np.testing.assert_allclose(np.abs(axes[:, [1, 0]].T @ found[:, :2]), np.eye(2), atol=1e-7)
+  np.testing.assert_allclose(found.T @ found, np.eye(num_latent), atol=1e-12)
+
+
+def test_class_means_of_more_factors_than_latents_and_of_constant_codes():
+  random_state = np.random.RandomState(0)
+  factors = random_state.randint(3, size=(50, 4))
+  for code in (random_state.standard_normal((50, 2)), np.ones((50, 3))):
+    found = latent_axes.class_mean_axes(code, factors)
+    np.testing.assert_allclose(found.T @ found, np.eye(code.shape[1]), atol=1e-12)
+
+
+def test_coordinates_without_variance_are_zero():
+  code = np.outer([-1.0, 0.0, 1.0], [3.0, 4.0])
+  axes = np.array([[0.6, 0.8], [0.8, -0.6]])
+  np.testing.assert_allclose(
+    latent_axes.coordinates(code + 1e-17, axes), [[-5, 0], [0, 0], [5, 0]], atol=1e-12
+  )
+  assert not latent_axes.coordinates(code, axes)[:, 1].any()

@@ -39,6 +39,7 @@ from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
 from dl_condind.evaluation.metrics import reduced_downstream_task
+from dl_condind.evaluation.metrics import rotated_mig
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import strong_downstream_task
 from dl_condind.evaluation.metrics import total_correlation
@@ -405,6 +406,12 @@ METRICS = {
     ),
     "order_of_factors names_in_order power_of_2",
     dict.fromkeys(["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"], UNIT),
+  ),
+  # The halves depend on the order of points, the sweeps on the order of latents.
+  "rotated_mig": Metric(
+    on_points(rotated_mig.rotated_mutual_information_gap, num_nulls=1, num_rotations=1),
+    "order_of_factors names_of_values",
+    dict.fromkeys(["rotated_mig", "rotated_mig_fit", "rotated_mig_null", "latents.mig"], UNIT),
   ),
   "sap_score": Metric(
     on_splits(sap_score.sap_scores),

@@ -17,13 +17,12 @@ from dl_condind.evaluation import metric
 from dl_condind.evaluation import posterior_samples
 from dl_condind.evaluation.information import discretization
 from dl_condind.evaluation.metrics import mig
-from dl_condind.utils import errors
 
 BASES = ("noise_eigenbasis", "pca", "ica")
 _DETAILS = ("mig", "mutual_information_matrix", "variance_share", "latent_share")
 
 
-def _points_and_noise(
+def points_and_noise(
   ground_truth_data: ground_truth.GroundTruthData,
   representation_function: Callable,
   random_state: np.random.RandomState,
@@ -47,7 +46,7 @@ def _points_and_noise(
   return representations, factors, noise_covariance
 
 
-@metric.metric("aligned_mig", draw=_points_and_noise)
+@metric.metric("aligned_mig", draw=points_and_noise)
 def compute_aligned_mig(
   representations: np.ndarray,
   factors: np.ndarray,
@@ -125,7 +124,9 @@ def aligned_mutual_information_gap(
   random_gaps = np.empty((num_nulls, len(bases)))
   for index in np.ndindex(random_gaps.shape):
     axes = latent_axes.random_axes(code.shape[1], random_state)
-    random_gaps[index] = _gap(_coordinates(code, axes), factors, discretize)["discrete_mig"]
+    random_gaps[index] = _gap(latent_axes.coordinates(code, axes), factors, discretize)[
+      "discrete_mig"
+    ]
   nulls = np.maximum(random_gaps.max(axis=1), gaps["latents"])
   best = max(gaps, key=gaps.get)
   return {
@@ -143,7 +144,7 @@ def aligned_mutual_information_gap(
 
 def _describe(code, axes, factors, discretize):
   """Returns `_DETAILS` of the code along axes."""
-  coordinates = _coordinates(code, axes)
+  coordinates = latent_axes.coordinates(code, axes)
   variances = np.var(coordinates, axis=0)
   gap = _gap(coordinates, factors, discretize)
   weights = np.where(variances > 0, axes, 0.0)
@@ -161,27 +162,9 @@ def _gap(coordinates, factors, discretize):
 
 def _bases(code, noise_covariance, seed):
   """Returns the axes of each basis by name, and whether ICA converged."""
-  covariance = np.cov(code, rowvar=False, ddof=0)
-  bases = {}
-  if noise_covariance is not None:
-    noise_covariance = np.asarray(noise_covariance, np.float64)
-    if noise_covariance.shape != covariance.shape:
-      raise errors.ConfigError(
-        f"noise_covariance must be {list(covariance.shape)}, as the representation has "
-        f"{len(covariance)} latents, got {list(noise_covariance.shape)}."
-      )
-    checks.check_finite("noise_covariance", noise_covariance)
-    bases["noise_eigenbasis"] = latent_axes.noise_eigenbasis(noise_covariance, covariance)
-  bases["pca"] = latent_axes.principal_axes(covariance)
+  bases = latent_axes.axes_without_labels(code, noise_covariance)
   bases["ica"], converged = latent_axes.independent_axes(code, seed)
   return bases, converged
-
-
-def _coordinates(code: np.ndarray, axes: np.ndarray) -> np.ndarray:
-  """Returns the code along axes, those with nothing but rounding set to 0."""
-  coordinates = code @ axes
-  variances = np.var(coordinates, axis=0)
-  return coordinates * (variances > latent_axes.NEGLIGIBLE_VARIANCE * variances.max())
 
 
 def _shares(values: np.ndarray) -> np.ndarray:

@@ -101,7 +101,7 @@ def gap_of_codes(codes: np.ndarray, factors: np.ndarray) -> dict[str, Any]:
     ValueError: If the arrays do not fit together.
   """
   codes, factors = np.asarray(codes), np.asarray(factors)
-  _check_points(codes, factors)
+  check_points(codes, factors)
   return _gaps(discrete_information.discrete_mutual_info(codes, factors), factors, "discrete_mig")
 
 
@@ -136,7 +136,7 @@ def gap_of_neighbors(
     ValueError: If the arrays do not fit together.
   """
   representations, cut_factors = np.asarray(representations), np.asarray(cut_factors)
-  _check_points(representations, cut_factors)
+  check_points(representations, cut_factors)
   information = information_fn(representations, factors, seed)
   return {
     **_gaps(information, cut_factors, "nearest_neighbor_mig"),
@@ -144,7 +144,27 @@ def gap_of_neighbors(
   }
 
 
-def _check_points(codes: np.ndarray, factors: np.ndarray) -> None:
+def gaps(mutual_information: np.ndarray, entropy: np.ndarray) -> np.ndarray:
+  """Returns the gap of each factor: (largest - second mutual information) / entropy.
+
+  Args:
+    mutual_information: Nats, `[..., num_latent, num_factors]`.
+    entropy: Entropies of the factors, nats, `[num_factors]`.
+
+  Returns:
+    `[..., num_factors]`.
+  """
+  ordered = np.sort(mutual_information, axis=-2)  # largest last
+  return (ordered[..., -1, :] - ordered[..., -2, :]) / entropy
+
+
+def check_points(codes: np.ndarray, factors: np.ndarray) -> None:
+  """Checks that points have a gap; factors are discrete.
+
+  Raises:
+    ConfigError: If there are fewer than two latents, or no factor varies.
+    ValueError: If the arrays do not fit together.
+  """
   checks.check_arrays(codes, factors)
   checks.check_finite("The array of factors", factors)
   if codes.shape[1] < 2:
@@ -163,11 +183,10 @@ def _gaps(mutual_information: np.ndarray, factors: np.ndarray, key: str) -> dict
   """Returns the results, the mean gap under a key; factors are discrete."""
   varies = np.ptp(factors, axis=0) > 0
   entropy = discrete_information.discrete_entropy(factors)
-  ordered = np.sort(mutual_information, axis=0)  # [num_latent, num_factors], largest last
-  gaps = (ordered[-1] - ordered[-2])[varies] / entropy[varies]
+  of_factors = gaps(mutual_information[:, varies], entropy[varies])
   return {
-    key: float(np.mean(gaps)),
-    **metric.numbered("mig.factor", np.flatnonzero(varies), gaps),
+    key: float(np.mean(of_factors)),
+    **metric.numbered("mig.factor", np.flatnonzero(varies), of_factors),
     "constant_factors": np.flatnonzero(~varies).tolist(),
     "factor_entropy": entropy.tolist(),
     "mutual_information_matrix": mutual_information.tolist(),
