@@ -71,8 +71,8 @@ def reproduce(
     trust_model: Whether the model may have operations that no model of this package has.
 
   Raises:
-    ConfigError: If the configuration is not valid, the folder holds another run, or a result of a
-      metric is not finite.
+    ConfigError: If the configuration is not valid, the folder holds another run or lacks something
+      of a run whose model is not there, or a result of a metric is not finite.
     DatasetError: If data or a stored model is damaged.
     DivergedError: If a loss of the training is not finite.
     TryAgainError: If interrupted, the disk is full or another process makes the run.
@@ -85,6 +85,9 @@ def reproduce(
   configs.parse(*config)
   with run_state.making(run.path, study.settings(model_num, gin_bindings), overwrite):
     logging.info("Study %s, run %d of %d: %s", study.name, model_num, study.num_runs, run.path)
+    if run_state.is_unpacked(run.path):
+      logging.info("%s is complete; its records came out of an archive.", run.path)
+      return
     if model_dir is None:
       model_dir = run.model.path
       train.train_with_gin(model_dir, overwrite, *config)

@@ -7,6 +7,7 @@ and shared between engines and machines at any time:
     done.json      written last: the settings of the run and its id
     diverged.json  the step at which a loss was not finite, and the message
     failed.json    why an engine gave the run up: exit code, message, number of attempts
+    unpacked.json  the archive that the records came from, without the models: see `archive`
     log.txt        what all attempts of engines printed
 """
 
@@ -64,16 +65,27 @@ def _run(folder: str | os.PathLike) -> run_folder.RunFolder:
 
 def _is_done(run: run_folder.RunFolder, settings: Mapping[str, object]) -> bool:
   """Returns whether the run was made with these settings and has the record of every stage."""
+  return recorded_settings(run.path) == comparable(settings)
+
+
+def recorded_settings(folder: str | os.PathLike) -> dict[str, object] | None:
+  """Returns what a finished run was made with, as `comparable`.
+
+  It is None if the run is not done, or lacks a record that it had then.
+
+  Raises:
+    ConfigError: If the folder cannot be read.
+  """
+  run = _run(folder)
   found = _read(run.done)
-  if found.get("settings") != _comparable(settings):
-    return False
-  records = found.get("records", [])
-  if not isinstance(records, list):
-    return False
-  return all(os.path.isfile(run.path / str(name)) for name in records)
+  settings, records = found.get("settings"), found.get("records", [])
+  if not isinstance(settings, dict) or not isinstance(records, list):
+    return None
+  are_there = all(os.path.isfile(run.path / str(name)) for name in records)
+  return settings if are_there else None
 
 
-def _comparable(settings: Mapping[str, object]) -> dict[str, object]:
+def comparable(settings: Mapping[str, object]) -> dict[str, object]:
   """Returns settings without what does not make a run another one."""
   bindings = [b for b in settings["bindings"] if not b.startswith(NUM_THREADS)]
   return {**settings, "bindings": bindings}
@@ -124,6 +136,8 @@ def making(
   Raises:
     TryAgainError: If another process makes the run.
     DivergedError: If the run has diverged before.
+    ConfigError: If the run came out of an archive and lacks something, for which its model would be
+      needed.
   """
   folder, run = pathlib.Path(folder), _run(folder)
   with contextlib.ExitStack() as stack:
@@ -134,14 +148,24 @@ def making(
       raise errors.DivergedError(
         f"{folder} has diverged: {why(folder)['message']} Start it anew with overwrite=True."
       )
+    elif is_unpacked(folder) and not _is_done(run, settings):
+      raise errors.ConfigError(
+        f"{folder} came out of an archive without its model, and the study has other settings or "
+        "more metrics now: take the study as it was, or train the run again with overwrite=True."
+      )
     try:
       yield
     except errors.DivergedError as error:
       files.write_json(run.diverged, {"step": error.step, "message": str(error)})
       raise
     if not _is_done(run, settings):
-      files.write_json(run.done, {"settings": _comparable(settings), **_made(run)})
+      files.write_json(run.done, {"settings": comparable(settings), **_made(run)})
     run.failed.unlink(missing_ok=True)
+
+
+def is_unpacked(folder: str | os.PathLike) -> bool:
+  """Returns whether the records of a run came out of an archive, so that it has no models."""
+  return os.path.isfile(_run(folder).unpacked)
 
 
 def _lock(stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
@@ -166,9 +190,10 @@ def _made(run: run_folder.RunFolder) -> dict[str, object]:
 
 
 def forget(folder: pathlib.Path) -> None:
-  """Deletes how a run ended. The caller holds its lock."""
+  """Deletes how a run ended and where it came from. The caller holds its lock."""
+  run = _run(folder)
   with files.clear_write_errors(folder):
-    for path in (_run(folder).done, _run(folder).diverged, _run(folder).failed):
+    for path in (run.done, run.diverged, run.failed, run.unpacked):
       path.unlink(missing_ok=True)
 
 

@@ -4,7 +4,7 @@
 {run}/postprocessed/{representation}/     a representation
 {run}/metrics/{representation}/{metric}/  a metric; the representation `model` is the model itself
 {run}/visualizations/                     pictures
-{run}/done.json, diverged.json, failed.json, log.txt    see `studies.run_state`
+{run}/done.json, diverged.json, failed.json, unpacked.json, log.txt    see `studies.run_state`
 
 {stage}/results/                          its record, see `results`
 {stage}/saved_model/                      the model that it stored
@@ -13,6 +13,7 @@
 
 from collections.abc import Iterator
 import dataclasses
+import fnmatch
 import glob
 import os
 import pathlib
@@ -25,7 +26,21 @@ EVALUATIONS = "metrics/*/*/results/aggregate/evaluation.json"
 _POSTPROCESSED, _METRICS, _PICTURES = "postprocessed", "metrics", "visualizations"
 _TRAININGS = f"{MODEL}/results/aggregate/train.json"
 _BEGUN = (f"{MODEL}/run.json", DIVERGED, FAILED)
+_DONE = "done.json"
 PICTURE_SETTINGS = "visualization.json"
+
+# The folders of records in a run, and the single files that say what it is and how it ended.
+_RECORDS = (f"{MODEL}/results", f"{_POSTPROCESSED}/*/results", f"{_METRICS}/*/*/results")
+_SINGLE_RECORDS = (
+  _DONE,
+  DIVERGED,
+  f"{MODEL}/run.json",
+  f"{MODEL}/{TRAIN_LOG}",
+  f"{_PICTURES}/{PICTURE_SETTINGS}",
+)
+# The files in the folder of a record lie in it or one folder deeper.
+_DEPTHS = ("*", "*/*")
+_ARCHIVED = (*_SINGLE_RECORDS, *(f"{folder}/{name}" for folder in _RECORDS for name in _DEPTHS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +140,7 @@ class RunFolder:
   @property
   def done(self) -> pathlib.Path:
     """What is written when everything is done."""
-    return self.path / "done.json"
+    return self.path / _DONE
 
   @property
   def diverged(self) -> pathlib.Path:
@@ -136,6 +151,11 @@ class RunFolder:
   def failed(self) -> pathlib.Path:
     """What is written when an engine gave the run up."""
     return self.path / FAILED
+
+  @property
+  def unpacked(self) -> pathlib.Path:
+    """What is written when the records came out of an archive, without the models."""
+    return self.path / "unpacked.json"
 
   @property
   def log(self) -> pathlib.Path:
@@ -152,6 +172,43 @@ class RunFolder:
     found += self.path.glob("*/*/results/aggregate/postprocess.json")
     found += self.path.glob(EVALUATIONS)
     return sorted([*found, *self.path.glob(f"{_PICTURES}/{PICTURE_SETTINGS}")])
+
+  def record_folders(self) -> list[pathlib.Path]:
+    """Returns the folders of the records of all stages, as far as made, sorted."""
+    return sorted(path for pattern in _RECORDS for path in self.path.glob(pattern))
+
+  def archived(self) -> list[pathlib.Path]:
+    """Returns all that tells what the run is and what came out of it, sorted.
+
+    These are the records, the identity and the log of the training and how the run ended. Models,
+    checkpoints and pictures are left out.
+    """
+    found = [path for folder in self.record_folders() for path in folder.rglob("*")]
+    found += [self.path / name for name in _SINGLE_RECORDS]
+    return sorted(path for path in found if path.is_file())
+
+
+def is_archived(name: str) -> bool:
+  """Returns whether `RunFolder.archived` can return a file of this name, relative to the run.
+
+  >>> is_archived("metrics/mean/mig/results/aggregate/evaluation.json")
+  True
+  >>> is_archived("model/saved_model/saved_model.pb")
+  False
+  """
+  parts = name.split("/")
+  if not all(map(is_plain, parts)):
+    return False
+  patterns = [pattern.split("/") for pattern in _ARCHIVED]
+  return any(
+    len(pattern) == len(parts) and all(map(fnmatch.fnmatchcase, parts, pattern))
+    for pattern in patterns
+  )
+
+
+def is_plain(part: str) -> bool:
+  """Returns whether a text names a file or folder in a folder: not "", ".", ".." or "a/b"."""
+  return part not in ("", ".", "..") and not {"/", "\0"} & set(part)
 
 
 def evaluated(record: str | os.PathLike) -> tuple[RunFolder, str, str] | None:
@@ -182,6 +239,12 @@ def begun_below(directory: pathlib.Path) -> list[RunFolder]:
   found = {
     path.parents[pattern.count("/")] for pattern in _BEGUN for path in _below(directory, pattern)
   }
+  return [RunFolder(path) for path in sorted(found)]
+
+
+def ended_below(directory: pathlib.Path) -> list[RunFolder]:
+  """Returns the runs below a folder that say that they are done or have diverged, sorted."""
+  found = {path.parent for name in (_DONE, DIVERGED) for path in _below(directory, name)}
   return [RunFolder(path) for path in sorted(found)]
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import pathlib
@@ -8,6 +9,8 @@ import time
 
 import pytest
 
+from dl_condind.reports import aggregate_results
+from dl_condind.studies import archive
 from dl_condind.studies import reproduce
 from dl_condind.studies import run_state
 from dl_condind.studies import study_file
@@ -60,6 +63,25 @@ def test_every_run_at_the_ends_of_the_studies_of_the_package_resolves(monkeypatc
       for metric in study.metrics:
         folder = gin_texts.gin_config_folder()
         assert (folder / "metrics" / f"{metric}.gin").is_file() or (folder / metric).is_file()
+
+
+def test_a_run_out_of_an_archive_is_done_and_left_as_it_is(gin_file, run, tmp_path):
+  study = study_file.load_study(str(gin_file))
+  assert archive.pack(run.parent, tmp_path / "records.tar.xz", study).num_done == 1
+  archive.unpack(tmp_path / "records.tar.xz", tmp_path / "elsewhere", study)
+  unpacked = tmp_path / "elsewhere" / "1"
+  before = state(unpacked)
+  assert not list(unpacked.rglob("saved_model"))
+  assert run_state.state_of(unpacked, study.settings(1)) == run_state.DONE
+  reproduce.reproduce(study, 1, unpacked)
+  assert state(unpacked) == before
+  more = dataclasses.replace(study, metrics=(*study.metrics, "modularity_explicitness"))
+  with pytest.raises(errors.ConfigError, match="came out of an archive without its model"):
+    reproduce.reproduce(more, 1, unpacked)
+  assert state(unpacked) == before
+  rows = [aggregate_results.runs_table(folder)[0] for folder in (run.parent, unpacked.parent)]
+  assert rows[0] == rows[1]
+  assert rows[0]["train_results.reconstruction_loss"] > 0
 
 
 def test_a_run_has_every_stage_in_its_place(run):
