@@ -5,12 +5,33 @@ import dataclasses
 
 from dl_condind.reports import equivalence
 from dl_condind.reports import measures
+from dl_condind.reports import paired
 from dl_condind.reports import statistics
 from dl_condind.reports import study_runs
 
 ALPHA = 0.05
 MARGIN = 0.1
 BASELINE = "0"  # The factorized posterior.
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedComparison:
+  """A measure at a correlation against that of the baseline, in pairs of one seed.
+
+  Attributes:
+    num_pairs: Number of pairs.
+    mean: Mean difference.
+    interval: Student's interval of it at 95 %, None of one pair.
+    p_value: Permutation test of the mean difference, one-sided if a direction is tested; None if
+      the pairs are too few for any values to show it.
+    adjusted: p_value by Holm's method over all comparisons of this measure.
+  """
+
+  num_pairs: int
+  mean: float
+  interval: tuple[float, float] | None
+  p_value: float | None
+  adjusted: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +50,8 @@ class Comparison:
       a probability of 80 % at the first step of Holm's method; None if there is none.
     equivalence: Tests that the mean changed by less than the margin, not adjusted; None if that is
       no ratio measure.
+    paired: The same in pairs, None if the runs are no pairs.
+    unpaired: Why they are no pairs, in words; empty if they are.
   """
 
   change: float | None
@@ -37,6 +60,8 @@ class Comparison:
   adjusted: float | None
   detectable: float | None
   equivalence: equivalence.Equivalence | None
+  paired: PairedComparison | None = None
+  unpaired: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,14 +107,18 @@ def compare(
     (name of the setting, correlation) -> entry.
   """
   settings = {name: runs for name, runs in settings.items() if runs[0].kind == measure.kind}
-  values = {
-    (setting, label): study_runs.values_of(study_runs.of_correlation(runs, label), measure.name)
+  seeded = {
+    (setting, label): study_runs.seeded_values_of(
+      study_runs.of_correlation(runs, label), measure.name
+    )
     for setting, runs in settings.items()
     for label in study_runs.correlation_labels(runs)
   }
+  values = {key: [value for _, value in found] for key, found in seeded.items()}
   baselines = {key: _baseline(key[0], settings) for key in values}
   compared = [key for key, baseline in baselines.items() if key[1] != baseline]
   pairs = {key: (values[key], values[key[0], baselines[key]]) for key in compared}
+  matched = {key: paired.match(seeded[key[0], baselines[key]], seeded[key]) for key in compared}
   level = alpha / max(1, len(pairs))
   sides = 2 if measure.expected == measures.CHANGES else 1
   smallest = [sides * statistics.smallest_p_value(*map(len, pair)) for pair in pairs.values()]
@@ -99,13 +128,53 @@ def compare(
     for (key, pair), can in zip(pairs.items(), can_show, strict=True)
   }
   adjusted = statistics.holm([1.0 if p is None else p for p in p_values.values()])
+  in_pairs = _compare_pairs(list(matched.values()), measure, sides, alpha)
   comparisons = {
-    key: _comparison(*pairs[key], measure, margin, level / sides, p_values[key], holm)
-    for key, holm in zip(pairs, adjusted, strict=True)
+    key: dataclasses.replace(
+      _comparison(*pairs[key], measure, margin, level / sides, p_values[key], holm),
+      paired=found,
+      unpaired=matched[key].problem,
+    )
+    for key, holm, found in zip(pairs, adjusted, in_pairs, strict=True)
   }
   return {
     key: Entry(*key, statistics.summarize(values[key]), comparisons.get(key)) for key in values
   }
+
+
+def _compare_pairs(
+  matched: Sequence[paired.Pairing], measure: measures.Measure, sides: int, alpha: float
+) -> list[PairedComparison | None]:
+  """Returns the comparison of each pairing; Holm's method counts those without pairs, too."""
+  smallest = [
+    min(1.0, sides * paired.smallest_p_value(len(m.before))) if m.are_pairs else 1.0
+    for m in matched
+  ]
+  can_show = [p <= alpha for p in statistics.holm(smallest)]
+  p_values = [
+    _paired_p_value(m.differences, measure) if can else None
+    for m, can in zip(matched, can_show, strict=True)
+  ]
+  adjusted = statistics.holm([1.0 if p is None else p for p in p_values])
+  return [
+    PairedComparison(
+      num_pairs=len(m.before),
+      mean=sum(m.differences) / len(m.before),
+      interval=paired.interval(m.differences),
+      p_value=p,
+      adjusted=None if p is None else holm,
+    )
+    if m.are_pairs
+    else None
+    for m, p, holm in zip(matched, p_values, adjusted, strict=True)
+  ]
+
+
+def _paired_p_value(differences: Sequence[float], measure: measures.Measure) -> float:
+  if measure.expected == measures.CHANGES:
+    return paired.two_sided(differences)
+  sign = -1 if measure.expected == measures.FALLS else 1
+  return paired.permutation_test([sign * difference for difference in differences])
 
 
 def compare_all(settings: study_runs.Settings) -> Tables:

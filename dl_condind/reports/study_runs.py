@@ -197,6 +197,11 @@ def values_of(runs: Iterable[Run], measure: str) -> list[float]:
   return [value for run in runs if (value := run.measure(measure)) is not None]
 
 
+def seeded_values_of(runs: Iterable[Run], measure: str) -> list[tuple[str, float]]:
+  """Returns seed and measure of the runs that have it."""
+  return [(run.seed, value) for run in runs if (value := run.measure(measure)) is not None]
+
+
 def median(runs: Iterable[Run], measure: str) -> float | None:
   """Returns the median of a measure over the runs that have it, None if none has."""
   values = values_of(runs, measure)

@@ -18,6 +18,14 @@ _RUN_NOTE = (
   "Medians are of the runs that have the value; “-” is a value that is not there. Minutes of "
   "training are those since it was last continued. The same numbers, and more, are in runs.csv."
 )
+_PAIRED_NOTE = (
+  "Runs of one seed share data, initial weights and noise. Where c = 0 and the other side have the "
+  "same seeds, they are pairs, and the last columns compare within each: the mean difference with "
+  "Student's interval, and p of the permutation test of its sign, exact up to 20 pairs, which does "
+  "not see what differs between seeds. Elsewhere the column of pairs says why there are none, and "
+  "only the other tests apply. The verdicts above rest on the tests that do not use pairs, so that "
+  "they are the same on every page."
+)
 _KINDS = {
   verdicts.HOLDS: "holds",
   verdicts.OPPOSITE: "opposite",
@@ -54,6 +62,7 @@ def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings)
   """
   headings = ["Cell", "c", "Runs", "Not counted", "Median", "Mean", "95 % interval"]
   headings += ["Change", "A12", "p", "p, Holm", "Would show", f"p, ±{comparisons.MARGIN:.0%}"]
+  headings += ["Pairs", "Mean difference, 95 % interval", "p, paired", "p, paired, Holm"]
   rows = []
   for measure in measures.compared():
     table = found[measure.name]
@@ -78,7 +87,7 @@ def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings)
     "last p is of the tests that the mean changed by less than the margin. “too few” is said where "
     "no values whatever of these numbers of runs could have been significant."
   )
-  return [page.table(headings, rows), page.note(note)]
+  return [page.table(headings, rows), page.note(note), page.note(_PAIRED_NOTE)]
 
 
 def _statistics_cells(
@@ -98,9 +107,9 @@ def _comparison_cells(
   comparison: comparisons.Comparison | None, measure: measures.Measure
 ) -> list[str]:
   if comparison is None:
-    return [""] * 6
+    return [""] * 10
   if comparison.effect is None:
-    return [_ABSENT] * 6
+    return [_ABSENT] * 10
   shift, equivalence = comparison.detectable, comparison.equivalence
   no_equivalence = "too few" if measure.is_ratio else _ABSENT
   return [
@@ -110,6 +119,22 @@ def _comparison_cells(
     _ABSENT if comparison.adjusted is None else _p_value(comparison.adjusted),
     _ABSENT if shift is None else f"{shift:.1f} sd",
     no_equivalence if equivalence is None else _p_value(equivalence.p_value),
+    *_paired_cells(comparison, measure),
+  ]
+
+
+def _paired_cells(comparison: comparisons.Comparison, measure: measures.Measure) -> list[str]:
+  found, digits = comparison.paired, measure.digits
+  if found is None:
+    return [f"none: {comparison.unpaired}", _ABSENT, _ABSENT, _ABSENT]
+  difference = f"{found.mean:+z.{digits}f}"
+  if found.interval:
+    difference += " (" + " to ".join(f"{bound:+z.{digits}f}" for bound in found.interval) + ")"
+  return [
+    str(found.num_pairs),
+    difference,
+    "too few" if found.p_value is None else _p_value(found.p_value),
+    _ABSENT if found.adjusted is None else _p_value(found.adjusted),
   ]
 
 

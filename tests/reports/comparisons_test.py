@@ -8,6 +8,7 @@ from dl_condind.reports import comparisons
 from dl_condind.reports import equivalence
 from dl_condind.reports import grouping
 from dl_condind.reports import measures
+from dl_condind.reports import paired
 from dl_condind.reports import statistics
 
 MIG, RECONSTRUCTION = (measures.find(name) for name in ("mig_mean", "reconstruction_loss"))
@@ -179,3 +180,49 @@ def test_losses_are_tested_in_both_directions(generated):
 def test_change_of_a_correlation_near_0_is_a_difference(generated):
   found = infogans(generated, "error_correlation", [0.01, 0.02, 0.0], [0.6, 0.65, 0.55])
   assert found.change == pytest.approx(0.59) and found.equivalence is None
+
+
+def test_runs_of_the_same_seeds_are_compared_in_pairs(generated):
+  low = values(0.3)
+  high = [value - 0.02 for value in low]
+  high[3] += 0.021
+  other = values(0.2, 10, seed=2)
+  cells = {("vae", 0.0): low, ("vae", 0.9): high, ("factor_vae", 0.0): low}
+  table = comparisons.compare(study(generated, {**cells, ("factor_vae", 0.9): other}), MIG)
+  found, second = (e.comparison.paired for (_, label), e in table.items() if label == "0.9")
+  differences = np.subtract(high, low)
+  assert found.num_pairs == 10
+  assert found.mean == pytest.approx(differences.mean())
+  interval = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+  assert found.interval == pytest.approx((interval.low, interval.high))
+  # All signs as found, and those with the one rise, the smallest difference, the other way.
+  assert found.p_value == pytest.approx(2 / 1024)
+  assert second.p_value == paired.permutation_test(np.subtract(low, other))
+  assert [found.adjusted, second.adjusted] == statistics.holm([found.p_value, second.p_value])
+  # What differs between seeds hides the fall from the test that does not use pairs.
+  assert next(iter(table.values())).comparison is None
+  assert table["VAE on dsprites_full, 10 latents", "0.9"].comparison.p_value > 0.05
+
+
+def test_runs_of_other_seeds_are_no_pairs_and_the_comparison_says_why(generated):
+  settings = study(generated, {("vae", 0.0): values(0.3), ("vae", 0.9): values(0.2, 9, seed=1)})
+  _, entry = comparisons.compare(settings, MIG).values()
+  assert entry.comparison.paired is None
+  assert entry.comparison.unpaired == "seed 9 on one side only"
+  assert entry.comparison.p_value < 0.001
+
+
+@pytest.mark.parametrize(("num", "is_tested"), [(1, False), (4, False), (5, True)])
+def test_too_few_pairs_are_not_tested(generated, num, is_tested):
+  cells = {("vae", 0.0): values(0.4, num), ("vae", 0.9): values(0.1, num, seed=1)}
+  _, entry = comparisons.compare(study(generated, cells), MIG).values()
+  found = entry.comparison.paired
+  assert found.num_pairs == num
+  assert (found.p_value is not None) == is_tested == (found.adjusted is not None)
+  assert (found.interval is not None) == (num > 1)
+
+
+def test_pairs_of_losses_are_tested_in_both_directions(generated):
+  low, high = values(1.0), values(1.05, seed=1)
+  found = infogans(generated, "generator_loss", low, high)
+  assert found.paired.p_value == paired.two_sided(np.subtract(high, low))
