@@ -1,5 +1,6 @@
 """Each measure of each setting of a study, and how it compares with factorized noise."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
 
@@ -107,13 +108,7 @@ def compare(
     (name of the setting, correlation) -> entry.
   """
   settings = {name: runs for name, runs in settings.items() if runs[0].kind == measure.kind}
-  seeded = {
-    (setting, label): study_runs.seeded_values_of(
-      study_runs.of_correlation(runs, label), measure.name
-    )
-    for setting, runs in settings.items()
-    for label in study_runs.correlation_labels(runs)
-  }
+  seeded = _seeded_values(settings, measure)
   values = {key: [value for _, value in found] for key, found in seeded.items()}
   baselines = {key: _baseline(key[0], settings) for key in values}
   compared = [key for key, baseline in baselines.items() if key[1] != baseline]
@@ -127,7 +122,7 @@ def compare(
     key: _p_value(*pair, measure) if can else None
     for (key, pair), can in zip(pairs.items(), can_show, strict=True)
   }
-  adjusted = statistics.holm([1.0 if p is None else p for p in p_values.values()])
+  adjusted = _adjust(p_values.values())
   in_pairs = _compare_pairs(list(matched.values()), measure, sides, alpha)
   comparisons = {
     key: dataclasses.replace(
@@ -140,6 +135,24 @@ def compare(
   return {
     key: Entry(*key, statistics.summarize(values[key]), comparisons.get(key)) for key in values
   }
+
+
+def _seeded_values(
+  settings: study_runs.Settings, measure: measures.Measure
+) -> dict[tuple[str, str], list[tuple[str, float]]]:
+  """Returns (name of the setting, correlation) -> seed and value of each run."""
+  return {
+    (setting, label): study_runs.seeded_values_of(
+      study_runs.of_correlation(runs, label), measure.name
+    )
+    for setting, runs in settings.items()
+    for label in study_runs.correlation_labels(runs)
+  }
+
+
+def _adjust(p_values: Iterable[float | None]) -> list[float]:
+  """Returns p-values adjusted by Holm's method, in which one that is None counts as 1."""
+  return statistics.holm([1.0 if p is None else p for p in p_values])
 
 
 def _compare_pairs(
@@ -155,7 +168,7 @@ def _compare_pairs(
     _paired_p_value(m.differences, measure) if can else None
     for m, can in zip(matched, can_show, strict=True)
   ]
-  adjusted = statistics.holm([1.0 if p is None else p for p in p_values])
+  adjusted = _adjust(p_values)
   return [
     PairedComparison(
       num_pairs=len(m.before),

@@ -48,7 +48,10 @@ def verdict_table(found: Sequence[verdicts.Claim]) -> list[str]:
     "cell is enough. “Falls” and “rises”: Mann-Whitney "
     f"tests; an effect below {verdicts.SIZE:g} standard deviation: noncentral t-tests. “Nearly "
     f"unchanged”: the mean changes by less than {verdicts.MARGIN:.0%} (two one-sided tests of the "
-    "ratio of means). Cells that are not the claim's make no difference."
+    "ratio of means). Cells that are not the claim's make no difference. These tests decide, as on "
+    "all pages before. Where both sides have the same seeds, runs are pairs, and what decides is "
+    "followed by the permutation test of the differences, or the two t-tests of the ratio, which "
+    "are sharper but change no verdict."
   )
   return [page.table(headings, rows, "verdicts"), page.note(note)]
 

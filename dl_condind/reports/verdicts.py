@@ -14,6 +14,9 @@ adjustment; the other verdicts need one cell, so their tests are adjusted for th
 claim's cells (Bonferroni). Then a verdict is wrong with a probability of at most ALPHA, however
 many runs and other cells a study has, and few runs leave a claim open instead of turning against
 it.
+
+The tests of `directed` and `unchanged` do not use that runs of one seed are pairs; where they are,
+the evidence has the paired tests as well. `paired_verdicts` decides by those.
 """
 
 from collections.abc import Callable
@@ -22,6 +25,7 @@ from collections.abc import Sequence
 import dataclasses
 
 from dl_condind.reports import equivalence
+from dl_condind.reports import paired
 from dl_condind.reports import protocol
 from dl_condind.reports import statistics
 from dl_condind.reports import study_runs
@@ -84,8 +88,8 @@ class Claim:
     return f"{self.verdict}{where}{f': {self.leaning}' if self.leaning else ''}"
 
 
-Test = Callable[[Values, Values], Finding]  # Of the values at LOW and at HIGH.
-TestOfOne = Callable[[Values], Finding]  # Of the values at one correlation.
+# Of the values at LOW and at HIGH, and whether the two of a place are a pair.
+Test = Callable[[Values, Values, bool], Finding]
 
 
 def decide(
@@ -104,7 +108,7 @@ def decide(
     verdict = TOO_SMALL
   else:
     verdict = OPEN
-  leaning = _leaning(findings) if verdict == OPEN else ""
+  leaning = leaning_of(findings) if verdict == OPEN else ""
   evidence = "\n".join(f.text for f in findings)
   if all(f.leans is None and f.p_claim is None for f in findings):
     deviations = ()  # No run follows another protocol.
@@ -115,7 +119,7 @@ def _is_shown(p_value: float | None, level: float) -> bool:
   return p_value is not None and p_value <= level
 
 
-def _leaning(findings: Sequence[Finding]) -> str:
+def leaning_of(findings: Sequence[Finding]) -> str:
   """Returns which way the cells point, in words."""
   pointing = [f.leans for f in findings if f.leans is not None]
   if not pointing:
@@ -134,6 +138,8 @@ def _of_cells(num_pointing: int, num_cells: int) -> str:
 def compare(settings: study_runs.Settings, measure: str, test: Test, name: str) -> list[Finding]:
   """Applies a test to each setting that has a measure at both correlations.
 
+  Runs are pairs if the seeds of both sides are the same; otherwise the finding says why not.
+
   Args:
     settings: The settings.
     measure: Name of a measure of `measures.MEASURES`.
@@ -143,13 +149,14 @@ def compare(settings: study_runs.Settings, measure: str, test: Test, name: str) 
   Returns:
     Findings, one that there are no runs if there is no such setting.
   """
-  pairs = {
-    setting: [
-      study_runs.values_of(study_runs.of_correlation(runs, label), measure) for label in (LOW, HIGH)
-    ]
-    for setting, runs in settings.items()
-  }
-  found = {setting: test(*pair) for setting, pair in pairs.items() if all(pair)}
+  found = {}
+  for setting, runs in settings.items():
+    sides = (study_runs.of_correlation(runs, label) for label in (LOW, HIGH))
+    matched = paired.match(*(study_runs.seeded_values_of(side, measure) for side in sides))
+    if matched.before and matched.after:
+      finding = test(matched.before, matched.after, matched.are_pairs)
+      reason = f", unpaired ({matched.problem})" if matched.problem else ""
+      found[setting] = dataclasses.replace(finding, text=finding.text + reason)
   return named(found, name)
 
 
@@ -173,14 +180,15 @@ def directed(falls: bool, digits: int) -> Test:
   """Returns the test that a measure falls or rises, by one-sided Mann-Whitney tests."""
   words = ("falls", "rises") if falls else ("rises", "falls")
 
-  def test(low: Values, high: Values) -> Finding:
+  def test(low: Values, high: Values, are_pairs: bool = False) -> Finding:
     greater, less = (low, high) if falls else (high, low)
     effect = statistics.probability_of_superiority(greater, less)
     parts = [_means(low, high, digits), f"A12 {effect:.2f}"]
     leans = None if effect == 0.5 else effect > 0.5
+    in_pairs = _directed_pairs(low, high, digits, words) if are_pairs else ""
     if statistics.smallest_p_value(len(low), len(high)) > LEVEL:
       parts.append(_too_few())
-      return Finding(", ".join(parts), leans=leans)
+      return Finding(", ".join(parts) + in_pairs, leans=leans)
     p_claim, p_opposite = (
       statistics.mann_whitney(*pair) for pair in ((greater, less), (less, greater))
     )
@@ -192,9 +200,25 @@ def directed(falls: bool, digits: int) -> Test:
     parts += [f"{p_text(p_value)} that it {word}" for word, p_value in texts.items()]
     if p_claim > LEVEL and leans:
       parts.append(f"runs on each side: {_would_show()}")
-    return Finding(", ".join(parts), p_claim, p_opposite, p_small, leans)
+    return Finding(", ".join(parts) + in_pairs, p_claim, p_opposite, p_small, leans)
 
   return test
+
+
+def _directed_pairs(low: Values, high: Values, digits: int, words: Sequence[str]) -> str:
+  """Returns the permutation tests of pairs, as evidence beside the tests that decide."""
+  falls = [before - after for before, after in zip(low, high, strict=True)]
+  rises = [-fall for fall in falls]
+  p_values = {"falls": paired.permutation_test(falls), "rises": paired.permutation_test(rises)}
+  told = ", ".join(f"{p_text(p_values[word])} that it {word}" for word in words)
+  return f"; {describe_pairs(rises, digits)}, {told}"
+
+
+def describe_pairs(differences: Values, digits: int) -> str:
+  """Returns number, mean difference and Student's interval of pairs of one seed, in words."""
+  mean, interval = sum(differences) / len(differences), paired.interval(differences)
+  between = f" (95 % {interval[0]:+z.{digits}f} to {interval[1]:+z.{digits}f})" if interval else ""
+  return f"in {len(differences)} pairs of one seed {mean:+z.{digits}f}{between}"
 
 
 def _too_few() -> str:
@@ -207,7 +231,7 @@ def _would_show() -> str:
   return f"{num} would show a shift of {SIZE:g} sd in 80 % of cases"
 
 
-def unchanged(low: Values, high: Values) -> Finding:
+def unchanged(low: Values, high: Values, are_pairs: bool = False) -> Finding:
   """Tests that the mean changes by less than MARGIN of its value at LOW."""
   parts = [_means(low, high, 2)]
   found = equivalence.of_ratio(high, low, MARGIN)
@@ -220,45 +244,15 @@ def unchanged(low: Values, high: Values) -> Finding:
     f"runs on each side with as much variation: {num or 'more than 1,000'} would show that an "
     "equal mean is equal in 80 % of cases"
   )
-  return equivalence_finding(parts, found, abs(change) < MARGIN, f"±{MARGIN:.0%}", would_show)
-
-
-def inside(low: float, high: float, digits: int) -> TestOfOne:
-  """Returns the test that a mean lies between two bounds."""
-
-  def test(values: Values) -> Finding:
-    mean = sum(values) / len(values)
-    parts = [f"mean {mean:.{digits}f} (n = {len(values)})"]
-    found = equivalence.of_mean(values, low, high)
-    if found is None:
-      return Finding(f"{parts[0]}, too few runs for a test", leans=low < mean < high)
-    return equivalence_finding(parts, found, low < mean < high, f"{low:g} to {high:g}")
-
-  return test
-
-
-def above(bound: float, digits: int) -> TestOfOne:
-  """Returns the test that a mean is above a bound, by Student's t."""
-  return _one_sided(bound, digits, "above", 1)
-
-
-def below(bound: float, digits: int) -> TestOfOne:
-  """Returns the test that a mean is below a bound, by Student's t."""
-  return _one_sided(bound, digits, "below", -1)
-
-
-def _one_sided(bound: float, digits: int, word: str, sign: int) -> TestOfOne:
-  def test(values: Values) -> Finding:
-    mean = sum(values) / len(values)
-    parts = [f"mean {mean:.{digits}f} (n = {len(values)})"]
-    leans = None if mean == bound else sign * (mean - bound) > 0
-    if len(values) < 2:
-      return Finding(f"{parts[0]}, too few runs for a test", leans=leans)
-    p_value = statistics.welch([[sign * (value - bound) for value in values]], [1])
-    parts.append(f"{p_text(p_value)} that it is {word} {bound:g}")
-    return Finding(", ".join(parts), p_value, 1 - p_value, leans=leans)
-
-  return test
+  finding = equivalence_finding(parts, found, abs(change) < MARGIN, f"±{MARGIN:.0%}", would_show)
+  in_pairs = paired.within_ratio(low, high, MARGIN) if are_pairs else None
+  if in_pairs is None:
+    return finding
+  differences = [after - before for before, after in zip(low, high, strict=True)]
+  told = f"{p_text(in_pairs.p_value)} that it is within ±{MARGIN:.0%}"
+  return dataclasses.replace(
+    finding, text=f"{finding.text}; {describe_pairs(differences, 2)}, {told}"
+  )
 
 
 def equivalence_finding(

@@ -1,8 +1,10 @@
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
 
+from dl_condind.reports import paired
 from dl_condind.reports import protocol
 from dl_condind.reports import verdicts
 
@@ -68,7 +70,7 @@ def test_verdict_names_a_protocol_that_is_not_the_papers():
   assert verdicts.decide("text", "source", [MISSING], other).deviations == ()
 
 
-def verdicts(test, draw, num_cells, num_studies):
+def verdict_shares(test, draw, num_cells, num_studies):
   """Returns the share of each verdict over simulated studies."""
   counts = collections.Counter(
     verdicts.decide("", "", [test(*draw()) for _ in range(num_cells)]).verdict
@@ -102,7 +104,7 @@ def assert_seldom_wrong(shares, wrong, num_studies):
 def test_verdicts_on_a_fall_are_seldom_wrong(num_runs, fall):
   num_studies = 100
   draw = normal_cells(np.random.default_rng([num_runs, int(10 * fall) + 15]), num_runs, fall)
-  shares = verdicts(FALLS, draw, 1, num_studies)
+  shares = verdict_shares(FALLS, draw, 1, num_studies)
   assert_seldom_wrong(shares, WRONG[fall], num_studies)
   if num_runs == 10:
     right = {1.5: verdicts.HOLDS, -1.5: verdicts.OPPOSITE}.get(fall)
@@ -117,7 +119,7 @@ def test_verdicts_on_falls_for_every_number_of_runs(num_cells, fall):
   of_true = []
   for num_runs in (3, 5, 10, 30):
     rng = np.random.default_rng([num_cells, num_runs, int(10 * fall) + 15])
-    shares = verdicts(FALLS, normal_cells(rng, num_runs, fall), num_cells, num_studies)
+    shares = verdict_shares(FALLS, normal_cells(rng, num_runs, fall), num_cells, num_studies)
     assert_seldom_wrong(shares, WRONG[fall], num_studies)
     of_true.append(shares.get(verdicts.HOLDS, 0))
   # More runs never turn against a true claim, and show it in the end.
@@ -142,7 +144,7 @@ def check_no_change(ratio, num_runs, variation, num_studies):
     values = rng.normal(1, variation, (2, num_runs))
     return values[0].tolist(), (ratio * values[1]).tolist()
 
-  shares = verdicts(verdicts.unchanged, draw, 2, num_studies)
+  shares = verdict_shares(verdicts.unchanged, draw, 2, num_studies)
   assert_seldom_wrong(shares, WRONG_RATIO[ratio], num_studies)
 
 
@@ -185,27 +187,44 @@ def test_evidence_on_no_change_says_how_many_runs_would_show_it():
 
 
 @pytest.mark.parametrize(
-  ("test", "values", "verdict"),
-  [
-    (verdicts.above(0.5, 2), [0.7, 0.72, 0.71], verdicts.HOLDS),
-    (verdicts.above(0.5, 2), [0.2, 0.22, 0.21], verdicts.OPPOSITE),
-    (verdicts.above(0.5, 2), [0.2, 0.9, 0.8], verdicts.OPEN),
-    (verdicts.below(0.5, 2), [0.2, 0.22, 0.21], verdicts.HOLDS),
-    (verdicts.below(0.5, 2), [0.7, 0.72, 0.71], verdicts.OPPOSITE),
-    (verdicts.inside(-0.1, 0.1, 2), [0.01, -0.01, 0.0], verdicts.HOLDS),
-    (verdicts.inside(-0.1, 0.1, 2), [0.6, 0.61, 0.62], verdicts.OPPOSITE),
-    (verdicts.inside(-0.1, 0.1, 2), [0.01], verdicts.OPEN),
-    (verdicts.above(0.5, 2), [0.7], verdicts.OPEN),
-  ],
-)
-def test_claims_about_one_correlation(test, values, verdict):
-  finding = test(values)
-  assert verdicts.decide("", "", [finding]).verdict == verdict
-  assert f"(n = {len(values)})" in finding.text
-
-
-@pytest.mark.parametrize(
   ("p_value", "text"), [(0.00005, "p < 0.0001"), (0.0123, "p = 0.012"), (1.0, "p = 1")]
 )
 def test_p_values_are_readable(p_value, text):
   assert verdicts.p_text(p_value).replace("\u00a0", " ") == text
+
+
+def runs_of(generated, low, high):
+  """Returns the setting of runs with these values of MIG at c = 0 and c = 0.9."""
+  return {
+    "VAE": [
+      *generated.make_runs({"mig_mean": low}, correlation=0.0),
+      *generated.make_runs({"mig_mean": high}, correlation=0.9),
+    ]
+  }
+
+
+@pytest.mark.parametrize("test", [FALLS, verdicts.unchanged])
+def test_pairs_add_evidence_and_decide_nothing(generated, test):
+  rng = np.random.default_rng(7)
+  low = rng.normal(10, 3, 10)
+  high = low - rng.normal(0.5, 0.1, 10)
+  (finding,) = verdicts.compare(runs_of(generated, low, high), "mig_mean", test, "VAE")
+  alone = test(low.tolist(), high.tolist())
+  assert dataclasses.replace(finding, text="") == dataclasses.replace(alone, text="")
+  start, _, pairs = finding.text.replace("\u00a0", " ").partition("; ")
+  assert start == f"VAE: {alone.text}".replace("\u00a0", " ")
+  low_end, high_end = paired.interval(high - low)
+  between = f"(95 % {low_end:+.2f} to {high_end:+.2f})"
+  words = f"in 10 pairs of one seed {np.mean(high - low):+.2f} {between}"
+  told = {
+    FALLS: f"{words}, p = 0.00098 that it falls, p = 1 that it rises",
+    verdicts.unchanged: f"{words}, p < 0.0001 that it is within ±10%",
+  }
+  assert pairs == told[test]
+
+
+def test_runs_of_other_seeds_are_said_to_be_unpaired(generated):
+  settings = runs_of(generated, [0.3, 0.2, 0.4], [0.1, 0.2])
+  (finding,) = verdicts.compare(settings, "mig_mean", FALLS, "VAE")
+  assert finding.text.endswith(", unpaired (seed 2 on one side only)")
+  assert "pairs of one seed" not in finding.text

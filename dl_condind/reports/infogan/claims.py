@@ -13,6 +13,7 @@ import itertools
 
 from dl_condind.reports import equivalence
 from dl_condind.reports import measures
+from dl_condind.reports import one_mean
 from dl_condind.reports import protocol
 from dl_condind.reports import study_runs
 from dl_condind.reports import verdicts
@@ -112,12 +113,12 @@ def _figure_3_claims(settings: study_runs.Settings) -> list[_Parts]:
     (
       "At c = 0 one code is the slant of digits and the other their width",
       _FIGURE_3,
-      _at(settings, verdicts.LOW, _slant_and_width, verdicts.above(_R2_BOUND, 3)),
+      _at(settings, verdicts.LOW, _slant_and_width, one_mean.above(_R2_BOUND, 3)),
     ),
     (
       "At c = 0.9 no code is an attribute of digits",
       _FIGURE_3,
-      _at(settings, verdicts.HIGH, _best_share, verdicts.below(_R2_BOUND, 3)),
+      _at(settings, verdicts.HIGH, _best_share, one_mean.below(_R2_BOUND, 3)),
     ),
     *(
       (text, _FIGURE_3, verdicts.compare(settings, measure, verdicts.directed(falls, 3), "InfoGAN"))
@@ -128,7 +129,7 @@ def _figure_3_claims(settings: study_runs.Settings) -> list[_Parts]:
 
 def _independence_claims(settings: study_runs.Settings) -> list[_Parts]:
   measure = "error_correlation"
-  test = verdicts.inside(-_CORRELATION_BOUND, _CORRELATION_BOUND, 2)
+  test = one_mean.inside(-_CORRELATION_BOUND, _CORRELATION_BOUND, 2)
   return [
     (
       "A factorized posterior makes codes independent given the image: errors of the recognition "
@@ -146,7 +147,7 @@ def _independence_claims(settings: study_runs.Settings) -> list[_Parts]:
 
 def _convergence_claims(settings: study_runs.Settings) -> list[_Parts]:
   """Judges each curve of Figure 4 by itself, at both correlations."""
-  test = verdicts.inside(-_DRIFT_BOUND, _DRIFT_BOUND, 3)
+  test = one_mean.inside(-_DRIFT_BOUND, _DRIFT_BOUND, 3)
   found = []
   for loss in _LOSSES:
     title, drift = measures.find(loss).title, f"{loss}_drift"
@@ -206,7 +207,7 @@ def _penalty_finding(low: Sequence[tuple[float, float]], high: verdicts.Values) 
 
 
 def _at(
-  settings: study_runs.Settings, label: str, measure: _MeasureOf, test: verdicts.TestOfOne
+  settings: study_runs.Settings, label: str, measure: _MeasureOf, test: one_mean.TestOfOne
 ) -> list[verdicts.Finding]:
   """Applies a test to a measure of each setting's runs at one correlation."""
   found = {}
