@@ -27,7 +27,7 @@ BELOW = {
   "saved_models": {"methods", "utils"},
   "training": {"saved_models", "methods", "networks", "posteriors", "data", "utils"},
   "postprocessing": {"saved_models", "methods", "posteriors", "data", "utils"},
-  "evaluation": {"saved_models", "methods", "data", "utils"},
+  "evaluation": {"saved_models", "methods", "posteriors", "data", "utils"},
   "visualize": {"saved_models", "methods", "data", "utils"},
   "studies": {*STAGES, "saved_models", "methods", "data", "utils"},
   "runs": {*STAGES, "saved_models", "methods", "data", "utils"},

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Sequence
 import functools
+import importlib
 import itertools
 import json
 import os
@@ -35,7 +36,8 @@ from dl_condind.utils import stages
 
 STEP = "evaluation"
 
-metric.load_all()  # Gin knows their names from here on.
+metric.load_all()  # Gin knows their names, and those of noise, from here on.
+importlib.import_module("dl_condind.posteriors")
 
 _Represented = Callable | coded_generator.CodedGenerator
 _EvaluationFn = Callable[[ground_truth_data.GroundTruthData, _Represented], dict[str, Any]]

@@ -1,5 +1,6 @@
 """Rotations of the latent space: orthogonal matrices, reflections included."""
 
+import gin
 import numpy as np
 from scipy import stats
 import tensorflow as tf
@@ -9,6 +10,7 @@ from dl_condind.utils import errors
 _TOLERANCE = 1e-6
 
 
+@gin.register
 def random_rotation(num_latent: int, seed: int) -> np.ndarray:
   """Returns a uniformly distributed orthogonal matrix, [num_latent, num_latent], float64.
 

@@ -38,6 +38,7 @@ from dl_condind.evaluation.metrics import matrix_scores
 from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
+from dl_condind.evaluation.metrics import posterior_family_cost
 from dl_condind.evaluation.metrics import reduced_downstream_task
 from dl_condind.evaluation.metrics import rotated_mig
 from dl_condind.evaluation.metrics import sap_score
@@ -269,6 +270,15 @@ def geometry(s):
   )
 
 
+def family_costs(s):
+  """Of decoders whose derivatives with respect to a latent are the latent at three points."""
+  jacobian = np.stack([np.roll(s.x_test, shift, axis=0) for shift in range(3)], axis=2)
+  num_latent = jacobian.shape[1]
+  families = posterior_family_cost.families_of(num_latent, {}, {})
+  covariance = np.broadcast_to(0.5 * np.eye(num_latent), (len(jacobian), num_latent, num_latent))
+  return posterior_family_cost.costs(decoder_geometry.gram(jacobian), covariance, families)
+
+
 def small_boosting():
   return ensemble.GradientBoostingClassifier(n_estimators=3)
 
@@ -408,6 +418,11 @@ METRICS = {
     dict.fromkeys(["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"], UNIT),
   ),
   # The halves depend on the order of points, the sweeps on the order of latents.
+  "posterior_family_cost": Metric(
+    family_costs,
+    "order_of_latents signs",
+    dict.fromkeys(["cost.independent", "cost.isotropic", "own_cost"], (0, np.inf)),
+  ),
   "rotated_mig": Metric(
     on_points(rotated_mig.rotated_mutual_information_gap, num_nulls=1, num_rotations=1),
     "order_of_factors names_of_values",
