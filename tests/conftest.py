@@ -1,4 +1,6 @@
 import contextlib
+import fcntl
+import gc
 import os
 import subprocess
 import sys
@@ -9,6 +11,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import gin
 import pytest
+
+# TensorFlow keeps many objects alive: to go over them as often as usual takes a fifth of the time.
+gc.set_threshold(100_000, 50, 1000)
 
 TINY_TRAINING = [
   "dataset.name = 'dummy_data'",
@@ -94,16 +99,18 @@ def trained_run(tmp_path_factory):
   Four latents whose noise has the correlation 0.9, on noise as data. To read: a test that changes
   something copies it.
   """
-  from dl_condind.postprocessing import postprocess
-  from dl_condind.training import train
 
-  run = tmp_path_factory.mktemp("trained") / "run"
-  gin_files = ["shared.gin", "methods/vae.gin", "posteriors/equicorrelated.gin"]
-  train.train_with_gin(run / "model", False, gin_files, TINY_TRAINING)
-  for name in ("mean", "sampled"):
-    output_dir = run / "postprocessed" / name
-    postprocess.postprocess_with_gin(run / "model", output_dir, False, [f"postprocess/{name}.gin"])
-  return run
+  def make(run):
+    from dl_condind.postprocessing import postprocess
+    from dl_condind.training import train
+
+    gin_files = ["shared.gin", "methods/vae.gin", "posteriors/equicorrelated.gin"]
+    train.train_with_gin(run / "model", False, gin_files, TINY_TRAINING)
+    for name in ("mean", "sampled"):
+      folder = run / "postprocessed" / name
+      postprocess.postprocess_with_gin(run / "model", folder, False, [f"postprocess/{name}.gin"])
+
+  return _made_once(tmp_path_factory, "trained_run", make)
 
 
 @pytest.fixture(scope="session")
@@ -112,11 +119,27 @@ def trained_study(tmp_path_factory):
 
   Read-only: tests that change something copy it.
   """
-  study_dir = tmp_path_factory.mktemp("studies") / 'Größe <&> "b"'
-  _make_run(study_dir / "0", 0.0, ["mean", "sampled"])
-  _make_run(study_dir / "1", 0.9, ["mean"])
-  gin.clear_config()
-  return study_dir
+
+  def make(study_dir):
+    _make_run(study_dir / "0", 0.0, ["mean", "sampled"])
+    _make_run(study_dir / "1", 0.9, ["mean"])
+    gin.clear_config()
+
+  return _made_once(tmp_path_factory, 'Größe <&> "b"', make)
+
+
+def _made_once(tmp_path_factory, name, make):
+  """Returns a folder that is made once for all processes of a test run."""
+  root = tmp_path_factory.getbasetemp()
+  if "PYTEST_XDIST_WORKER" in os.environ:
+    root = root.parent
+  folder, is_made = root / name, root / f"{name} is made"
+  with (root / f"{name}.lock").open("w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not is_made.exists():
+      make(folder)
+      is_made.touch()
+  return folder
 
 
 def _make_run(folder, correlation, representations):

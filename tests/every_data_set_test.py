@@ -79,8 +79,8 @@ WRITERS = {
   "shapes3d": lambda folder: stand_ins.write_shapes3d(folder, SMALL_SHAPES3D),
   "smallnorb": stand_ins.write_smallnorb,
 }
-# A rendered table, an official file, own arrays and observations that are computed.
-SHORT = ("arrays", "dsprites_full", "dummy_data", "mpi3d_toy")
+# Own arrays, and a table that is rendered.
+SHORT = ("arrays", "dsprites_full")
 BY_NAME = [
   pytest.param(name, marks=[] if name in SHORT else pytest.mark.slow, id=name) for name in EXPECTED
 ]
@@ -170,6 +170,7 @@ CORRELATED = [
 ]
 
 
+@pytest.mark.slow
 def test_factors_are_correlated_in_training_and_evaluation_separately(tmp_path, tiny_training):
   model_dir, mean_dir = tmp_path / "model", tmp_path / "mean"
   gin_files = ["shared.gin", "methods/vae.gin"]

@@ -82,6 +82,7 @@ def test_pages_show_the_commands_as_the_examples_state_them():
     assert [part for part in block.split("\n\n") if part not in stated] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, printed", [("first_run", "c = 0.9: MIG"), ("own_parts", "Largest")])
 def test_notebooks_run(name, printed, tmp_path):
   process = subprocess.run(
@@ -194,6 +195,7 @@ named_data.DATA_SETS["bright"] = Bright
 """
 
 
+@pytest.mark.slow
 def test_own_data_set_is_taken_over_with_its_parameters(tmp_path, monkeypatch):
   (tmp_path / "bright_data_of_examples_test.py").write_text(OWN_DATA)
   monkeypatch.syspath_prepend(str(tmp_path))

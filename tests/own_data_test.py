@@ -82,6 +82,7 @@ def test_later_stages_take_over_the_data_set_with_its_parameters(name, folder, t
   assert 0 <= results.read_results(metric_dir, "evaluation")["discrete_mig"] <= 1
 
 
+@pytest.mark.slow
 def test_both_forms_give_the_same_model(tmp_path, bindings):
   losses = []
   for name in ("arrays", "image_folder"):
@@ -90,6 +91,7 @@ def test_both_forms_give_the_same_model(tmp_path, bindings):
   assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_macros_are_taken_over_by_their_values(tmp_path, bindings):
   macros = ["own = %file", "file = 'own.npz'", "kind = 'arrays'"]
   data_set = ["dataset.name = %kind", "arrays.path = %own"]
@@ -100,6 +102,7 @@ def test_macros_are_taken_over_by_their_values(tmp_path, bindings):
     assert saved(metric_dir, step) == expected
 
 
+@pytest.mark.slow
 def test_a_stage_can_choose_another_file(folder, tmp_path, bindings):
   np.savez(folder / "other.npz", observations=IMAGES[::-1], factors=FACTORS)
   metric_dir = run(tmp_path, [*bindings, *ARRAYS], ["arrays.path = 'other.npz'"])
@@ -107,6 +110,7 @@ def test_a_stage_can_choose_another_file(folder, tmp_path, bindings):
   assert results.read_provenance(metric_dir, "evaluation")["dataset_path"] == "other.npz"
 
 
+@pytest.mark.slow
 def test_distribution_of_factors_is_not_taken_over(tmp_path, bindings):
   distribution = [
     "dataset.factor_distribution = @FactorDistribution()",
@@ -127,6 +131,7 @@ def test_continuous_factors_are_scored(folder, tmp_path, bindings):
   assert 0 <= results.read_results(metric_dir, "evaluation")["discrete_mig"] <= 1
 
 
+@pytest.mark.slow
 def test_metric_that_needs_factors_says_so(folder, tmp_path, bindings):
   np.savez(folder / "own.npz", observations=IMAGES)
   with pytest.raises(
@@ -164,7 +169,7 @@ def test_convolutions_on_other_sizes_name_the_networks_that_take_them(
   assert not (tmp_path / "model" / "results").exists()
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (5, 7, 3)])
+@pytest.mark.parametrize("shape", [pytest.param((28, 28), marks=pytest.mark.slow), (5, 7, 3)])
 def test_fully_connected_networks_take_any_size(folder, tmp_path, bindings, shape):
   images = np.random.RandomState(0).randint(256, size=(12, *shape), dtype=np.uint8)
   np.savez(folder / "own.npz", observations=images, factors=FACTORS)

@@ -265,6 +265,7 @@ def test_udr_and_evaluate_programs_refuse_a_hostile_representation(attacked, tmp
     shutil.rmtree(tmp_path / "new")
 
 
+@pytest.mark.slow
 def test_a_report_refuses_a_hostile_model(trained_study, tmp_path):
   study_dir, target = tmp_path / "study", tmp_path / "owned.txt"
   shutil.copytree(trained_study, study_dir)

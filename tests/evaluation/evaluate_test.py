@@ -189,6 +189,7 @@ def test_other_settings_are_refused_with_the_difference_and_overwritten_if_asked
   assert record["evaluation_config.mig.num_train"] == "90"
 
 
+@pytest.mark.slow
 def test_the_representation_of_a_retrained_model_is_refused(run, tiny_training):
   metric_dir = run / "metrics" / "mean" / "mig"
   input_dir = run / "postprocessed" / "mean"

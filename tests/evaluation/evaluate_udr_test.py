@@ -25,6 +25,7 @@ def runs(tmp_path_factory, tiny_training):
   return folder
 
 
+@pytest.mark.slow
 def test_models_of_two_seeds_are_ranked(runs, tmp_path):
   inputs = [str(runs / "[ab]" / "mean")]
   evaluate_udr.evaluate_with_gin(inputs, tmp_path / "udr", False, CONFIG, FEW)

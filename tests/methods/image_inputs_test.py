@@ -125,6 +125,7 @@ def test_encode_takes_bytes_and_floating_point_of_any_kind(conv_model):
       loaded.encode(wrong)
 
 
+@pytest.mark.slow
 def test_stored_encoder_can_be_compiled_by_xla(build, tmp_path):
   saved_model.save(*build(vae.BetaVAE(beta=1.0)).exported(), tmp_path / "saved_model")
   loaded = saved_model.load(tmp_path / "saved_model")
@@ -154,6 +155,7 @@ def test_gradients_pass_the_check(conv_model):
   assert np.abs(gradients[0]).max() > 0
 
 
+@pytest.mark.slow
 def test_infogan_recognizes_bytes_and_refuses_pixels_of_255(tmp_path):
   for name in ("generator", "discriminator", "recognition"):
     gin.bind_parameter(
@@ -175,6 +177,7 @@ def test_infogan_recognizes_bytes_and_refuses_pixels_of_255(tmp_path):
       loaded.signatures[name](images=tf.constant(pixels, tf.float32))
 
 
+@pytest.mark.slow
 def test_message_and_bytes_work_where_the_package_is_not_installed(conv_model, tmp_path):
   model, path, _ = conv_model
   pixels = pixels_of(4)

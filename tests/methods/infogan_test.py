@@ -170,6 +170,7 @@ def test_every_weight_and_statistic_moves(observations):
     assert np.mean(after[name] != value) > 0.5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_an_optimizer_updates_its_own_network_only(observations, part):
   values = []
@@ -210,6 +211,7 @@ def test_losses_depend_on_the_seed_alone(observations):
   assert len(set(values.values())) == 3
 
 
+@pytest.mark.slow
 def test_compiled_training_is_that_of_eager_training(observations):
   eager, compiled = build(0.9), build(0.9)
   train_step = tf.function(compiled.train_step)
@@ -302,6 +304,7 @@ def test_without_categorical_code(observations, tmp_path):
   assert recognized["scale_tril"].shape == (2, 3, 3)
 
 
+@pytest.mark.slow
 def test_export_stands_alone_and_has_the_values_of_the_model(observations, tmp_path):
   model = build(0.9)
   for step in range(3):  # So that moving statistics are not those of a new network.

@@ -94,6 +94,7 @@ def test_a_run_has_checkpoint_model_log_and_record(tiny, tmp_path):
   assert aggregate["train_config.generator/AdamOptimizer.learning_rate"] == "0.001"
 
 
+@pytest.mark.slow
 def test_stopped_and_continued_run_is_bit_identical(tiny, tmp_path):
   run(tmp_path / "whole", tiny)
   stopped, bindings = tmp_path / "stopped", [*tiny, "model.checkpoint_steps = 3"]
@@ -153,6 +154,7 @@ def test_jit_compiled_training_runs(tiny, tmp_path):
   assert results.read_results(tmp_path, "train")["global_step"] == 6
 
 
+@pytest.mark.slow
 def test_a_collapse_is_logged_once_and_in_the_record(tiny, tmp_path, monkeypatch, caplog):
   monkeypatch.setattr(discriminator_watch, "WINDOW", 2)
   monkeypatch.setattr(discriminator_watch, "ACCURACY", 0.0)
@@ -165,6 +167,7 @@ def test_a_collapse_is_logged_once_and_in_the_record(tiny, tmp_path, monkeypatch
   assert results.read_results(tmp_path, "train")["discriminator_collapsed"] is True
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_with_its_step(tiny, tmp_path):
   bindings = [*tiny, "generator_optimizer.learning_rate = 1e38", "model.training_steps = 40"]
   with pytest.raises(errors.DivergedError, match=r"is -?(nan|inf) at step \d"):
@@ -223,6 +226,7 @@ FEW = ["model.training_steps = 2", "model.batch_size = 4", "model.eval_steps = 1
 IMAGES = "train-images-idx3-ubyte.gz"
 
 
+@pytest.mark.slow
 def test_the_configuration_trains_on_mnist(mnist_folder, tmp_path):
   run(tmp_path / "run", FEW)
   aggregate = results.read_aggregate(tmp_path / "run" / "results" / "aggregate" / "train.json")
@@ -242,6 +246,7 @@ def test_missing_mnist_is_one_clear_error(mnist_folder, tmp_path):
     run(tmp_path / "run", FEW)
 
 
+@pytest.mark.slow
 def test_damaged_mnist_is_one_clear_error(mnist_folder, tmp_path):
   content = bytearray(gzip.decompress((mnist_folder / IMAGES).read_bytes()))
   content[5000] ^= 1

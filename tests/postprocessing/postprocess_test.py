@@ -128,6 +128,7 @@ def test_unseeded_samples_differ_from_call_to_call_and_repeat_after_loading(trai
   np.testing.assert_array_equal(calls[0], calls[1])
 
 
+@pytest.mark.slow
 def test_every_seed_has_its_own_samples(run):
   samples = []
   # The last is one that disentanglement_lib draws; it does not fit into an int32.
@@ -189,6 +190,7 @@ def test_other_settings_are_refused_with_the_difference_and_overwritten_if_asked
   assert results.read_provenance(output_dir, "postprocess")["random_seed"] == 7
 
 
+@pytest.mark.slow
 def test_a_retrained_model_is_refused_until_overwritten(run, tiny_training):
   gin_files = ["shared.gin", "methods/vae.gin"]
   bindings = [*tiny_training, "model.random_seed = 1"]
@@ -230,6 +232,7 @@ def interrupt(monkeypatch):
   return interrupting
 
 
+@pytest.mark.slow
 def test_a_stage_whose_model_was_deleted_is_made_again(run, interrupt):
   output_dir = run / "postprocessed" / "sampled"
   samples = representation_of(output_dir)

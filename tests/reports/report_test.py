@@ -159,6 +159,7 @@ def test_one_run_a_side_gives_no_verdict(written):
   assert verdicts == ["Verdict"] + ["open: no runs"] * 16
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_page(study_dir, written):
   before = (study_dir / "report.html").read_bytes()
   report.write_report(study_dir)
@@ -343,6 +344,7 @@ def test_verdicts_of_a_study_in_which_the_paper_is_right(generated_page):
   assert "Not the official files that the paper used: cars3d: rendered" in generated_page.text
 
 
+@pytest.mark.slow
 def test_verdicts_on_a_shorter_protocol_say_so_in_the_headline(generated, tmp_path):
   for correlation in (0.0, 0.9):
     for seed in range(5):
@@ -359,6 +361,7 @@ def test_verdicts_on_a_shorter_protocol_say_so_in_the_headline(generated, tmp_pa
   )
 
 
+@pytest.mark.slow
 def test_report_from_a_table_is_that_from_the_runs(generated, tmp_path):
   study_dir = tmp_path / "study"
   generated.write_study(study_dir, ("vae", "beta_tc_vae"), ("dsprites_full",), (0.0, 0.9), 2)
@@ -448,6 +451,7 @@ def test_any_part_of_a_study_may_be_done(generated, generated_study, tmp_path):
     assert line in page.text
 
 
+@pytest.mark.slow
 def test_study_with_eight_correlations(generated, tmp_path):
   correlations = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
   generated.write_study(tmp_path, ("vae",), ("dsprites_full",), correlations, 3)
@@ -535,6 +539,7 @@ def test_report_of_infogans_shows_every_run_and_what_codes_do(infogan_study, inf
   assert "dl_condind_visualize_infogan" in infogan_page.text
 
 
+@pytest.mark.slow
 def test_report_of_vaes_and_infogans_has_both(trained_study, infogan_study, tmp_path):
   shutil.copytree(infogan_study, tmp_path / "study" / "infogans")
   shutil.copytree(trained_study, tmp_path / "study" / "vaes")
@@ -552,6 +557,7 @@ def test_report_of_vaes_and_infogans_has_both(trained_study, infogan_study, tmp_
   assert "variational" in page.text and "an InfoGAN recovers" in page.text
 
 
+@pytest.mark.slow
 def test_damaged_log_of_an_infogan_is_an_error_and_a_missing_one_leaves_its_losses_out(
   infogan_study, tmp_path
 ):

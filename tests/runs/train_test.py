@@ -64,9 +64,13 @@ def python_run(directory, model, steps):
   return dl.train(model, dl.load_data("dummy_data"), directory, steps=steps, seed=3, **SETTINGS)
 
 
+QUICK = {("factor_vae", "equicorrelated"), ("vae", "full")}  # two networks' steps, a learned part
+PAIRS = {*((method, "equicorrelated") for method in METHODS), *(("vae", noise) for noise in NOISE)}
+
+
 @pytest.mark.parametrize(
   "method, noise",
-  [*((method, "equicorrelated") for method in METHODS), *(("vae", noise) for noise in NOISE)],
+  [pytest.param(*pair, marks=[] if pair in QUICK else pytest.mark.slow) for pair in sorted(PAIRS)],
 )
 def test_a_run_in_python_is_the_run_in_gin(method, noise, tmp_path, tiny_training):
   make_model, bindings = METHODS[method]
@@ -88,6 +92,7 @@ def test_a_run_in_python_is_the_run_in_gin(method, noise, tmp_path, tiny_trainin
   }
 
 
+@pytest.mark.slow
 def test_infogan_in_python_is_infogan_in_gin(tmp_path):
   data = dl.load_data("dummy_data")
   run = dl.train(dl.InfoGAN(num_categories=3), data, tmp_path / "python", steps=2, **SETTINGS)
@@ -114,7 +119,7 @@ def test_infogan_in_python_is_infogan_in_gin(tmp_path):
   assert "<img" in run._repr_html_()
 
 
-@pytest.mark.parametrize("first", ["python", "gin"])
+@pytest.mark.parametrize("first", ["python", pytest.param("gin", marks=pytest.mark.slow)])
 def test_one_continues_the_other_bit_for_bit(first, tmp_path, tiny_training, monkeypatch):
   def kill(state):
     if state.step < state.training_steps:
@@ -140,6 +145,7 @@ def test_one_continues_the_other_bit_for_bit(first, tmp_path, tiny_training, mon
   assert (tmp_path / "continued" / log).read_text() == (tmp_path / "whole" / log).read_text()
 
 
+@pytest.mark.slow
 def test_a_model_can_be_trained_again_and_again(tmp_path):
   data = dl.load_data("dummy_data")
   model = dl.BetaVAE(1.0, **LINEAR)
@@ -168,6 +174,7 @@ def test_a_network_of_the_user_is_copied_with_its_weights(tmp_path):
     dl.train(model, data, tmp_path / "0", steps=2, seed=0, **SETTINGS)
 
 
+@pytest.mark.slow
 def test_learning_rate_is_that_of_the_optimizer(tmp_path):
   data = dl.load_data("dummy_data")
   one = dl.BetaVAE(1.0, **LINEAR)
@@ -185,6 +192,7 @@ def neighbors(num_latent, correlation):
   return correlation ** np.abs(index[:, None] - index)
 
 
+@pytest.mark.slow
 def test_settings_of_a_function_of_the_user_are_part_of_the_run(tmp_path):
   data = dl.load_data("dummy_data")
   for correlation in (0.5, 0.7):
@@ -269,6 +277,7 @@ def test_progress_is_a_bar_in_a_notebook(tmp_path, capsys, monkeypatch):
   assert "3/3" in shown and "loss" in shown
 
 
+@pytest.mark.slow
 def test_a_run_of_a_data_set_with_options_is_found_again(tmp_path):
   rng = np.random.default_rng(0)
   np.savez(tmp_path / "own.npz", observations=rng.integers(0, 256, (20, 64, 64), np.uint8))

@@ -144,6 +144,7 @@ def test_reconstructions_are_decoded_samples_of_the_posterior(small_model, tmp_p
   assert np.abs(covariance - expected).max() < 5 * np.sqrt(2 / 4000) * spread.max() ** 2
 
 
+@pytest.mark.slow
 def test_gradients_of_an_export_are_those_of_the_model(conv_model, tmp_path):
   saved_model.save(*conv_model.exported(), tmp_path / "saved_model")
   loaded = saved_model.load(tmp_path / "saved_model")
@@ -243,6 +244,7 @@ def test_jacobian_of_a_function_that_ignores_its_input_is_0():
   np.testing.assert_array_equal(jacobian, np.zeros((3, 4, 2)))
 
 
+@pytest.mark.slow
 def test_an_export_stands_alone_and_repeats_in_a_fresh_process(build, tmp_path):
   models = {"small": build(vae.BetaVAE(beta=1.0)), "conv": build_conv()}
   inputs = {}

@@ -36,6 +36,7 @@ def test_workers_run_at_the_same_time_and_no_more_than_asked_for(driver):
   assert len(driver.workers()) == 3
 
 
+@pytest.mark.slow
 def test_killed_engines_leave_no_orphan_and_redo_nothing_that_is_done(driver, kills):
   num_runs, generator = 24, random.Random(0)
   for _ in range(kills(3, 20)):

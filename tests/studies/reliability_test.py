@@ -26,6 +26,8 @@ from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = ROOT / "bin" / "dl_condind_reproduce"
 VARIABLES = "model/saved_model/variables/variables.data-00000-of-00001"
@@ -109,7 +111,6 @@ def test_sigterm_saves_within_ten_seconds_and_the_run_continues_exactly(write_st
   assert logs[0] == logs[1]
 
 
-@pytest.mark.slow
 def test_killed_engines_and_workers_change_no_result_of_real_runs(write_study, tmp_path, kills):
   """Twelve runs whose engine is killed, and whose workers are, against runs made in sequence."""
   name = write_study("study", list(range(12)), "model.training_steps = 40")
@@ -188,7 +189,6 @@ def kill_at_random(code, arguments, num_kills, check):
     check()
 
 
-@pytest.mark.slow
 def test_killed_evaluations_leave_a_whole_record_or_none(finished, tmp_path, kills):
   name, folder = finished
   code = (
@@ -236,7 +236,6 @@ def test_killed_aggregations_leave_the_old_table_or_the_new_one(finished, tmp_pa
   assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.slow
 def test_killed_reports_leave_the_old_page_or_the_new_one(finished, tmp_path, kills):
   _, folder = finished
   shutil.copytree(folder, tmp_path / "study")
@@ -280,7 +279,6 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_is_whole(write_study, tmp_pa
     files.verify_manifest(newest)
 
 
-@pytest.mark.slow
 def test_a_folder_that_is_read_only_is_one_line(write_study, tmp_path, mount_tmpfs):
   name = write_study("read_only", [0])
   with mount_tmpfs(tmp_path / "disk", "ro") as disk:

@@ -50,6 +50,7 @@ def state(directory):
   return {p: p.stat().st_mtime_ns for p in directory.rglob("*") if p.name != ".lock"}
 
 
+@pytest.mark.slow
 def test_every_run_at_the_ends_of_the_studies_of_the_package_resolves(monkeypatch, tmp_path):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))  # Without any data.
   for name in study_file.study_names():
@@ -121,6 +122,7 @@ def test_a_study_is_checked_as_a_whole(gin_file, tmp_path):
       reproduce.check(study_file.load_study(str(path)))
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_says_so_in_its_folder(gin_file, tmp_path):
   study = study_file.load_study(str(gin_file))
   bindings = ["vae_optimizer.learning_rate = 1e30", "model.training_steps = 6"]
@@ -135,6 +137,7 @@ def test_a_run_that_diverges_says_so_in_its_folder(gin_file, tmp_path):
   assert run_state.state_of(tmp_path, study.settings(0)) == run_state.DONE
 
 
+@pytest.mark.slow
 def test_a_result_that_is_not_finite_is_a_failure_and_no_divergence(
   gin_file, tmp_path, monkeypatch
 ):
@@ -159,6 +162,7 @@ def test_another_run_in_its_folder_is_refused(run, gin_file):
   assert state(run) == before
 
 
+@pytest.mark.slow
 def test_a_given_model_is_taken(run, gin_file, tmp_path):
   study = study_file.load_study(str(gin_file))
   reproduce.reproduce(study, 1, tmp_path, model_dir=run / "model")

@@ -110,6 +110,7 @@ def test_the_same_command_again_redoes_nothing(finished, tiny_training):
   assert before == {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.name != ".lock"}
 
 
+@pytest.mark.slow
 def test_a_deleted_model_is_exported_again_from_the_checkpoint(finished, tiny_training):
   variables = finished / "saved_model" / "variables" / "variables.data-00000-of-00001"
   log = finished / "train_log.jsonl"
@@ -122,6 +123,7 @@ def test_a_deleted_model_is_exported_again_from_the_checkpoint(finished, tiny_tr
   assert results.read_provenance(finished, "train")["saved_model_sha256"] == digest
 
 
+@pytest.mark.slow
 def test_a_record_does_not_outlive_its_model(finished, tiny_training, monkeypatch):
   shutil.rmtree(finished / "saved_model")
 
@@ -156,7 +158,7 @@ def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(tmp_path):
   assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
-@pytest.mark.parametrize("gin_files", [VAE, FACTOR_VAE])
+@pytest.mark.parametrize("gin_files", [pytest.param(VAE, marks=pytest.mark.slow), FACTOR_VAE])
 def test_stopped_and_continued_run_is_bit_identical(tmp_path, gin_files):
   train.train_with_gin(tmp_path / "whole", False, gin_files, [*TINY, "model.training_steps = 6"])
   stopped = tmp_path / "stopped"
@@ -382,6 +384,7 @@ def test_resolved_config_has_defaults_and_parses_again():
   )
 
 
+@pytest.mark.slow
 def test_jit_compiled_training_runs(tmp_path):
   train.train_with_gin(tmp_path, False, VAE, [*TINY, "model.jit_compile = True"])
   assert results.read_results(tmp_path, "train")["global_step"] == 6

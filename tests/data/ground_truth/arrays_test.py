@@ -340,6 +340,7 @@ def test_pipe_is_not_waited_for(path):
   assert_refused(path, "it is not a file")
 
 
+@pytest.mark.slow
 def test_memory_is_about_that_of_the_images(tmp_path):
   images = np.zeros((3000, 64, 64, 3), np.float64)
   images[:, 0, 0, 0] = np.linspace(0, 1, 3000)

@@ -58,6 +58,7 @@ print(digit_classifier.load_classifier(1, 0, sys.argv[1]).results["classifier_sh
 """
 
 
+@pytest.mark.slow
 def test_of_two_processes_on_an_empty_cache_one_trains(tmp_path):
   command = [sys.executable, "-c", TRAIN_AT_ONCE, str(tmp_path)]
   processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -96,6 +97,7 @@ def test_stored_classifier_takes_bytes_and_refuses_pixels_of_255(few_images, tmp
     model.signatures["classifier"](images=tf.constant(pixels, tf.float32))
 
 
+@pytest.mark.slow
 def test_other_settings_are_other_classifiers(few_images, tmp_path):
   first, second = load(tmp_path), load(tmp_path, seed=1)
   assert first.results["classifier_sha256"] != second.results["classifier_sha256"]
@@ -116,6 +118,7 @@ def test_damaged_cache_is_noticed_and_made_again(few_images, tmp_path, monkeypat
   assert len(warnings) == 1
 
 
+@pytest.mark.slow
 def test_without_a_place_for_a_cache_it_is_trained_all_the_same(few_images, tmp_path, monkeypatch):
   warnings = []
   monkeypatch.setattr(logging, "warning", lambda text, *args: warnings.append(text % args))
@@ -125,6 +128,7 @@ def test_without_a_place_for_a_cache_it_is_trained_all_the_same(few_images, tmp_
   assert found.results == load(tmp_path / "cache").results
 
 
+@pytest.mark.slow
 def test_a_classifier_that_cannot_be_kept_is_not_trained_again(few_images, tmp_path, monkeypatch):
   save, train, trainings = digit_classifier.saved_model.save, digit_classifier._train, []
 

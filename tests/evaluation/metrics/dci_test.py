@@ -77,6 +77,7 @@ def test_identity_representation_scores_high():
   assert results["informativeness_test"] >= 0.9
 
 
+@pytest.mark.slow
 def test_permuted_representation_scores_low():
   results = score(Permute())
   assert 0 <= results["disentanglement"] <= 0.2
@@ -90,6 +91,7 @@ def test_constant_representation_scores_zero():
   assert results["informativeness_test"] <= 0.2
 
 
+@pytest.mark.slow
 def test_duplicated_latents_are_disentangled_but_incomplete():
   def duplicate(x):
     return np.repeat(np.array(x, dtype=np.float64), 2, axis=1)

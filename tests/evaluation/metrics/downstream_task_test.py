@@ -61,6 +61,7 @@ def test_constant_representation_does_no_better_than_guessing():
   assert results["50:mean_test_accuracy"] == pytest.approx(0.1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_identity_representation_is_predicted_by_trees():
   gin.parse_config("predictor.predictor_fn = @gradient_boosting_classifier")
   results = compute(lambda x: np.array(x, dtype=np.float64), num_train=[300], num_test=300)
@@ -140,6 +141,7 @@ def test_points_that_cannot_be_scored_are_refused(change, message):
     downstream_task.accuracies(*change(x_train, y_train), x_test, y_test, LOGISTIC)
 
 
+@pytest.mark.slow
 def test_gin_binds_the_parameters():
   gin.parse_config(
     "downstream_task.num_train = [20]\ndownstream_task.num_test = 30\n"

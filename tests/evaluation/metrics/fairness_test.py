@@ -143,6 +143,7 @@ def test_factor_of_one_value_is_fair_and_harmless():
   json.dumps(results, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_values_may_start_at_one():
   results = fairness.compute_fairness(
     dummy_data.IdentityObservationsData(),

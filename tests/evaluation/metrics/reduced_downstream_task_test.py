@@ -52,6 +52,7 @@ def test_identity_representation_loses_the_removed_factor_only():
   assert results["mean_test_accuracy_other_factors"] >= 0.95
 
 
+@pytest.mark.slow
 def test_duplicated_latents_lose_nothing():
   x_train, y_train, x_test, y_test = identity_splits()
   x_train, x_test = np.repeat(x_train, 2, axis=1), np.repeat(x_test, 2, axis=1)

@@ -56,6 +56,7 @@ def test_identity_representation_generalizes():
   assert results["150:strong_generalization_gap"] == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_mixed_latents_generalize_worse():
   mix = np.array([[1.0, 1.0], [1.0, -1.0]])
   results = compute(lambda x: x @ mix, SmallData(4, 5), n_experiment=4)
@@ -94,6 +95,7 @@ def test_factor_of_one_value_is_not_shifted():
     np.testing.assert_array_equal(train[:, 2] + test[:, 2], 1)
 
 
+@pytest.mark.slow
 def test_results_are_those_of_a_literal_recomputation():
   data, mix = SmallData(3, 4), np.array([[1.0, 0.3], [0.2, 1.0]])
   results = compute(lambda x: x @ mix, data, num_train=[30, 40], num_test=50, seed=2)

@@ -67,6 +67,7 @@ def test_identity_representation_scores_high():
   assert results["importance_gbt_matrix.max_precision"] == 10
 
 
+@pytest.mark.slow
 def test_duplicated_latents():
   results = compute(duplicate, MUTUAL_INFORMATION)
   assert results["mutual_information_matrix.mig"] <= 0.2
@@ -76,6 +77,7 @@ def test_duplicated_latents():
   assert results["importance_gbt_matrix.dci_disentanglement"] >= 0.9
 
 
+@pytest.mark.slow
 def test_constant_representation_scores_zero():
   results = compute(lambda x: np.zeros(x.shape), [*MUTUAL_INFORMATION, *TREES], num_train=100)
   for name in ("mutual_information_matrix", "importance_gbt_matrix"):

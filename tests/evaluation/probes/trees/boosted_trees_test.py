@@ -125,7 +125,13 @@ def grown(monkeypatch):
   return known
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize(
+  "name",
+  [
+    pytest.param(name, marks=pytest.mark.slow if name.endswith("ty classes") else [])
+    for name in TABLES
+  ],
+)
 def test_everything_is_scikit_learns(name):
   x, y = TABLES[name]()
   for seed in (0, 1):
