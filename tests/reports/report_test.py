@@ -294,7 +294,7 @@ def test_numbers_of_the_page_are_those_of_the_records(generated_study, generated
     for path in sorted(generated_study.glob("[0-9]*"), key=lambda path: int(path.name)):
       values.setdefault(config_key(path), []).append(measure_of(path, "mean", metric, key))
     assert {(row[0], row[1]) for row in tables[title]} == values.keys() and len(values) == 12
-    p_values = {}
+    p_values, paired_p_values = {}, {}
     for row in tables[title]:
       found, low = values[row[0], row[1]], values[row[0], "0"]
       assert row[2:4] == ["10", "-"]
@@ -305,7 +305,7 @@ def test_numbers_of_the_page_are_those_of_the_records(generated_study, generated
       width = np.ptp(again.confidence_interval)
       assert interval == pytest.approx(list(again.confidence_interval), abs=0.1 * width)
       if row[1] == "0":
-        assert row[7:] == [""] * 6
+        assert row[7:] == [""] * 10
         continue
       change = np.mean(found) / np.mean(low) - 1
       assert float(row[7].removesuffix("%")) == pytest.approx(100 * change, abs=0.05001)
@@ -319,7 +319,16 @@ def test_numbers_of_the_page_are_those_of_the_records(generated_study, generated
         stats.ttest_ind(found, 1.1 * np.array(low), equal_var=False, alternative="less").pvalue,
       )
       assert row[12] == shown(p_value)
+      pairs = np.subtract(found, low)
+      assert row[13] == "10"
+      assert number(row[14].partition(" ")[0]) == pytest.approx(pairs.mean(), abs=10**-digits)
+      rises = pairs if "rises" in title else -pairs
+      test = stats.permutation_test(
+        (rises,), np.sum, permutation_type="samples", n_resamples=2000, alternative="greater"
+      )
+      paired_p_values[row[0]] = test.pvalue, row[15], row[16]
     check_p_values(p_values)
+    check_p_values(paired_p_values)
 
 
 def shown(p_value):
@@ -459,6 +468,18 @@ def test_study_with_eight_correlations(generated, tmp_path):
   rows = statistics_tables(page)["MIG, mean representation; tested: it falls"]
   assert [row[1] for row in rows] == [f"{value:g}" for value in correlations]
   assert {row[9] for row in rows[1:]} == {"too few"}  # 1 / 20, and seven tests.
+  assert {(row[13], row[15], row[16]) for row in rows[1:]} == {("3", "too few", "-")}
+
+
+def test_runs_that_are_no_pairs_say_why(generated, tmp_path):
+  for number, (correlation, seed) in enumerate([(0.0, 0), (0.0, 1), (0.9, 0), (0.9, 2)]):
+    config = generated.config_of(correlation=correlation, seed=seed)
+    generated.write_run(tmp_path / str(number), config, mig=0.1 * number)
+  page = Page(report.write_report(tmp_path))
+  row = statistics_tables(page)["MIG, mean representation; tested: it falls"][1]
+  assert row[13:] == ["none: seeds 1, 2 on one side only", "-", "-", "-"]
+  assert "unpaired (seeds 1, 2 on one side only)" in page.text
+  assert "Runs of one seed share data, initial weights and noise." in page.text
 
 
 INFOGAN_FIGURES = {"infogan_mnist_0", "codes_mnist_0", "losses", "two_codes", "code_0", "code_1"}
