@@ -292,6 +292,8 @@ def test_the_program_packs_and_unpacks(tmp_path, study_dir):
   output = f"--output_directory={tmp_path / 'elsewhere'}/{{model_num}}"
   done = programs.run("dl_condind_reproduce", study, output, "--status")
   assert "4 of 6 done, 0 running, 0 failed, 1 diverged, 1 missing" in done.stdout
+  done = programs.run("dl_condind_reproduce", study, output, "--engine=local", "--model_nums=0-3")
+  assert done.stdout == "4 of 4 done, 0 running, 0 failed, 0 diverged, 0 missing\n"
   done = programs.run("dl_condind_report", flag, study, "--noshow_models")
   assert done.returncode == 0, done.stderr
 
