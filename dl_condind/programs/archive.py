@@ -52,7 +52,7 @@ def main(_) -> None:
   from dl_condind.utils import files
 
   study = study_file.load_study(FLAGS.study, FLAGS.trust_gin_imports) if FLAGS.study else None
-  study_dir = FLAGS.study_dir or f"output/{study.folder}"
+  study_dir = FLAGS.study_dir or (f"output/{study.folder}" if study else "")
   if FLAGS.unpack:
     manifest, there = archive.unpack(FLAGS.unpack, study_dir, study, FLAGS.gin_bindings)
     versions = ", ".join(manifest.versions) or "unknown"

@@ -48,8 +48,9 @@ def decide_all(questions: Sequence[Question]) -> list[verdicts.Claim]:
 
 def _p_values(findings: Sequence[verdicts.Finding]) -> tuple[float, float, float]:
   """Returns p-values that a claim holds, that it is the opposite, and that it is too small."""
-  of_claim, *of_others = (
+  claims, opposites, smalls = (
     [1.0 if p is None else p for p in column]
     for column in zip(*((f.p_claim, f.p_opposite, f.p_small) for f in findings), strict=True)
   )
-  return max(of_claim), *(min(1.0, len(findings) * min(column)) for column in of_others)
+  num_cells = len(findings)
+  return max(claims), min(1.0, num_cells * min(opposites)), min(1.0, num_cells * min(smalls))

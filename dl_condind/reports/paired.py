@@ -75,7 +75,7 @@ def match(before: Seeded, after: Seeded) -> Pairing:
   else:
     before, after = sorted(before), sorted(after)
     problem = ""
-  return Pairing(*(tuple(value for _, value in values) for values in (before, after)), problem)
+  return Pairing(tuple(value for _, value in before), tuple(value for _, value in after), problem)
 
 
 def permutation_test(differences: Sequence[float]) -> float:
@@ -168,12 +168,12 @@ def within_ratio(
   Returns:
     The tests, or None if there are fewer than two pairs, or the mean before is not positive.
   """
-  before, after = np.asarray(before, float), np.asarray(after, float)
   if len(before) < 2 or np.mean(before) <= 0:
     return None
+  low, high = ([(1 + sign * margin) * value for value in before] for sign in (-1, 1))
   return equivalence.Equivalence(
-    p_above=statistics.welch([after - (1 - margin) * before], [1]),
-    p_below=statistics.welch([(1 + margin) * before - after], [1]),
+    p_above=statistics.welch([np.subtract(after, low)], [1]),
+    p_below=statistics.welch([np.subtract(high, after)], [1]),
   )
 
 
