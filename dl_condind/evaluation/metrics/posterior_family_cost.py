@@ -78,7 +78,7 @@ def families_of(
   num_latent: int, correlations: Mapping[str, Matrix], rotations: Mapping[str, Matrix]
 ) -> dict[str, family_cost.Family]:
   """Returns families of covariances by name; arguments as `compute_posterior_family_cost`."""
-  families = {
+  families: dict[str, family_cost.Family] = {
     "independent": functools.partial(family_cost.fixed_correlation, correlation=np.eye(num_latent)),
     "isotropic": family_cost.isotropic,
   }
