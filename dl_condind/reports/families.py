@@ -10,6 +10,7 @@ from dl_condind.reports.infogan import claims as infogan_claims
 from dl_condind.reports.infogan import figures as infogan_figures
 from dl_condind.reports.infogan import sentences as infogan_sentences
 from dl_condind.reports.vae import claims as vae_claims
+from dl_condind.reports.vae import family_claims
 from dl_condind.reports.vae import figures as vae_figures
 from dl_condind.reports.vae import sentences as vae_sentences
 from dl_condind.utils import errors
@@ -29,6 +30,8 @@ class Family(NamedTuple):
     sentences: INTRODUCTION and NEXT_STEPS; `describe(settings)` says what the measures say,
       `explain_columns(runs)` what the columns of the table of every run are; `name_latents(run)`,
       `name_networks(run)` and `name_learning_rates(run)` say what a run has of them.
+    claim_sets: Claims beside the paper's, each with a TITLE, a NOTE and `judge(settings)`, which
+      returns none where they are not about the runs.
   """
 
   kind: str
@@ -36,6 +39,7 @@ class Family(NamedTuple):
   claims: types.ModuleType
   figures: types.ModuleType
   sentences: types.ModuleType
+  claim_sets: Sequence[types.ModuleType] = ()
 
   @property
   def columns(self) -> Sequence[measures.Measure]:
@@ -44,7 +48,9 @@ class Family(NamedTuple):
 
 
 FAMILIES = (
-  Family(run_config.VAE, "VAE", vae_claims, vae_figures, vae_sentences),
+  Family(
+    run_config.VAE, "VAE", vae_claims, vae_figures, vae_sentences, claim_sets=(family_claims,)
+  ),
   Family(run_config.INFOGAN, "InfoGAN", infogan_claims, infogan_figures, infogan_sentences),
 )
 _BY_KIND = {family.kind: family for family in FAMILIES}

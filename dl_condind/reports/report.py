@@ -78,6 +78,7 @@ def write_report(
   title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
   sections = [
     _claims_section(by_family, caveats.describe(settings, others)),
+    *_further_claims(by_family),
     page.section("Statistics", *tables.setting_statistics(found, left_out)),
     page.section("Figures", *_figures(figure_dir, by_family, models)),
     page.section("What the figures say and do not say", page.bullets(told)),
@@ -132,6 +133,18 @@ def _claims_section(by_family: _Families, reservations: Sequence[str]) -> str:
   return page.section(
     title, *banner, *tables.verdict_table(judged), *notes, page.bullets(reservations)
   )
+
+
+def _further_claims(by_family: _Families) -> list[str]:
+  """Returns a section for each set of claims beside the paper's that is about the runs."""
+  return [
+    page.section(
+      claims.TITLE, tables.verdict_rows(judged, "Claim", "Setting"), page.note(claims.NOTE)
+    )
+    for family, members in by_family.items()
+    for claims in family.claim_sets
+    if (judged := claims.judge(members))
+  ]
 
 
 def _figures(

@@ -34,10 +34,20 @@ _KINDS = {
 }
 
 
+def verdict_rows(found: Sequence[verdicts.Claim], claim: str, source: str) -> str:
+  """Returns a table of claims.
+
+  Args:
+    found: The claims.
+    claim: Heading of what is claimed.
+    source: Heading of where it is claimed, or of what.
+  """
+  rows = [page.row([c.summary, c.text, c.source, c.evidence], _KINDS[c.verdict]) for c in found]
+  return page.table(["Verdict", claim, source, "What decides"], rows, "verdicts")
+
+
 def verdict_table(found: Sequence[verdicts.Claim]) -> list[str]:
   """Returns the table of the paper's claims."""
-  rows = [page.row([c.summary, c.text, c.source, c.evidence], _KINDS[c.verdict]) for c in found]
-  headings = ["Verdict", "Claim, from c = 0 to c = 0.9", "Paper", "What decides"]
   note = (
     "A claim holds if it is shown in each of its cells. It is opposite if the opposite is shown in "
     f"one, and too small if one shows that its effect is below {verdicts.SIZE:g} standard "
@@ -53,7 +63,7 @@ def verdict_table(found: Sequence[verdicts.Claim]) -> list[str]:
     "followed by the permutation test of the differences, or the two t-tests of the ratio, which "
     "are sharper but change no verdict."
   )
-  return [page.table(headings, rows, "verdicts"), page.note(note)]
+  return [verdict_rows(found, "Claim, from c = 0 to c = 0.9", "Paper"), page.note(note)]
 
 
 def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings) -> list[str]:

@@ -1,0 +1,146 @@
+"""Claims on families of posteriors: does independent noise disentangle, or noise with axes?
+
+They are of settings in which several families were trained with the same seeds. What is claimed,
+measured and tested, with its margins, was written down before the first run, in
+`docs/results/posterior_families.md`.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from dl_condind.reports import claim_sets
+from dl_condind.reports import paired_verdicts
+from dl_condind.reports import study_runs
+from dl_condind.reports import verdicts
+
+TITLE = "Families of posteriors: independent noise, or noise with axes?"
+MIG_MARGIN = 0.05
+PROBE_MARGIN = 0.02  # of the accuracy
+NOTE = (
+  "Runs of one seed are pairs. MIG is that of the mean representation; equal means within "
+  f"±{MIG_MARGIN:g}, and probes are not less accurate if their accuracy falls by less than "
+  f"{PROBE_MARGIN:g}. p-values are adjusted over the claims of a setting by Holm's method."
+)
+_MIN_FAMILIES = 3  # Fewer are the paper's comparison.
+
+_MIG = "mean.mig.discrete_mig"
+_NOISE_AXES = "mean.aligned_mig.noise_eigenbasis.mig"
+_RANDOM_ROTATIONS = "mean.rotated_mig.random_rotation_mig"
+_PROBES = "mean.dci.informativeness_test"
+_COST = "mean.posterior_family_cost_beta_4.cost."
+
+# Family -> gin name of its noise, and the correlation where that tells families apart.
+FAMILIES = {
+  "independent": ("independent", 0.0),
+  "equicorrelated 0.5": ("equicorrelated", 0.5),
+  "equicorrelated 0.9": ("equicorrelated", 0.9),
+  "random correlation": ("random_correlation", None),
+  "rotated": ("rotated", None),
+  "learned correlation": ("learned_correlation", None),
+  "full": ("full", None),
+  "isotropic": ("isotropic", None),
+}
+_COSTS = {
+  "equicorrelated 0.9": "equicorrelated_0.9",
+  "random correlation": "random_correlation",
+  "rotated": "rotated",
+}
+
+_Runs = Mapping[str, Sequence[study_runs.Run]]  # by family
+
+
+def judge(settings: study_runs.Settings) -> list[verdicts.Claim]:
+  """Returns the claims with their verdicts; none if no setting has several families.
+
+  Args:
+    settings: Runs of each setting of VAEs, as `grouping.group_by_setting` returns them.
+  """
+  claims = []
+  for name, runs in settings.items():
+    by_family = _by_family(runs)
+    if "independent" in by_family and len(by_family) >= _MIN_FAMILIES:
+      questions = _questions(by_family, name)
+      claims += claim_sets.decide_all(questions)
+  return claims
+
+
+def _by_family(runs: Sequence[study_runs.Run]) -> _Runs:
+  found = {
+    family: [
+      run
+      for run in runs
+      if run.noise_correlation == noise and correlation in (None, run.correlation)
+    ]
+    for family, (noise, correlation) in FAMILIES.items()
+  }
+  return {family: members for family, members in found.items() if members}
+
+
+def _questions(runs: _Runs, setting: str) -> list[claim_sets.Question]:
+  """Returns the seven claims on a setting."""
+  falls = paired_verdicts.directed(falls=True, digits=3)
+  rises = paired_verdicts.directed(falls=False, digits=2)
+  equal = paired_verdicts.equivalent(MIG_MARGIN, digits=3)
+  not_lower = paired_verdicts.not_lower(PROBE_MARGIN, digits=3)
+
+  def compare(before, after, test, column, column_after=None):
+    pairing = paired_verdicts.of_runs(
+      runs.get(before, ()),
+      runs.get(after, ()),
+      _number(column),
+      _number(column_after) if column_after else None,
+    )
+    return verdicts.named({setting: test(pairing)}, f"{before} → {after}")[0]
+
+  def within(family, column, column_after):
+    return compare(family, family, equal, column, column_after)
+
+  base = "independent"
+  others = [family for family in FAMILIES if family != base]
+  costs = [
+    finding
+    for family, cost in _COSTS.items()
+    for finding in (
+      # What the family costs models trained with it, then the others; and the other way round.
+      compare(family, base, rises, _COST + cost),
+      compare(base, family, rises, f"{_COST}independent"),
+    )
+  ]
+  claims = (
+    (
+      "A: along the latents, MIG falls with correlated noise",
+      [compare(base, f, falls, _MIG) for f in ("equicorrelated 0.9", "random correlation")],
+    ),
+    (
+      "B: along the noise's axes, MIG at c = 0.9 is that of independent noise",
+      [compare(base, "equicorrelated 0.9", equal, _MIG, _NOISE_AXES)],
+    ),
+    (
+      "C: rotated noise has the MIG of independent noise along its own axes",
+      [compare(base, "rotated", equal, _MIG, _NOISE_AXES)],
+    ),
+    (
+      "D: with a full covariance, the latents' MIG is that of random rotations",
+      [within("full", _MIG, _RANDOM_ROTATIONS)],
+    ),
+    (
+      "E: MIG falls with isotropic noise, which is independent given the data",
+      [compare(base, "isotropic", falls, _MIG)],
+    ),
+    (
+      "F: no family has less accurate probes than independent noise",
+      [compare(base, family, not_lower, _PROBES) for family in others],
+    ),
+    ("G: a decoder costs least under the family it was trained with", costs),
+  )
+  return [claim_sets.Question(text, setting, findings) for text, findings in claims]
+
+
+def _number(column: str) -> paired_verdicts.MeasureOf:
+  """Returns the function from a run to what its row has in a column."""
+
+  def number(run: study_runs.Run) -> float | None:
+    value = run.row.get(column)
+    return float(value) if isinstance(value, int | float) else None
+
+  return number

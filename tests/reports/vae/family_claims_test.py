@@ -1,0 +1,114 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from dl_condind.reports import study_runs
+from dl_condind.reports import verdicts
+from dl_condind.reports.vae import family_claims
+
+COST = "mean.posterior_family_cost_beta_4.cost."
+NOISE = {
+  "independent": {"posterior.noise_correlation": "@independent"},
+  "equicorrelated 0.5": {
+    "posterior.noise_correlation": "@equicorrelated",
+    "equicorrelated.correlation": "0.5",
+  },
+  "equicorrelated 0.9": {
+    "posterior.noise_correlation": "@equicorrelated",
+    "equicorrelated.correlation": "0.9",
+  },
+  "random correlation": {
+    "posterior.noise_correlation": "@random_correlation",
+    "random_correlation.seed": "0",
+  },
+  "rotated": {"posterior.family": "@rotated", "rotated.seed": "0"},
+  "learned correlation": {"posterior.family": "@learned_correlation"},
+  "full": {"posterior.family": "@full"},
+  "isotropic": {"posterior.family": "@isotropic"},
+}
+
+
+def make(generated, family, num, rng, **means):
+  """Returns runs of a family whose numbers scatter little around means."""
+  values = {
+    "mean.mig.discrete_mig": 0.1,
+    "mean.aligned_mig.noise_eigenbasis.mig": 0.3,
+    "mean.rotated_mig.random_rotation_mig": 0.1,
+    "mean.dci.informativeness_test": 0.9,
+    f"{COST}independent": 4.0,
+    f"{COST}equicorrelated_0.9": 4.0,
+    f"{COST}random_correlation": 4.0,
+    f"{COST}rotated": 4.0,
+    **means,
+  }
+  made = []
+  for seed in range(num):
+    config = generated.config_of(seed=seed)
+    del config["posterior.noise_correlation"], config["equicorrelated.correlation"]
+    row = {f"train_config.{key}": v for key, v in {**config, **NOISE[family]}.items()}
+    row |= {column: value + 0.005 * rng.normal() for column, value in values.items()}
+    made.append(study_runs.Run(f"{family}-{seed}", pathlib.Path(), row, {}))
+  return made
+
+
+def study(generated, num=10, **changed):
+  """Returns a study in which what theory predicts is so."""
+  rng = np.random.default_rng(0)
+  means = {
+    "independent": {"mean.mig.discrete_mig": 0.3, f"{COST}independent": 1.0},
+    "equicorrelated 0.9": {f"{COST}equicorrelated_0.9": 1.0},
+    "random correlation": {f"{COST}random_correlation": 1.0},
+    "rotated": {f"{COST}rotated": 1.0},
+  }
+  for family, values in changed.items():
+    means[family] = {**means.get(family, {}), **values}
+  runs = [run for f in NOISE for run in make(generated, f, num, rng, **means.get(f, {}))]
+  return {"VAE on dsprites_full": runs}
+
+
+def verdicts_of(settings):
+  return {claim.text[0]: claim.verdict for claim in family_claims.judge(settings)}
+
+
+def test_what_theory_predicts_holds(generated):
+  assert verdicts_of(study(generated)) == dict.fromkeys("ABCDEFG", verdicts.HOLDS)
+
+
+@pytest.mark.parametrize(
+  "claim, family, column, value",
+  [
+    ("A", "random correlation", "mean.mig.discrete_mig", 0.4),
+    ("B", "equicorrelated 0.9", "mean.aligned_mig.noise_eigenbasis.mig", 0.2),
+    ("C", "rotated", "mean.aligned_mig.noise_eigenbasis.mig", 0.4),
+    ("D", "full", "mean.mig.discrete_mig", 0.2),
+    ("E", "isotropic", "mean.mig.discrete_mig", 0.4),
+    ("F", "learned correlation", "mean.dci.informativeness_test", 0.8),
+    ("G", "rotated", f"{COST}rotated", 9.0),
+    ("G", "equicorrelated 0.9", f"{COST}independent", 0.5),
+  ],
+)
+def test_one_family_that_is_otherwise_turns_one_claim(generated, claim, family, column, value):
+  # Of twelve pairs the smallest p-value is 1 / 4096: enough for the six tests of G and seven claims.
+  found = verdicts_of(study(generated, num=12, **{family: {column: value}}))
+  assert found.pop(claim) == verdicts.OPPOSITE
+  assert set(found.values()) == {verdicts.HOLDS}
+
+
+def test_few_runs_leave_claims_open_and_missing_ones_are_said(generated):
+  claims = family_claims.judge(study(generated, num=2))
+  assert next(c for c in claims if c.text.startswith("A")).verdict == verdicts.OPEN
+  settings = study(generated)
+  (name,) = settings
+  runs = [run for run in settings[name] if run.noise_correlation != "full"]
+  found = {claim.text[0]: claim for claim in family_claims.judge({name: runs})}
+  assert found["D"].verdict == verdicts.OPEN and "no runs" in found["D"].evidence
+  assert found["C"].verdict == verdicts.HOLDS
+
+
+def test_a_study_of_the_papers_noise_has_none_of_these_claims(generated):
+  settings = study(generated)
+  (name,) = settings
+  for families in (("independent", "equicorrelated 0.9"), ("rotated", "full", "isotropic")):
+    runs = [run for run in settings[name] if run.name.rpartition("-")[0] in families]
+    assert family_claims.judge({name: runs}) == []
