@@ -89,7 +89,7 @@ def test_what_theory_predicts_holds(generated):
   ],
 )
 def test_one_family_that_is_otherwise_turns_one_claim(generated, claim, family, column, value):
-  # Of twelve pairs the smallest p-value is 1 / 4096: enough for the six tests of G and seven claims.
+  # Twelve pairs: a p-value of 1 / 4096 is enough for the six tests of G and seven claims.
   found = verdicts_of(study(generated, num=12, **{family: {column: value}}))
   assert found.pop(claim) == verdicts.OPPOSITE
   assert set(found.values()) == {verdicts.HOLDS}
