@@ -168,7 +168,8 @@ def every_run(settings: study_runs.Settings) -> list[str]:
 
 
 def _family_runs(family: families.Family, settings: study_runs.Settings) -> list[str]:
-  columns = family.columns
+  everything = [run for runs in settings.values() for run in runs]
+  columns = [c for c in family.columns if study_runs.values_of(everything, c.name)]
   headings = ["Run", "c", "Seed", *(_heading(column) for column in columns), "Minutes"]
   rows = []
   for name, runs in settings.items():
@@ -182,7 +183,6 @@ def _family_runs(family: families.Family, settings: study_runs.Settings) -> list
       cells = [f"median of {len(members)}", label, "", *_values(members, columns)]
       rows.append(page.row(cells, "median"))
   table = page.table(headings, rows)
-  everything = [run for runs in settings.values() for run in runs]
   if len(everything) > _MAX_OPEN_RUNS:
     table = page.details(f"All {len(everything)} runs", table)
   return [table, page.note(f"{family.sentences.explain_columns(everything)} {_RUN_NOTE}")]

@@ -66,7 +66,6 @@ PRECISE = "B = 64 posteriors give a precise estimate of TC on dSprites"
 
 def test_what_the_paper_says_holds_where_it_is_so(generated):
   found = judge(paper(generated))
-  assert len(found) == 16
   holding = {text for text, claim in found.items() if claim.summary == verdicts.HOLDS}
   assert holding == {text for text in found if "on dSprites" in text and "20" not in text}
   others = {claim.verdict for text, claim in found.items() if text not in holding}
