@@ -29,6 +29,7 @@ BELOW = {
   "postprocessing": {"saved_models", "methods", "posteriors", "data", "utils"},
   "evaluation": {"saved_models", "methods", "posteriors", "data", "utils"},
   "visualize": {"saved_models", "methods", "data", "utils"},
+  "laboratory": set(),
   "studies": {*STAGES, "saved_models", "methods", "data", "utils"},
   "runs": {*STAGES, "saved_models", "methods", "data", "utils"},
   "reports": {"studies", "visualize", "saved_models", "utils"},
