@@ -25,7 +25,11 @@ from dl_condind.visualize import visualize_model
 
 ROOT = pathlib.Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-NOTEBOOKS = ("first_run", "own_parts")  # Whole in themselves; the others are shown in pages.
+NOTEBOOKS = (
+  "first_run",
+  "linear_laboratory",
+  "own_parts",
+)  # Whole in themselves; the others are shown in pages.
 MODULES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in NOTEBOOKS)
 PAGES = "".join(
   (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("own_parts", "data")
@@ -95,6 +99,20 @@ def test_notebooks_run(name, printed, tmp_path):
   assert process.returncode == 0, process.stderr
   assert printed in process.stdout
   assert len(list((tmp_path / "output").glob("*/**/saved_model"))) >= 2
+
+
+def test_linear_laboratory_draws_its_pictures(tmp_path):
+  process = subprocess.run(
+    [sys.executable, EXAMPLES / "linear_laboratory.py"],
+    cwd=tmp_path,
+    env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)},
+    capture_output=True,
+    text=True,
+  )
+  assert process.returncode == 0, process.stderr
+  assert "rotated           :  0.000 nats" in process.stdout
+  pictures = sorted(path.name for path in (tmp_path / "output" / "linear_laboratory").iterdir())
+  assert pictures == ["axes.png", "costs.png"]
 
 
 def small(config, *bindings):
