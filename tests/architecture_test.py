@@ -48,7 +48,7 @@ BELOW = {
 # The layers inside packages, from the top. No module imports one of its own layer.
 LAYERS = {
   "training": [
-    {"train", "descriptions"},
+    {"train", "gin_description"},
     {"trainer", "gin_parts"},
     {"training_loop", "run_identity"},
     {"checkpoints", "runtime", "training_progress"},

@@ -101,6 +101,7 @@ def test_notebooks_run(name, printed, tmp_path):
   assert len(list((tmp_path / "output").glob("*/**/saved_model"))) >= 2
 
 
+@pytest.mark.slow
 def test_linear_laboratory_draws_its_pictures(tmp_path):
   process = subprocess.run(
     [sys.executable, EXAMPLES / "linear_laboratory.py"],

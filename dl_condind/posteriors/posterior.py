@@ -107,7 +107,11 @@ class Posterior(abc.ABC):
     return self.distribution(z_mean, z_logvar, extra).sample(seed=seed)
 
   def kl(self, z_mean: tf.Tensor, z_logvar: tf.Tensor, extra: tf.Tensor | None = None) -> tf.Tensor:
-    """Returns KL(q(z|x) || N(0, I)) of the distribution z is drawn from, [batch], nats."""
+    """Returns KL(q(z|x) || N(0, I)) of the distribution z is drawn from, [batch], nats.
+
+    This is the general formula. Families of a fixed correlation, the default among them, override
+    it with `gaussian_formulas.factorized_kl` and a constant.
+    """
     # 0.5 * (tr(L L^T) + z_mean^T z_mean - num_latent) - log det L
     scale_tril = self.scale_tril(z_logvar, extra)
     squares = tf.reduce_sum(tf.square(scale_tril), axis=[-2, -1])

@@ -11,7 +11,7 @@ from dl_condind.evaluation import metric as metric_protocol
 from dl_condind.evaluation import scoring
 from dl_condind.runs import run
 from dl_condind.saved_models import saved_model
-from dl_condind.training import descriptions
+from dl_condind.training import gin_description
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
@@ -53,7 +53,7 @@ def evaluate(
       other settings is there.
     DatasetError: If data, model or record are damaged.
   """
-  bindings = [f"{key} = {value}" for key, value in descriptions.dataset_bindings(data).items()]
+  bindings = [f"{key} = {value}" for key, value in gin_description.dataset_bindings(data).items()]
   files = {m: _file_of(m, trained.metrics_folder) for m in metrics if isinstance(m, str)}
   settings_of = _divide(settings or {}, files)
   name, stage = trained.evaluated(representation, data)

@@ -9,7 +9,7 @@ from dl_condind.methods import base_model
 from dl_condind.methods import optimizers
 from dl_condind.runs import load
 from dl_condind.runs import run
-from dl_condind.training import descriptions
+from dl_condind.training import gin_description
 from dl_condind.training import trainer
 from dl_condind.training import training_progress
 from dl_condind.utils import errors
@@ -82,7 +82,7 @@ def train(
     checkpoint_steps=checkpoint_steps,
     checkpoint_seconds=checkpoint_seconds,
   )
-  config = descriptions.describe(model, data, settings)
+  config = gin_description.describe(model, data, settings)
   trainer.build(model, data, settings)
   model_dir = run_folder.RunFolder(pathlib.Path(directory)).model.path
   show = training_progress.in_python(steps)

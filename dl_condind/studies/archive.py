@@ -187,16 +187,17 @@ def _difference(there: Mapping[str, object] | None, here: Mapping[str, object]) 
   parts = []
   for key, wanted in here.items():
     found = (there or {}).get(key)
-    if found != wanted:
-      parts.append(f"{key}: {_without(found, wanted)} there, {_without(wanted, found)} here")
-  return "; ".join(parts) or "they have other keys"
+    for values, others, where in ((found, wanted, "there"), (wanted, found, "here")):
+      only = _without(values, others)
+      parts += [f"{key}: {', '.join(only)} only {where}"] if only else []
+  return "; ".join(parts) or "they are in another order"
 
 
-def _without(values: object, others: object) -> str:
+def _without(values: object, others: object) -> list[str]:
   """Returns those of some values that are not among others, as text."""
   if not isinstance(values, list) or not isinstance(others, list):
-    return str(values)
-  return ", ".join(str(value) for value in values if value not in others) or "others or none"
+    return [] if values == others else [str(values)]
+  return [str(value) for value in values if value not in others]
 
 
 def _is_there(path: str | os.PathLike, folder: pathlib.Path, run: archive_file.ArchivedRun) -> bool:

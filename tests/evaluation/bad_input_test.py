@@ -295,6 +295,7 @@ def test_every_metric_is_tried():
     "information_estimators",
     "infogan_disentanglement",
     "fixed_data",
+    "local_alignment",
     "posterior_family_cost",
   }
   assert {name.partition(":")[0] for name in METRICS} == {*(known - elsewhere), "udr_sklearn"}

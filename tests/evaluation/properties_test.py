@@ -34,6 +34,7 @@ from dl_condind.evaluation.metrics import info_mec
 from dl_condind.evaluation.metrics import information_estimators
 from dl_condind.evaluation.metrics import information_gap
 from dl_condind.evaluation.metrics import irs
+from dl_condind.evaluation.metrics import local_alignment
 from dl_condind.evaluation.metrics import matrix_scores
 from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
@@ -279,6 +280,13 @@ def family_costs(s):
   return posterior_family_cost.costs(decoder_geometry.gram(jacobian), covariance, families)
 
 
+def alignment(s):
+  jacobian = np.stack([np.roll(s.x_test, shift, axis=0) for shift in range(3)], axis=2)
+  grams = decoder_geometry.gram(jacobian)
+  noise = np.broadcast_to(np.diag(1.0 + np.arange(grams.shape[1])), grams.shape)
+  return local_alignment.local_alignment(grams, noise, np.random.RandomState(0))
+
+
 def small_boosting():
   return ensemble.GradientBoostingClassifier(n_estimators=3)
 
@@ -385,6 +393,9 @@ METRICS = {
     on_points(irs.interventional_robustness, diff_quantile=1.0),
     "order_of_latents order_of_factors order_of_points names_of_values scale_of_all copies",
     {"IRS": (-np.inf, 1)},
+  ),
+  "local_alignment": Metric(
+    alignment, "signs", dict.fromkeys(["global_angle", "latents_angle"], (0, 90))
   ),
   "med": Metric(on_points(med.med_scores), INFORMATION, {"med": UNIT}),
   "mig": Metric(on_points(mig.mutual_information_gap), INFORMATION, {"discrete_mig": UNIT}),

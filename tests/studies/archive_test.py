@@ -146,15 +146,17 @@ def test_a_run_of_other_content_is_not_overwritten(tmp_path, study, packed, chan
 
 def test_archives_of_another_study_or_configuration_are_refused(tmp_path, packed):
   elsewhere = tmp_path / "elsewhere"
-  with pytest.raises(errors.ConfigError, match=r"run 1 .*random_seed = 1 there, .*= 7 here\)"):
+  with pytest.raises(
+    errors.ConfigError, match=r"run 1 .*random_seed = 1 only there; .*= 7 only here\)"
+  ):
     archive.unpack(packed, elsewhere, load(tmp_path / "a.gin", STUDY.replace("0, 1,", "0, 7,")))
   fewer = load(tmp_path / "fewer.gin", STUDY.replace("[0.0, 0.9]", "[0.0]"))
   with pytest.raises(errors.ConfigError, match=r"study small; its run 3 is not one .* study fewer"):
     archive.unpack(packed, elsewhere, fewer)
-  with pytest.raises(errors.ConfigError, match=r"metrics: others or none there, dci here"):
+  with pytest.raises(errors.ConfigError, match=r"now \(metrics: dci only here\)"):
     more = STUDY.replace('"vae_terms"', '"vae_terms", "dci"')
     archive.unpack(packed, elsewhere, load(tmp_path / "more.gin", more))
-  with pytest.raises(errors.ConfigError, match=r"bindings: others or none there, vae.beta = 2 h"):
+  with pytest.raises(errors.ConfigError, match=r"now \(bindings: vae.beta = 2 only"):
     archive.unpack(packed, elsewhere, load(tmp_path / "b.gin", STUDY), ["vae.beta = 2"])
   assert not elsewhere.exists()
 

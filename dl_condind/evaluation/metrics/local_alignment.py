@@ -5,21 +5,58 @@ singular vectors of the decoder's Jacobian become the eigenvectors of the covari
 Where these differ between images, no single rotation of the latents undoes the turn.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import optimize
 from scipy import stats
 
+from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import latent_axes
+from dl_condind.evaluation import metric
+from dl_condind.evaluation import posterior_samples
+from dl_condind.evaluation import representation
 from dl_condind.evaluation.densities import family_cost
+from dl_condind.evaluation.metrics import decoder_geometry
 from dl_condind.utils import errors
 
 _ACTIVE = 1.0  # eigenvalue of the Gram above which a direction says more of x than the prior does
 _MAX_SWEEPS = 50
 _MIN_GAIN = 1e-7  # nats; a sweep that gains less ends the search
 _NUM_ANGLES = 16  # in each of the grids, the next of which is between two angles of the last
+
+
+@metric.metric("local_alignment")
+def compute_local_alignment(
+  ground_truth_data: ground_truth.GroundTruthData,
+  representation_function: Callable,
+  random_state: np.random.RandomState,
+  num_points: int = 1000,
+) -> dict[str, Any]:
+  """Returns `local_alignment` at the posterior means of sampled observations.
+
+  Args:
+    ground_truth_data: Data set to sample from.
+    representation_function: `Representation` with a `gaussian_encoder` and a `fisher_gram`.
+    random_state: State that every draw comes from.
+    num_points: Number of observations.
+
+  Raises:
+    ConfigError: If num_points is not positive, the representation lacks a function or a number is
+      not finite.
+  """
+  checks.check_count("local_alignment.num_points", num_points, 1)
+  gaussian_encoder, fisher_gram = (
+    representation.model_function(representation_function, name, "local_alignment")
+    for name in ("gaussian_encoder", "fisher_gram")
+  )
+  z_mean, _, scale_tril = posterior_samples.sample_posteriors(
+    ground_truth_data, gaussian_encoder, num_points, random_state
+  )
+  grams = decoder_geometry.fisher_grams(fisher_gram, z_mean)
+  return local_alignment(grams, scale_tril @ np.swapaxes(scale_tril, 1, 2), random_state)
 
 
 def local_alignment(

@@ -1,7 +1,7 @@
 """The claims of Yang et al. (2020), arXiv:1911.10922, on VAEs, each with a verdict from a study.
 
 Cells are of method, data set and number of latents, with the paper's weights. Next to the tests of
-`claims` there are Welch's t-test of a difference of differences, a permutation test of a rank
+`verdicts` there are Welch's t-test of a difference of differences, a permutation test of a rank
 correlation within cells, and a test of an estimate against its own null.
 """
 

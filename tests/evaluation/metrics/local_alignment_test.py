@@ -5,9 +5,11 @@ import pytest
 from scipy import optimize
 from scipy import stats
 
+from dl_condind.evaluation import evaluate
 from dl_condind.evaluation.densities import family_cost
 from dl_condind.evaluation.metrics import local_alignment
 from dl_condind.utils import errors
+from dl_condind.utils import results as records
 
 
 def equicorrelated(num_latent, correlation):
@@ -173,3 +175,16 @@ def test_results_repeat_and_one_point_is_enough():
 def test_arguments_are_checked(grams, noise, message):
   with pytest.raises(errors.ConfigError, match=message):
     score(grams, noise)
+
+
+def test_stored_model_from_file_to_record(trained_run, tmp_path):
+  evaluate.evaluate_with_gin(
+    trained_run / "postprocessed" / "mean",
+    tmp_path,
+    False,
+    ["metrics/local_alignment.gin"],
+    ["local_alignment.num_points = 20"],
+  )
+  found = records.read_results(tmp_path, "evaluation")
+  assert found["global_cost"] <= found["random_cost"]
+  assert np.shape(found["global_axes"]) == (4, 4)
