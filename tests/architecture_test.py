@@ -50,7 +50,7 @@ LAYERS = {
   "training": [
     {"train", "gin_description"},
     {"trainer", "gin_parts"},
-    {"training_loop", "run_identity"},
+    {"training_loop", "run_identity", "initial_weights"},
     {"checkpoints", "runtime", "training_progress"},
   ],
   "saved_models": [

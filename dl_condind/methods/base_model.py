@@ -9,7 +9,10 @@ from typing import ClassVar
 from typing import Self
 
 import gin
+import keras
 import tensorflow as tf
+
+from dl_condind.utils import errors
 
 Trackable = tf.__internal__.tracking.Trackable
 
@@ -80,6 +83,14 @@ class Model(abc.ABC):
   @abc.abstractmethod
   def exported(self) -> tuple[tf.Module, Mapping[str, Any]]:
     """Returns what a SavedModel is made of: a module, and its functions by name."""
+
+  def exported_variables(self) -> list[keras.Variable]:
+    """Returns the variables of the networks that are exported, in the order of the networks.
+
+    Raises:
+      ConfigError: If the model does not tell them apart.
+    """
+    raise errors.ConfigError(f"{type(self).__name__} cannot start from the weights of another run.")
 
   def problems(self) -> dict[str, str | None]:
     """Returns silent failures of training: name -> description, or None if it did not occur."""

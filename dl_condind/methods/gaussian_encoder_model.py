@@ -135,6 +135,10 @@ class GaussianEncoderModel(base_model.Model):
     weighted = tf.reshape(slopes * curvature[:, None], tf.shape(flat))
     return tf.matmul(flat, weighted, transpose_b=True)
 
+  def exported_variables(self) -> list[keras.Variable]:
+    """Returns the variables of encoder and decoder."""
+    return self.encoder.variables + self.decoder.variables
+
   def exported(self) -> tuple[tf.Module, Mapping[str, Any]]:
     """Returns a module and its functions, which have disentanglement_lib's names.
 
@@ -159,7 +163,7 @@ class _Exported(tf.Module):
   def __init__(self, model: GaussianEncoderModel):
     super().__init__()
     # Listed one by one, since TensorFlow Lite drops variables it only finds inside Keras models.
-    self.tracked_variables = [v.value for v in model.encoder.variables + model.decoder.variables]
+    self.tracked_variables = [variable.value for variable in model.exported_variables()]
     self.draws = tf.Variable(0, trainable=False)
     images = tf.TensorSpec([None, *model.observation_shape], tf.float32, name="images")
     latent_vectors = tf.TensorSpec([None, model.num_latent], tf.float32, name="latent_vectors")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -233,6 +234,11 @@ class InfoGAN(base_model.Model):
     )
     return {name: getattr(self, name) for name in names}
 
+  def exported_variables(self) -> list[keras.Variable]:
+    """Returns the variables of all networks."""
+    networks = [self.generator, self.feature_network, self.discriminator_head]
+    return [v for network in [*networks, self.recognition_head] for v in network.variables]
+
   def exported(self) -> tuple[tf.Module, Mapping[str, Any]]:
     """Returns a module and its functions, with the moving statistics of the batches.
 
@@ -264,10 +270,8 @@ class _Exported(tf.Module):
 
   def __init__(self, model: InfoGAN):
     super().__init__()
-    networks = [model.generator, model.feature_network]
-    networks += [model.discriminator_head, model.recognition_head]
     # Listed one by one, since TensorFlow Lite drops variables it only finds inside Keras models.
-    self.tracked_variables = [v.value for network in networks for v in network.variables]
+    self.tracked_variables = [variable.value for variable in model.exported_variables()]
     images = tf.TensorSpec([None, *model.observation_shape], tf.float32, name="images")
     code = {
       name: tf.TensorSpec([None, size], tf.float32, name=name)

@@ -31,6 +31,7 @@ def train(
   log_steps: int = 100,
   checkpoint_steps: int | None = None,
   checkpoint_seconds: float = 600.0,
+  initial_model_dir: str | os.PathLike | None = None,
   overwrite: bool = False,
 ) -> run.Run:
   """Trains a model, or continues where an interrupted call stopped, and returns the run.
@@ -54,6 +55,8 @@ def train(
     log_steps: Steps between entries of the log.
     checkpoint_steps: Steps between checkpoints; None leaves it to the time.
     checkpoint_seconds: Seconds between checkpoints.
+    initial_model_dir: Folder of a trained model whose weights, not its optimizer's, the training
+      starts from: a run with the same networks, and any posterior. None stands for random ones.
     overwrite: Whether to delete a run that is there and start again.
 
   Raises:
@@ -81,6 +84,7 @@ def train(
     log_steps=log_steps,
     checkpoint_steps=checkpoint_steps,
     checkpoint_seconds=checkpoint_seconds,
+    initial_model_dir=None if initial_model_dir is None else str(initial_model_dir),
   )
   config = gin_description.describe(model, data, settings)
   trainer.build(model, data, settings)

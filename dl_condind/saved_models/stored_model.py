@@ -27,6 +27,10 @@ class StoredModel:
     """All its variables."""
     return [variable.numpy() for variable in self._model.tracked_variables]
 
+  def named_weights(self) -> list[tuple[str, np.ndarray]]:
+    """Returns names, such as `means/kernel`, and values of its variables, in their order."""
+    return [(v.name.removesuffix(":0"), v.numpy()) for v in self._model.tracked_variables]
+
   def input_shapes(self, signature: str) -> dict[str, tuple[int, ...]]:
     """Returns the shape of one row of each argument of a signature, by name.
 

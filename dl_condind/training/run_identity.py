@@ -15,10 +15,12 @@ NEW, UNFINISHED, COMPLETE = "new", "unfinished", "complete"
 
 _NOISE = "posterior.noise_correlation"
 
-# These settings decide when and how a run is observed, not what it computes.
+# These settings decide when and how a run is observed, not what it computes. (Of an initial model
+# the digest counts, not the folder.)
 _NOT_IDENTITY = (
   "model.checkpoint_seconds",
   "model.checkpoint_steps",
+  "model.initial_model_dir",
   "model.log_steps",
   "model.model_num",
   "model.name",

@@ -56,6 +56,7 @@ def train(
   log_steps: int = 100,
   checkpoint_steps: int | None = None,
   checkpoint_seconds: float = 600.0,
+  initial_model_dir: str | None = None,
 ) -> None:
   """Trains a model, or continues where an interrupted call stopped, and records the result.
 
@@ -80,6 +81,8 @@ def train(
     log_steps: Steps between entries of the log.
     checkpoint_steps: Steps between checkpoints; None leaves it to the time.
     checkpoint_seconds: Seconds between checkpoints.
+    initial_model_dir: Folder of a trained model whose weights, not its optimizer's, the training
+      starts from: a run with the same networks, and any posterior. None stands for random ones.
 
   Raises:
     ConfigError: If a setting is out of range, or model_dir holds a run of another configuration.
@@ -99,6 +102,7 @@ def train(
     log_steps=log_steps,
     checkpoint_steps=checkpoint_steps,
     checkpoint_seconds=checkpoint_seconds,
+    initial_model_dir=initial_model_dir,
   )
   dataset = named_data.get_named_ground_truth_data()
   gin_parts.complete(model)

@@ -17,6 +17,7 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
 from dl_condind.methods import image_inputs
 from dl_condind.saved_models import saved_model
+from dl_condind.training import initial_weights
 from dl_condind.training import run_identity
 from dl_condind.training import runtime
 from dl_condind.training import training_loop
@@ -49,6 +50,8 @@ class Settings:
     log_steps: Steps between entries of the log.
     checkpoint_steps: Steps between checkpoints; None leaves it to the time.
     checkpoint_seconds: Seconds between checkpoints.
+    initial_model_dir: Folder of a trained model whose weights the training starts from; None
+      stands for random ones.
 
   Raises:
     ConfigError: If a setting is out of range.
@@ -63,6 +66,7 @@ class Settings:
   log_steps: int = 100
   checkpoint_steps: int | None = None
   checkpoint_seconds: float = 600.0
+  initial_model_dir: str | None = None
 
   def __post_init__(self):
     for name in ("training_steps", "eval_steps", "log_steps", "checkpoint_steps"):
@@ -137,12 +141,17 @@ def run(
     provenance = dataset.provenance()
     with files.locked(model_dir):
       identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
+      if settings.initial_model_dir is not None:
+        initial_model_dir = pathlib.Path(settings.initial_model_dir)
+        identity["initial_model_sha256"] = initial_weights.digest(initial_model_dir)
       state = run_identity.claim(model_dir, config.values, identity, overwrite)
       if state == run_identity.COMPLETE:
         logging.info("%s is complete.", model_dir)
         return False
       described = run_config.describe_training(config.values, provenance["source"])
       logging.info("Training %s.", described)
+      if settings.initial_model_dir is not None:
+        initial_weights.load(model, initial_model_dir)
       _train(model, dataset, settings, model_dir, interruption, show or training_progress.LOG)
       path = run_folder.StageFolder(model_dir).saved_model
       saved_model.save(*model.exported(), path)
