@@ -36,7 +36,7 @@ def _shares(rng: np.random.Generator, fall: float, num_runs: int, num_cells: int
 
 def main(_) -> None:
   """Prints the table."""
-  print("| fall in every cell | cells | runs on each side |", " | ".join(_VERDICTS), "|")
+  print("| fall in every setting | settings | runs on each side |", " | ".join(_VERDICTS), "|")
   print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
   for fall in _FALLS:
     for num_cells in (1, 3):
