@@ -44,13 +44,14 @@ _NUM_POINTS = flags.DEFINE_integer("num_points", 2000, "Samples of z, with --sca
 
 HEAD = """# Estimators of total correlation and mutual information
 
-Written by `python benchmarks/estimators.py --output=docs/estimators.md`; every number follows
-from its seeds. All values are in nats.
+Written by `python benchmarks/estimators.py --output=docs/estimators.md`; every number follows from
+its seeds. All values are in nats.
 
 The encoders are linear-Gaussian, so the truth is a closed form: x ~ N(0, I), mean = W x, fixed
-`stddev`, noise correlation R = (1 - c) I + c 1 1^T, hence z ~ N(0, W W^T + stddev^2 R). W is
-chosen so that every z_j has variance 1 and the means of any two latents have correlation
-`means`. J is the number of latents. {num_posteriors:,} observations of x stand for the data set.
+`stddev`, noise correlation R = (1 - c) I + c 1 1^T, hence z ~ N(0, W W^T + stddev^2 R). W is chosen
+so that every z_j has variance 1 and the means of any two latents have correlation `means`. J is the
+number of latents. {num_posteriors:,} observations of x stand for the data set.
+
 The settings are the defaults of `information_estimators`: 2,000 z for the mixtures and the
 Gaussian, 10,000 for the classifier, 30 minibatches of B = 64 observations with 30 z each.
 
@@ -59,82 +60,93 @@ Gaussian, 10,000 for the classifier, 30 minibatches of B = 64 observations with 
 Total correlation (TC) is the mean of log q(z) - sum_j log q(z_j) over z, mutual information (MI)
 that of log q(z|x) - log q(z). The estimators differ in q(z). N is the number of posteriors.
 
-- `all_data`: the mixture of all N posteriors. Exact if they are all there are. If they are a
-  sample of a larger population, log q(z) and every log q(z_j) are too high on average: MI is a
-  lower bound, at most log N, and TC is too high where latents depend little on each other and
+- `all_data`: the mixture of all N posteriors. It is exact if there are no other posteriors. If they
+  are a sample of a larger population, log q(z) and every log q(z_j) are too high on average. Then
+  MI is a lower bound, at most log N. TC is too high where latents depend little on each other, and
   too low where they depend strongly (see below).
 - `leave_one_out`: the same without the posterior that z was drawn from. Every log density is too
-  low on average: MI is an upper bound, and TC is too low where latents depend little on each
-  other and of either sign where they depend strongly.
-- `minibatch`: the mixture of the minibatch (Appendix D of Yang et al., 2020). It errs as
-  `all_data` does, but more. TC is at most about (J - 1) log B + TC(z given x), MI at most log B.
-- `minibatch_weighted`: its logarithm minus log N (Eq. 6 of Chen et al., 2018). TC is (J - 1) log
-  N above `minibatch`, MI log N.
-- `minibatch_stratified`: weights whose expectation is q(z) (appendix C.2 there); the logarithm
-  is not unbiased. TC is too high or too low, MI at most log N.
-- `gaussian`: the Gaussian with the moments of z. TC is that of the correlations only, MI an
+  low on average. So MI is an upper bound. TC is too low where latents depend little on each other;
+  where they depend strongly, it can be too low or too high.
+- `minibatch`: the mixture of the minibatch (Appendix D of Yang et al., 2020). It errs as `all_data`
+  does, but more. TC is at most about (J - 1) log B + TC(z given x), MI at most log B.
+- `minibatch_weighted`: the logarithm of that mixture minus log N (Eq. 6 of Chen et al., 2018). TC
+  is (J - 1) log N above `minibatch`, MI log N above it.
+- `minibatch_stratified`: a mixture with weights whose expectation is q(z) (appendix C.2 of the same
+  paper). Its logarithm is not unbiased. TC can be too high or too low; MI is at most log N.
+- `gaussian`: the Gaussian with the moments of z. TC is that of the correlations only, and MI is an
   upper bound.
-- `density_ratio`: no q(z) but the held-out log odds of a classifier with quadratic features. TC
-  is what these see; TC and MI are too low beyond the logarithm of the number of points.
+- `density_ratio`: does not estimate q(z), but takes the held-out log odds of a classifier with
+  quadratic features. TC is the dependence that these features see. TC and MI are too low if they
+  exceed the logarithm of the number of points.
 
 ## The direction of the bias of TC
 
-TC has log q(z) once and log q(z_j) J times, with a minus sign. The fewer posteriors are near a
-point, the more the mixture overstates the density there (`all_data`, `minibatch`) or understates
-it (`leave_one_out`).
+TC has log q(z) once, and log q(z_j) J times with a minus sign. The fewer posteriors are near a
+point, the more the mixture overstates the density there (`all_data`, `minibatch`) or understates it
+(`leave_one_out`).
 
-- Latents that depend little on each other fill J dimensions, where fewer posteriors are near
-  than in one. The error of log q(z) outweighs the others: `all_data` is above the truth and
-  `leave_one_out` below it.
-- Latents that depend strongly fill fewer dimensions, on the line of `means` = 1 only one. The J
-  errors of the latents outweigh the one of log q(z) in `all_data` and `minibatch`, which are below
-  the truth. In `leave_one_out` they nearly cancel: it can be above or below, and with N = 64,
-  J = 10 and stddev 0.1 both are below (a test has that).
+- Latents that depend little on each other fill J dimensions, where fewer posteriors are near a
+  point than in one dimension. The error of log q(z) outweighs the J errors of log q(z_j):
+  `all_data` is above the truth and `leave_one_out` below it.
+- Latents that depend strongly fill fewer dimensions; with `means` = 1 they fill only a line. In
+  `all_data` and `minibatch` the J errors of log q(z_j) outweigh that of log q(z), and both are
+  below the truth. In `leave_one_out` the errors nearly cancel, so it can be above or below. With N
+  = 64, J = 10 and stddev 0.1, `all_data` and `leave_one_out` are both below (a test checks this).
 
-So the truth need not be between the two, and their difference tells roughly how large the bias is
-but not its direction. MI, with log q(z) alone, has the bias of q(z) without that of the latents:
-in the row of `means` = 1 and stddev 0.001 the intervals of TC overlap while the MIs are far apart.
+So the truth need not lie between `all_data` and `leave_one_out`. Their difference tells roughly how
+large the bias is, but not its direction. MI contains log q(z) alone, so it has the bias of q(z)
+without that of the latents: in the row of `means` = 1 and stddev 0.001 the intervals of TC overlap
+while the MIs are far apart.
 
 ## Which to trust when
 
-1. **`all_data` and `leave_one_out` agree**, to within their intervals, in TC and in MI: trust
-   either. So it is where posteriors are wide or latents few.
-2. **They disagree**: the posteriors are too narrow for N. If they are a sample, the true MI is on
-   average between the two, the true TC where latents depend little; raise N, if that can help: the
-   narrower and the more latents, the less it does. If they are those of every row of a data set
-   (`all_rows` in the record), `all_data` is exact for that data set, but any N narrow posteriors
-   have much of it, as the null tells: compare models at one N only.
-3. **`gaussian` and `density_ratio` have null values near 0** whatever the width, so they tell
-   small dependence from none where the mixtures cannot. They see dependence of second order only.
-   An interval above 0 does not show dependence by itself: `gaussian` is never below 0 and about
-   J (J - 1) / (4 num_points) above it where latents are independent, so compare its interval with
-   its null; `density_ratio` is nearly unbiased there, and [its interval](estimators_coverage.md)
-   contains 0 nearly always, but an interval of one model in many that just misses 0 is no
-   evidence. One around 0 does not show independence. In these tables both are right,
-   `density_ratio` up to the logarithm of the number of points, because q(z) is Gaussian, which an
-   encoder's need not be.
-4. **MI near its bound**, log N for `all_data` and `minibatch_stratified`, log B for `minibatch`,
-   says "at least this" and nothing else. `leave_one_out` is the other end and can be far off.
-5. **`minibatch` is for comparison with the paper**, with its null beside it.
-   `minibatch_weighted` is a penalty to train with: its constants are no part of the truth.
-6. **Density.** z is drawn with the encoder's noise; `factorized` takes q(z|x) for its diagonal,
-   as the paper does. At c > 0 the value is neither the truth of this encoder nor that of one
-   with independent noise, and hardly sees c. Use `full`.
-7. **The null of TC has independent noise.** Correlated noise fills less volume, so its mixtures
-   are biased more than their null shows. At c > 0 look at how far `all_data` and `leave_one_out`
+1. **`all_data` and `leave_one_out` agree** to within their intervals, in TC and in MI: trust
+   either. This is so where posteriors are wide or latents few.
+2. **They disagree**: the posteriors are too narrow for N.
+   - If the posteriors are a sample, the true MI is on average between the two. The true TC is so
+     only where latents depend little on each other. Raise N if that can help: the narrower the
+     posteriors and the more latents, the less it helps.
+   - If the posteriors are those of every row of a data set (`all_rows` in the record), `all_data`
+     is exact for that data set. But any N narrow posteriors have a large TC, as the null shows:
+     compare models only at the same N.
+3. **`gaussian` and `density_ratio` have null values near 0**, however narrow the posteriors are. So
+   they tell small dependence from none where the mixtures cannot. They see dependence of second
+   order only.
+   - An interval above 0 does not show dependence by itself. Where latents are independent,
+     `gaussian` is never below 0 and about J (J - 1) / (4 num_points) above it, so compare its
+     interval with its null. `density_ratio` is nearly unbiased there, and [its
+     interval](estimators_coverage.md) nearly always contains 0. But if you look at many models and
+     the interval of one of them just misses 0, that is not evidence.
+   - An interval around 0 does not show independence.
+   - In these tables both are right (`density_ratio` up to the logarithm of the number of points),
+     because q(z) is Gaussian here. That of a trained encoder need not be.
+4. **MI near its bound** says "at least this" and nothing else. The bound is log N for `all_data`
+   and `minibatch_stratified`, and log B for `minibatch`. `leave_one_out` bounds MI from the other
+   side and can be far off.
+5. **`minibatch` is for comparison with the paper**, together with its null. `minibatch_weighted` is
+   a penalty to train with: its constants are not part of the truth.
+6. **Density.** z is drawn with the encoder's noise. `factorized` treats q(z|x) as diagonal, as
+   the paper does. At c > 0 the value is neither the truth of this encoder nor that of one with
+   independent noise, and it hardly sees c. Use `full`.
+7. **The null of TC has independent noise.** Correlated noise fills less volume, so the mixtures are
+   biased more than their null shows. At c > 0 look at how far `all_data` and `leave_one_out`
    differ. The metric `total_correlation` has a second null whose noise is as correlated as the
    encoder's.
-8. **The null of MI** pairs each z with the x of another observation. The classifier learns that
-   x says nothing: 0. The others believe the density of the wrong posterior and are below 0, but
-   for the constant of `minibatch_weighted`.
-9. **Intervals are of sampling variation, not of bias.** They are to contain, in 95 % of
-   repetitions, the mean of the estimator over other observations and other z. A narrow one far
-   from the truth is common. [How often they do](estimators_coverage.md) was counted: 0.91 to
-   1.00, but 0.84 to 0.89 for MI that saturates near its bound, and for the classifier less still
-   where posteriors are narrower than in those models. The classifier is fitted to its points, and
-   its interval has the error of the fit, to first order. The bootstrap of the mixtures and the
-   Gaussian leaves these as they are. Minibatches share observations, and their interval has an
-   upper bound of what that adds; there are few of them, so it is Student's.
+8. **The null of MI** pairs each z with the x of another observation. The classifier learns that x
+   says nothing, so its null is 0. The other estimators take the density of the wrong posterior, so
+   their nulls are below 0, apart from the constant of `minibatch_weighted`.
+9. **Intervals show sampling variation, not bias.** They should contain, in 95 % of repetitions, the
+   mean of the estimator over other observations and other z. A narrow interval far from the truth
+   is common.
+   - [How often they do](estimators_coverage.md) was counted: 0.91 to 1.00, but 0.84 to 0.89 for MI
+     that saturates near its bound. For the classifier it is less still where posteriors are
+     narrower than in those models.
+   - The classifier is fitted to its points. Its interval includes the error of the fit, to first
+     order.
+   - For the mixtures and the Gaussian, the bootstrap resamples z and leaves the densities as they
+     are.
+   - Minibatches share observations. Their interval includes an upper bound of what that adds. There
+     are few minibatches, so it is Student's.
 """
 
 
