@@ -1,6 +1,6 @@
 """How often a claim gets each verdict, by simulation: the table of docs/running_many.md.
 
-Runs are normal with equal variance; a claim has one cell or three, in each of which the measure
+Runs are normal with equal variance; a claim has one setting or three, in each of which the measure
 falls by the same number of standard deviations.
 
     python benchmarks/verdicts.py --studies=500

@@ -49,18 +49,20 @@ def verdict_rows(found: Sequence[verdicts.Claim], claim: str, source: str) -> st
 def verdict_table(found: Sequence[verdicts.Claim]) -> list[str]:
   """Returns the table of the paper's claims."""
   note = (
-    "A claim holds if it is shown in each of its cells. It is opposite if the opposite is shown in "
-    f"one, and too small if one shows that its effect is below {verdicts.SIZE:g} standard "
+    "A claim is about one or more settings, such as a method on a data set with a number of "
+    "latents, each trained with several seeds. The last column has a line for each setting. A "
+    "claim holds if every setting shows it. It is opposite if one setting shows the opposite, and "
+    f"too small if one setting shows that the effect is below {verdicts.SIZE:g} standard "
     "deviation of the runs. Otherwise it is open, which says nothing against it: then the last "
     "column tells how many runs could decide it. Whatever is true, a verdict is wrong with a "
     f"probability of at most {verdicts.ALPHA:.0%}: each one-sided test has the level "
-    f"{verdicts.LEVEL:g}, divided by the number of the claim's cells where one "
-    "cell is enough. “Falls” and “rises”: Mann-Whitney "
-    f"tests; an effect below {verdicts.SIZE:g} standard deviation: noncentral t-tests. “Nearly "
+    f"{verdicts.LEVEL:g}, divided by the number of the claim's settings where one "
+    "setting is enough. “Falls” and “rises” are Mann-Whitney "
+    f"tests, an effect below {verdicts.SIZE:g} standard deviation is a noncentral t-test. “Nearly "
     f"unchanged”: the mean changes by less than {verdicts.MARGIN:.0%} (two one-sided tests of the "
-    "ratio of means). Cells that are not the claim's make no difference. These tests decide, as on "
-    "all pages before. Where both sides have the same seeds, runs are pairs, and what decides is "
-    "followed by the permutation test of the differences, or the two t-tests of the ratio, which "
+    "ratio of means). Settings that are not the claim's make no difference. These tests decide, as "
+    "on all pages before. Where both sides have the same seeds, runs are pairs. Then the evidence "
+    "also has the permutation test of the differences, or the two t-tests of the ratio, which "
     "are sharper but change no verdict."
   )
   return [verdict_rows(found, "Claim, from c = 0 to c = 0.9", "Paper"), page.note(note)]
@@ -73,7 +75,7 @@ def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings)
     found: The comparisons.
     left_out: Runs of each setting that do not count, which are counted.
   """
-  headings = ["Cell", "c", "Runs", "Not counted", "Median", "Mean", "95 % interval"]
+  headings = ["Setting", "c", "Runs", "Not counted", "Median", "Mean", "95 % interval"]
   headings += ["Change", "A12", "p", "p, Holm", "Would show", f"p, ±{comparisons.MARGIN:.0%}"]
   headings += ["Pairs", "Mean difference, 95 % interval", "p, paired", "p, paired, Holm"]
   rows = []
@@ -86,19 +88,18 @@ def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings)
     rows += [page.row(_statistics_cells(entry, measure, left_out)) for entry in table.values()]
   effects = [f"{statistics.superiority_of_shift(shift):.2f}" for shift in (1.0, 1.5, 2.0)]
   note = (
-    "Runs are those that have the measure. The interval of the mean is a bootstrap one (BCa, 9,999 "
-    f"resamples), from {statistics.MIN_INTERVAL_VALUES} runs on; with ten it covers about 90 % "
-    "rather than 95 %. The other columns compare with c = 0, or the lowest c there is: change of "
-    "the mean (in percent, or of shares and correlations as a difference); A12, the probability "
+    "Runs are those that have the measure. The interval of the mean is a bootstrap interval (BCa, "
+    f"9,999 resamples), from {statistics.MIN_INTERVAL_VALUES} runs on; with ten it covers about "
+    "90 % rather than 95 %. The other columns compare with c = 0, or the lowest c there is: change "
+    "of the mean (in percent; for shares and correlations a difference); A12, the probability "
     "that a run is further in the tested direction than one at c = 0 (0.5 is no effect); p of the "
     "Mann-Whitney test, one-sided if a direction is tested, and adjusted by Holm's method over all "
-    "comparisons of the measure, those with too few runs included: the verdicts above adjust for "
-    "the cells of a claim instead. “Would show” is the shift, in standard deviations, that as many "
-    "runs of normal values would have shown in 80 % of the cases at the first step of Holm's "
-    "method; shifts of 1, "
-    f"1.5 and 2 are A12 of {', '.join(effects)}. The "
-    "last p is of the tests that the mean changed by less than the margin. “too few” is said where "
-    "no values whatever of these numbers of runs could have been significant."
+    "comparisons of the measure, including those with too few runs (the verdicts above adjust for "
+    "the settings of a claim instead). “Would show” is the shift, in standard deviations, that as "
+    "many runs of normal values would have shown in 80 % of the cases at the first step of Holm's "
+    f"method; shifts of 1, 1.5 and 2 are A12 of {', '.join(effects)}. "
+    f"“p, ±{comparisons.MARGIN:.0%}” is of the tests that the mean changed by less than that. "
+    "“too few” means that no values of so few runs could have been significant."
   )
   return [page.table(headings, rows), page.note(note), page.note(_PAIRED_NOTE)]
 

@@ -128,11 +128,11 @@ def leaning_of(findings: Sequence[Finding]) -> str:
     return "points to it so far" + _of_cells(len(pointing), len(findings))
   if not any(pointing):
     return "points against it so far" + _of_cells(len(pointing), len(findings))
-  return f"mixed so far, {sum(pointing)} of {len(findings)} cells point to it"
+  return f"mixed so far, {sum(pointing)} of {len(findings)} settings point to it"
 
 
 def _of_cells(num_pointing: int, num_cells: int) -> str:
-  return f", in {num_pointing} of {num_cells} cells" if num_pointing < num_cells else ""
+  return f", in {num_pointing} of {num_cells} settings" if num_pointing < num_cells else ""
 
 
 def compare(settings: study_runs.Settings, measure: str, test: Test, name: str) -> list[Finding]:

@@ -274,7 +274,7 @@ def generated_page(generated_study, tmp_path_factory):
 
 def statistics_tables(page):
   """Returns the rows of the table of statistics, measure -> rows."""
-  start = next(i for i, row in enumerate(page.rows) if row[:2] == ["Cell", "c"])
+  start = next(i for i, row in enumerate(page.rows) if row[:2] == ["Setting", "c"])
   found = {}
   for row in page.rows[start + 1 :]:
     if row[:2] == ["Run", "c"]:
@@ -366,7 +366,7 @@ def test_verdicts_on_a_shorter_protocol_say_so_in_the_headline(generated, tmp_pa
   assert "(training steps: 4,000 instead of 300,000)" in page.text
   verdicts = {row[1]: row[0] for row in page.rows if len(row) == 4}
   assert verdicts["MIG falls on dSprites with 10 latents"] == (
-    "open in this shorter protocol: points to it so far, in 1 of 3 cells"
+    "open in this shorter protocol: points to it so far, in 1 of 3 settings"
   )
 
 

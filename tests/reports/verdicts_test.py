@@ -48,9 +48,9 @@ def test_findings_decide_on_a_claim(findings, verdict):
   ("findings", "words"),
   [
     ([UNSHOWN], "open: points to it so far"),
-    ([UNSHOWN, MISSING], "open: points to it so far, in 1 of 2 cells"),
+    ([UNSHOWN, MISSING], "open: points to it so far, in 1 of 2 settings"),
     ([opposite(0.3), opposite(0.4)], "open: points against it so far"),
-    ([SHOWN, opposite(0.3), MISSING], "open: mixed so far, 1 of 3 cells point to it"),
+    ([SHOWN, opposite(0.3), MISSING], "open: mixed so far, 1 of 3 settings point to it"),
     ([MISSING, MISSING], "open: no runs"),
     ([SHOWN], "holds"),
   ],

@@ -34,7 +34,7 @@ _R2 = (
 )
 _PRIOR = (
   "A prior N(0, I) is the same in all directions of the codes, so that which ones the codes of a "
-  "run take is partly chance: runs of one correlation differ, and one run a side decides nothing."
+  "run take is partly chance: runs of one correlation differ, and one run per side decides nothing."
 )
 _COLUMNS = (
   "R² is the share of the variance of an attribute of the generated digits (slant, width, height, "

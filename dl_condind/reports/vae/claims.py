@@ -236,7 +236,8 @@ def _kl_claim(cells: _Cells) -> verdicts.Claim:
   else:
     small = found.equivalence
     text = (
-      f"mean Spearman {found.mean:.2f} within {len(points)} cells of {_counts(points)} runs, "
+      f"mean Spearman {found.mean:.2f} within {len(points)} groups of {_counts(points)} runs of "
+      "one method and correlation, "
       f"{verdicts.p_text(found.p_positive)} that it is positive, "
       f"{verdicts.p_text(found.p_negative)} that it is negative"
     )

@@ -20,7 +20,7 @@ NEXT_STEPS = (
   "gin_configs/methods/ in it (vae.gin, factor_vae.gin, ...), and give the path of the copy to "
   "dl_condind_reproduce --study.",
   "Three methods and three seeds in hours: dl_condind_reproduce --study=paper_reduced "
-  "--engine=local; the paper's whole grid: --study=paper. docs/running_many.md says how.",
+  "--engine=local; all runs of the paper: --study=paper. docs/running_many.md says how.",
   "Pictures of any run: dl_condind_visualize_model --model_dir={run}/model --output_dir=...",
 )
 

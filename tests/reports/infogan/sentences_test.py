@@ -31,7 +31,7 @@ def test_settings_are_named_where_there_are_several(generated):
   assert told[0].startswith("a. Median share")
   assert told[1] == "b. All runs have one noise correlation, so nothing is compared."
   assert told[2] == "c. The measures are missing on one side."
-  assert any("one run a side decides nothing" in text for text in told[3:])
+  assert any("one run per side decides nothing" in text for text in told[3:])
 
 
 def test_what_is_said_of_a_prior_and_of_shares_needs_them(generated):

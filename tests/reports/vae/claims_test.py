@@ -308,7 +308,7 @@ def test_tc_and_kl_that_move_apart(generated):
     run.row[column] = 20 - run.row[column]
   claim = judge(runs)[TC_KL]
   assert claim.verdict == verdicts.OPPOSITE
-  assert "mean Spearman -1.00 within 6 cells of 10 runs" in claim.evidence
+  assert "mean Spearman -1.00 within 6 groups of 10 runs" in claim.evidence
 
 
 def test_study_of_something_else_has_no_verdicts(generated):
