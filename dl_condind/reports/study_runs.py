@@ -26,6 +26,7 @@ _OBSERVATION = (
   "model.model_num",
   "model.name",
   "model.num_threads",
+  "model.snapshot_steps",
 )
 _NOISE = ("posterior.", "equicorrelated.", "given_correlation.")
 

@@ -32,6 +32,7 @@ def train(
   checkpoint_steps: int | None = None,
   checkpoint_seconds: float = 600.0,
   initial_model_dir: str | os.PathLike | None = None,
+  snapshot_steps: int | None = None,
   overwrite: bool = False,
 ) -> run.Run:
   """Trains a model, or continues where an interrupted call stopped, and returns the run.
@@ -57,6 +58,8 @@ def train(
     checkpoint_seconds: Seconds between checkpoints.
     initial_model_dir: Folder of a trained model whose weights, not its optimizer's, the training
       starts from: a run with the same networks, and any posterior. None stands for random ones.
+    snapshot_steps: Steps between snapshots: each is a run of its own, in `snapshots/step_{step}` of
+      the model's folder, which can be loaded and evaluated. None stands for none.
     overwrite: Whether to delete a run that is there and start again.
 
   Raises:
@@ -85,6 +88,7 @@ def train(
     checkpoint_steps=checkpoint_steps,
     checkpoint_seconds=checkpoint_seconds,
     initial_model_dir=None if initial_model_dir is None else str(initial_model_dir),
+    snapshot_steps=snapshot_steps,
   )
   config = gin_description.describe(model, data, settings)
   trainer.build(model, data, settings)

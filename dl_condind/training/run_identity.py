@@ -24,6 +24,7 @@ _NOT_IDENTITY = (
   "model.log_steps",
   "model.model_num",
   "model.name",
+  "model.snapshot_steps",
 )
 
 

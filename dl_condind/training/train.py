@@ -57,6 +57,7 @@ def train(
   checkpoint_steps: int | None = None,
   checkpoint_seconds: float = 600.0,
   initial_model_dir: str | None = None,
+  snapshot_steps: int | None = None,
 ) -> None:
   """Trains a model, or continues where an interrupted call stopped, and records the result.
 
@@ -83,6 +84,8 @@ def train(
     checkpoint_seconds: Seconds between checkpoints.
     initial_model_dir: Folder of a trained model whose weights, not its optimizer's, the training
       starts from: a run with the same networks, and any posterior. None stands for random ones.
+    snapshot_steps: Steps between snapshots: each is a run of its own, in `snapshots/step_{step}` of
+      the model's folder, which can be loaded and evaluated. None stands for none.
 
   Raises:
     ConfigError: If a setting is out of range, or model_dir holds a run of another configuration.
@@ -103,6 +106,7 @@ def train(
     checkpoint_steps=checkpoint_steps,
     checkpoint_seconds=checkpoint_seconds,
     initial_model_dir=initial_model_dir,
+    snapshot_steps=snapshot_steps,
   )
   dataset = named_data.get_named_ground_truth_data()
   gin_parts.complete(model)

@@ -4,6 +4,8 @@ Every random draw of a step is a stateless function of (seed, step), so weights,
 the step are all there is to save, and an interrupted run continues bit for bit.
 """
 
+from collections.abc import Callable
+from collections.abc import Mapping
 import dataclasses
 import pathlib
 import time
@@ -52,6 +54,7 @@ class Settings:
     checkpoint_seconds: Seconds between checkpoints.
     initial_model_dir: Folder of a trained model whose weights the training starts from; None
       stands for random ones.
+    snapshot_steps: Steps between snapshots, which are runs of their own; None stands for none.
 
   Raises:
     ConfigError: If a setting is out of range.
@@ -67,9 +70,10 @@ class Settings:
   checkpoint_steps: int | None = None
   checkpoint_seconds: float = 600.0
   initial_model_dir: str | None = None
+  snapshot_steps: int | None = None
 
   def __post_init__(self):
-    for name in ("training_steps", "eval_steps", "log_steps", "checkpoint_steps"):
+    for name in ("training_steps", "eval_steps", "log_steps", "checkpoint_steps", "snapshot_steps"):
       self._check_in(1, limits.MAX_STEPS, name)
     self._check_in(1, limits.MAX_BATCH_SIZE, "batch_size")
     self._check_in(0, 2**32 - 1, "random_seed")
@@ -113,8 +117,9 @@ def run(
 ) -> bool:
   """Trains a model that is built, or continues where an interrupted call stopped, and records it.
 
-  Writes `tf_checkpoint/`, `train_log.jsonl`, `saved_model/` and, last, `results/` into model_dir.
-  A finished run is left as it is.
+  Writes `tf_checkpoint/`, `train_log.jsonl`, `saved_model/` and, last, `results/` into model_dir,
+  and snapshots, which are runs of their own, into `snapshots/step_{step}`. A finished run is left
+  as it is.
 
   Args:
     model: What `build` was called with.
@@ -136,40 +141,75 @@ def run(
       call continues it.
   """
   start_time = time.monotonic()
-  seeds = Seeds(settings.random_seed)
-  with processes.Interruption() as interruption:
-    provenance = dataset.provenance()
-    with files.locked(model_dir):
-      identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
-      if settings.initial_model_dir is not None:
-        initial_model_dir = pathlib.Path(settings.initial_model_dir)
-        identity["initial_model_sha256"] = initial_weights.digest(initial_model_dir)
-      state = run_identity.claim(model_dir, config.values, identity, overwrite)
-      if state == run_identity.COMPLETE:
-        logging.info("%s is complete.", model_dir)
-        return False
-      described = run_config.describe_training(config.values, provenance["source"])
-      logging.info("Training %s.", described)
-      if settings.initial_model_dir is not None:
-        initial_weights.load(model, initial_model_dir)
-      _train(model, dataset, settings, model_dir, interruption, show or training_progress.LOG)
-      path = run_folder.StageFolder(model_dir).saved_model
-      saved_model.save(*model.exported(), path)
-      batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.evaluation_data)
-      noise_seed, num_batches = seeds.evaluation_noise, settings.eval_steps
-      losses = evaluate_losses(model, batch_fn, noise_seed, num_batches, interruption)
-      losses |= {name: problem is not None for name, problem in model.problems().items()}
-      losses |= {"global_step": settings.training_steps}
-      losses |= {"elapsed_time": time.monotonic() - start_time}
-      extra = {"kind": model.kind, "random_seed": settings.random_seed}
-      extra |= {f"runtime.{k}": v for k, v in identity.items()}
-      if model.kind == base_model.VAE:
-        extra |= {"kl_loss": model.posterior.kl_kind}
-      extra |= results.model_provenance(path)
-      provenance = results.provenance(provenance, extra)
-      results.write_results(model_dir, STEP, losses, provenance, config=config)
-  logging.info("Finished %s: %s", model_dir, {key: round(v, 4) for key, v in losses.items()})
+  with processes.Interruption() as interruption, files.locked(model_dir):
+    identity = {**runtime.fingerprint(), "dataset_sha256": dataset.provenance()["sha256"]}
+    if settings.initial_model_dir is not None:
+      initial_model_dir = pathlib.Path(settings.initial_model_dir)
+      identity["initial_model_sha256"] = initial_weights.digest(initial_model_dir)
+    state = run_identity.claim(model_dir, config.values, identity, overwrite)
+    if state == run_identity.COMPLETE:
+      logging.info("%s is complete.", model_dir)
+      return False
+    source = dataset.provenance()["source"]
+    logging.info("Training %s.", run_config.describe_training(config.values, source))
+    if settings.initial_model_dir is not None:
+      initial_weights.load(model, initial_model_dir)
+
+    def record(folder: pathlib.Path, step: int) -> None:
+      values = {"global_step": step, "elapsed_time": time.monotonic() - start_time}
+      _record(model, dataset, settings, config, identity, folder, values, interruption)
+
+    def snapshot(step: int) -> None:
+      folder = run_folder.StageFolder(model_dir).snapshot(step).model.path
+      with files.locked(folder):
+        record(folder, step)
+
+    _train(
+      model, dataset, settings, model_dir, interruption, show or training_progress.LOG, snapshot
+    )
+    record(model_dir, settings.training_steps)
   return True
+
+
+def _record(
+  model: base_model.Model,
+  dataset: ground_truth_data.GroundTruthData,
+  settings: Settings,
+  config: configs.Config,
+  identity: Mapping[str, object],
+  folder: pathlib.Path,
+  values: Mapping[str, float],
+  interruption: processes.Interruption,
+) -> None:
+  """Exports the model, evaluates its losses and writes the record of a training.
+
+  Args:
+    model: The model.
+    dataset: The data set.
+    settings: How it was trained.
+    config: All of that in words.
+    identity: What the result depends on in addition.
+    folder: Folder of the record.
+    values: What the record has beside the losses.
+    interruption: Signals to stop.
+  """
+  seeds = Seeds(settings.random_seed)
+  path = run_folder.StageFolder(folder).saved_model
+  saved_model.save(*model.exported(), path)
+  batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.evaluation_data)
+  losses = evaluate_losses(
+    model, batch_fn, seeds.evaluation_noise, settings.eval_steps, interruption
+  )
+  losses |= {name: problem is not None for name, problem in model.problems().items()}
+  extra = {"kind": model.kind, "random_seed": settings.random_seed}
+  extra |= {f"runtime.{key}": value for key, value in identity.items()}
+  if model.kind == base_model.VAE:
+    extra |= {"kl_loss": model.posterior.kl_kind}
+  extra |= results.model_provenance(path)
+  provenance = results.provenance(dataset.provenance(), extra)
+  results.write_results(folder, STEP, {**losses, **values}, provenance, config=config)
+  numbers = {key: round(value, 4) for key, value in {**losses, **values}.items()}
+  logging.info("Finished %s: %s", folder, numbers)
 
 
 def _train(
@@ -179,6 +219,7 @@ def _train(
   model_dir: pathlib.Path,
   interruption: processes.Interruption,
   show: training_progress.Show,
+  snapshot: Callable[[int], None],
 ) -> None:
   """Runs the training steps that are missing."""
   seeds = Seeds(settings.random_seed)
@@ -192,6 +233,8 @@ def _train(
     settings.checkpoint_seconds,
     interruption,
     show,
+    settings.snapshot_steps,
+    snapshot,
   )
 
 
@@ -235,7 +278,7 @@ def evaluate_losses(
   logging.info("Evaluating the losses on %s batches.", f"{eval_steps:,}")
   totals = {}
   for step in progress_lines.each(range(eval_steps), "Evaluating the losses, batch", eval_steps):
-    interruption.check("training is done and saved, its evaluation is not")
+    interruption.check("the training is saved, its losses are not evaluated")
     for key, value in losses_of(tf.constant(step, tf.int64)).items():
       totals[key] = totals.get(key, 0.0) + float(value)
   return {key: total / eval_steps for key, total in totals.items()}

@@ -1,5 +1,6 @@
 """The loop over training steps: compiled, logged, checkpointed, interruptible."""
 
+from collections.abc import Callable
 import contextlib
 import importlib.util
 import json
@@ -78,6 +79,8 @@ class TrainingLoop:
     checkpoint_seconds: float,
     interruption: processes.Interruption,
     show: training_progress.Show,
+    snapshot_steps: int | None = None,
+    snapshot: Callable[[int], None] | None = None,
   ) -> None:
     """Trains up to step training_steps and leaves a checkpoint of it.
 
@@ -88,6 +91,8 @@ class TrainingLoop:
       checkpoint_seconds: Seconds between checkpoints.
       interruption: Signals to stop.
       show: What shows how far the training has come.
+      snapshot_steps: Steps between snapshots; None stands for none.
+      snapshot: What is called with the number of steps done, for a snapshot.
 
     Raises:
       DivergedError: If a reported scalar is not finite. The checkpoint before it stays.
@@ -105,7 +110,7 @@ class TrainingLoop:
         if interruption.signal_name:
           self._save(step, saved_step)
           interruption.check(f"{self._directory} is saved at step {step}")
-        end = _next_stop(step, training_steps, checkpoint_steps)
+        end = _next_stop(step, training_steps, checkpoint_steps, snapshot_steps)
         scalars = self.run_steps(tf.constant(step, tf.int64), tf.constant(end - step, tf.int64))
         scalars = {name: values.numpy() for name, values in scalars.items()}
         _check_finite(scalars, step, self._directory)
@@ -120,6 +125,10 @@ class TrainingLoop:
         if due or time.monotonic() - saved_time >= checkpoint_seconds:
           self._save(step, saved_step)
           saved_step, saved_time = step, time.monotonic()
+        if snapshot_steps and step % snapshot_steps == 0:
+          self._save(step, saved_step)
+          saved_step, saved_time = step, time.monotonic()
+          snapshot(step)
       self._save(step, saved_step)
 
   def _save(self, step: int, saved_step: int) -> None:
@@ -127,12 +136,10 @@ class TrainingLoop:
       checkpoints.save(self._checkpoint, self._checkpoint_folder, step)
 
 
-def _next_stop(step: int, training_steps: int, checkpoint_steps: int | None) -> int:
-  """Returns where the steps of one call end."""
-  end = min(step + _STEPS_PER_CALL, training_steps)
-  if checkpoint_steps:
-    end = min(end, (step // checkpoint_steps + 1) * checkpoint_steps)
-  return end
+def _next_stop(step: int, training_steps: int, *intervals: int | None) -> int:
+  """Returns where the steps of one call end: at a multiple of each interval at the latest."""
+  ends = [(step // interval + 1) * interval for interval in intervals if interval]
+  return min(step + _STEPS_PER_CALL, training_steps, *ends)
 
 
 def _check_finite(scalars: dict[str, np.ndarray], start: int, directory: pathlib.Path) -> None:

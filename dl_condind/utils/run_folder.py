@@ -4,6 +4,7 @@
 {run}/postprocessed/{representation}/     a representation
 {run}/metrics/{representation}/{metric}/  a metric; the representation `model` is the model itself
 {run}/visualizations/                     pictures
+{training}/snapshots/step_{step}/         a run of its own: the state of this one on its way
 {run}/done.json, diverged.json, failed.json, unpacked.json, log.txt    see `studies.run_state`
 
 {stage}/results/                          its record, see `results`
@@ -24,6 +25,7 @@ DIVERGED, FAILED = "diverged.json", "failed.json"
 EVALUATIONS = "metrics/*/*/results/aggregate/evaluation.json"
 
 _POSTPROCESSED, _METRICS, _PICTURES = "postprocessed", "metrics", "visualizations"
+_SNAPSHOTS = "snapshots"
 _TRAININGS = f"{MODEL}/results/aggregate/train.json"
 _BEGUN = (f"{MODEL}/run.json", DIVERGED, FAILED)
 _DONE = "done.json"
@@ -102,9 +104,18 @@ class StageFolder:
     """Folder of the log of a training for TensorBoard."""
     return self.path / "tensorboard"
 
+  def snapshot(self, step: int) -> "RunFolder":
+    """Returns the run that is the state of this one after some steps."""
+    return RunFolder(self.path / _SNAPSHOTS / f"step_{step:09d}")
+
+  def snapshots(self) -> list["RunFolder"]:
+    """Returns the snapshots that are complete, first step first."""
+    records = sorted(self.path.glob(f"{_SNAPSHOTS}/step_*/{_TRAININGS}"))
+    return [RunFolder(stage_of(path).path.parent) for path in records]
+
   def contents(self) -> list[pathlib.Path]:
     """Returns all that a training writes but its identity, its record first."""
-    folders = [self.results.path, self.saved_model, self.checkpoints]
+    folders = [self.results.path, self.saved_model, self.checkpoints, self.path / _SNAPSHOTS]
     return [*folders, self.log, self.tensorboard]
 
 
@@ -249,5 +260,6 @@ def ended_below(directory: pathlib.Path) -> list[RunFolder]:
 
 
 def _below(directory: pathlib.Path, pattern: str) -> Iterator[pathlib.Path]:
+  """Yields the files of a pattern, but not those of snapshots of runs, sorted."""
   found = glob.glob(f"**/{pattern}", root_dir=directory, recursive=True)
-  return (directory / path for path in sorted(found))
+  return (directory / path for path in sorted(found) if _SNAPSHOTS not in pathlib.Path(path).parts)
