@@ -45,6 +45,9 @@ class Posterior(abc.ABC):
   kl_kind = "full"
   shares_extra = False
 
+  def __repr__(self) -> str:
+    return f"{type(self).__name__}()"
+
   def check(self, num_latent: int) -> None:  # noqa: B027 (Most families allow any number.)
     """Checks that the family exists for a number of latents.
 
