@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import gzip
 import hashlib
+import lzma
 import os
 import pathlib
 import re
@@ -56,13 +57,13 @@ class Limits:
   total_bytes: int = 4_000_000_000
 
 
-class _Guard:
+class Guard:
   """A decompressed archive that can be read forwards only, in small pieces and up to a limit.
 
   tarfile reads a header of any size that an archive declares at once, and jumps to any offset.
   """
 
-  def __init__(self, file: gzip.GzipFile, total_bytes: int):
+  def __init__(self, file: gzip.GzipFile | lzma.LZMAFile, total_bytes: int):
     self._file = file
     self._total_bytes = total_bytes
 
@@ -108,7 +109,7 @@ def unpack(
   wanted = re.compile(pattern, re.ASCII)
   digests: dict[str, str] = {}
   with _clear_errors(path), gzip.open(path, "rb") as plain:
-    guard = _Guard(plain, limits.total_bytes)
+    guard = Guard(plain, limits.total_bytes)
     with tarfile.open(fileobj=cast(IO[bytes], guard), mode="r:") as archive:
       for member in _entries(archive, limits.entries):
         if not wanted.fullmatch(member.name):

@@ -23,6 +23,7 @@ import tarfile
 from typing import IO
 from typing import cast
 
+from dl_condind.data import archives
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import json_objects
@@ -136,35 +137,6 @@ def _json(value: object) -> bytes:
   return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-class _Guard:
-  """A decompressed archive that can be read forwards only, in small pieces and up to a limit.
-
-  tarfile reads a header of any size that an archive declares at once, and jumps to any offset.
-  """
-
-  def __init__(self, file: lzma.LZMAFile):
-    self._file = file
-
-  def read(self, size: int) -> bytes:
-    if not 0 <= size <= _BLOCK:
-      raise ValueError(f"it declares a header of {size} bytes")
-    self._check(self._file.tell() + size)
-    return self._file.read(size)
-
-  def seek(self, position: int) -> None:
-    if position < self._file.tell():
-      raise ValueError("it declares a negative size")
-    self._check(position)
-    self._file.seek(position)
-
-  def tell(self) -> int:
-    return self._file.tell()
-
-  def _check(self, position: int) -> None:
-    if position > _MAX_TOTAL_BYTES:
-      raise ValueError(f"it unpacks to more than {_MAX_TOTAL_BYTES} bytes")
-
-
 def read_manifest(path: str | os.PathLike) -> Manifest:
   """Returns what an archive holds.
 
@@ -205,13 +177,13 @@ def extract(path: str | os.PathLike, folder: pathlib.Path) -> Manifest:
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike) -> Iterator[tuple[_Guard, tarfile.TarFile, Manifest]]:
+def _opened(path: str | os.PathLike) -> Iterator[tuple[archives.Guard, tarfile.TarFile, Manifest]]:
   """Yields an archive that was read up to the end of its manifest, and the manifest."""
   if not os.path.isfile(path):
     raise errors.DatasetError(f"No {path}: name an archive that dl_condind_archive wrote.")
   try:
     with lzma.open(path) as plain:
-      guard = _Guard(cast(lzma.LZMAFile, plain))
+      guard = archives.Guard(cast(lzma.LZMAFile, plain), _MAX_TOTAL_BYTES)
       with tarfile.open(fileobj=cast(IO[bytes], guard), mode="r:") as archive:
         entry = archive.next()
         if entry is None or entry.name != files.MANIFEST or entry.size > _MAX_MANIFEST_BYTES:

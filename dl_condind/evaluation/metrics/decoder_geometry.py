@@ -17,12 +17,10 @@ from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import decoder_samples
 from dl_condind.evaluation import latent_axes
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import posterior_samples
-from dl_condind.evaluation import representation
 
-_CHUNK = 20  # points; the decoder runs once for each of their latents
 _NEGLIGIBLE = 1e-14  # of the largest squared norm; products of a column below it are rounding
 
 
@@ -51,37 +49,17 @@ def compute_decoder_geometry(
       finite.
   """
   checks.check_count("decoder_geometry.num_points", num_points, 2)
-  gaussian_encoder, fisher_gram = (
-    representation.model_function(representation_function, name, "decoder_geometry")
-    for name in ("gaussian_encoder", "fisher_gram")
-  )
-  z_mean, _, scale_tril = posterior_samples.sample_posteriors(
-    ground_truth_data, gaussian_encoder, num_points, random_state
+  points = decoder_samples.sample(
+    ground_truth_data, representation_function, num_points, random_state, "decoder_geometry"
   )
   return jacobian_geometry(
-    fisher_grams(fisher_gram, z_mean),
-    z_mean,
-    scale_tril @ np.swapaxes(scale_tril, 1, 2),
+    points.grams,
+    points.z_mean,
+    points.covariance,
     int(np.prod(ground_truth_data.observation_shape)),
     random_state,
     active_variance,
   )
-
-
-def fisher_grams(fisher_gram: Callable[[np.ndarray], np.ndarray], z_mean: np.ndarray) -> np.ndarray:
-  """Returns a model's Fisher information at latents, `[num_points, num_latent, num_latent]`.
-
-  Args:
-    fisher_gram: Function of `Representation`.
-    z_mean: `[num_points, num_latent]`.
-
-  Raises:
-    ConfigError: If a number is not finite.
-  """
-  chunks = [fisher_gram(z_mean[i : i + _CHUNK]) for i in range(0, len(z_mean), _CHUNK)]
-  grams = np.concatenate(chunks).astype(np.float64)
-  checks.check_finite("The decoder's Fisher information", grams)
-  return grams
 
 
 def gram(jacobian: np.ndarray) -> np.ndarray:

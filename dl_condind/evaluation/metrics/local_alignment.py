@@ -14,12 +14,10 @@ from scipy import stats
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import decoder_samples
 from dl_condind.evaluation import latent_axes
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import posterior_samples
-from dl_condind.evaluation import representation
 from dl_condind.evaluation.densities import family_cost
-from dl_condind.evaluation.metrics import decoder_geometry
 from dl_condind.utils import errors
 
 _ACTIVE = 1.0  # eigenvalue of the Gram above which a direction says more of x than the prior does
@@ -48,15 +46,10 @@ def compute_local_alignment(
       not finite.
   """
   checks.check_count("local_alignment.num_points", num_points, 1)
-  gaussian_encoder, fisher_gram = (
-    representation.model_function(representation_function, name, "local_alignment")
-    for name in ("gaussian_encoder", "fisher_gram")
+  points = decoder_samples.sample(
+    ground_truth_data, representation_function, num_points, random_state, "local_alignment"
   )
-  z_mean, _, scale_tril = posterior_samples.sample_posteriors(
-    ground_truth_data, gaussian_encoder, num_points, random_state
-  )
-  grams = decoder_geometry.fisher_grams(fisher_gram, z_mean)
-  return local_alignment(grams, scale_tril @ np.swapaxes(scale_tril, 1, 2), random_state)
+  return local_alignment(points.grams, points.covariance, random_state)
 
 
 def local_alignment(

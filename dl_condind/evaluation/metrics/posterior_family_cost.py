@@ -15,11 +15,9 @@ import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
+from dl_condind.evaluation import decoder_samples
 from dl_condind.evaluation import metric
-from dl_condind.evaluation import posterior_samples
-from dl_condind.evaluation import representation
 from dl_condind.evaluation.densities import family_cost
-from dl_condind.evaluation.metrics import decoder_geometry
 from dl_condind.utils import errors
 
 Matrix = Callable[[int], np.ndarray]  # num_latent -> [num_latent, num_latent]
@@ -59,18 +57,13 @@ def compute_posterior_family_cost(
   checks.check_count("posterior_family_cost.num_points", num_points, 1)
   if not 0 < beta < np.inf:
     raise errors.ConfigError(f"posterior_family_cost.beta must be positive, got {beta}.")
-  gaussian_encoder, fisher_gram = (
-    representation.model_function(representation_function, name, "posterior_family_cost")
-    for name in ("gaussian_encoder", "fisher_gram")
+  points = decoder_samples.sample(
+    ground_truth_data, representation_function, num_points, random_state, "posterior_family_cost"
   )
-  z_mean, _, scale_tril = posterior_samples.sample_posteriors(
-    ground_truth_data, gaussian_encoder, num_points, random_state
-  )
-  grams = decoder_geometry.fisher_grams(fisher_gram, z_mean)
-  families = families_of(z_mean.shape[1], correlations or {}, rotations or {})
+  families = families_of(points.z_mean.shape[1], correlations or {}, rotations or {})
   return {
-    **costs(grams / beta, scale_tril @ np.swapaxes(scale_tril, 1, 2), families),
-    "fisher_trace": float(np.mean(np.trace(grams, axis1=1, axis2=2))),
+    **costs(points.grams / beta, points.covariance, families),
+    "fisher_trace": float(np.mean(np.trace(points.grams, axis1=1, axis2=2))),
   }
 
 

@@ -8,6 +8,7 @@ from scipy import linalg
 from scipy import stats
 
 from dl_condind.data.ground_truth import dummy_data
+from dl_condind.evaluation import decoder_samples
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import representation
 from dl_condind.evaluation.metrics import decoder_geometry
@@ -72,8 +73,9 @@ def test_orthogonal_columns():
   assert results["response_share"] == pytest.approx(norms**2 / np.sum(norms**2))
   assert results["noise_response_share"] == pytest.approx(norms**2 / np.sum(norms**2))
   np.testing.assert_allclose(results["abs_cosine_matrix"], np.eye(NUM_LATENT), atol=1e-12)
-  # Random directions in 64 dimensions have cosines of sqrt(2 / pi / 64) on average.
-  assert results["mean_abs_cosine_random_directions"] == pytest.approx(0.1, abs=0.01)
+  # Random directions in the 10 dimensions of an observation have cosines of 0.26 on average:
+  # Gamma(d / 2) / (sqrt(pi) Gamma((d + 1) / 2)) with d = 10.
+  assert results["mean_abs_cosine_random_directions"] == pytest.approx(0.26, abs=0.01)
   # Random rotations of these norms are far from orthogonal.
   assert results["mean_abs_cosine_random_rotation"] > 0.1
   assert results["distance_to_orthogonality_random_rotation"] > 2
@@ -219,7 +221,7 @@ def test_results_repeat_and_points_are_evaluated_in_chunks(monkeypatch):
   model = linear_model(np.random.RandomState(0).standard_normal((64, NUM_LATENT)), 0.1, 0.5)
   first, second = (evaluate_model(model) for _ in range(2))
   assert first == second
-  monkeypatch.setattr(decoder_geometry, "_CHUNK", 7)
+  monkeypatch.setattr(decoder_samples, "_CHUNK", 7)
   assert evaluate_model(model) == first
 
 
