@@ -68,6 +68,7 @@ class Guard:
     self._total_bytes = total_bytes
 
   def read(self, size: int) -> bytes:
+    """Returns at most size bytes; a ValueError is raised if that is too much."""
     if not 0 <= size <= _BLOCK:
       raise ValueError(f"it declares a header of {size} bytes")
     content = self._file.read(size)
@@ -75,12 +76,14 @@ class Guard:
     return content
 
   def seek(self, position: int) -> None:
+    """Moves forwards; a ValueError is raised if that is backwards or beyond the limit."""
     if position < self._file.tell():
       raise ValueError("it declares a negative size")
     self._check(position)
     self._file.seek(position)
 
   def tell(self) -> int:
+    """Returns the position."""
     return self._file.tell()
 
   def _check(self, position: int) -> None:
