@@ -22,6 +22,7 @@ NOTE = (
   f"{PROBE_MARGIN:g}. p-values are adjusted over the claims of a setting by Holm's method."
 )
 _MIN_FAMILIES = 3  # Fewer are the paper's comparison.
+_FIRST_LEVEL = verdicts.LEVEL / 7  # Of the first of seven claims in Holm's method.
 
 _MIG = "mean.mig.discrete_mig"
 _NOISE_AXES = "mean.aligned_mig.noise_eigenbasis.mig"
@@ -78,10 +79,10 @@ def _by_family(runs: Sequence[study_runs.Run]) -> _Runs:
 
 def _questions(runs: _Runs, setting: str) -> list[claim_sets.Question]:
   """Returns the seven claims on a setting."""
-  falls = paired_verdicts.directed(falls=True, digits=3)
-  rises = paired_verdicts.directed(falls=False, digits=2)
-  equal = paired_verdicts.equivalent(MIG_MARGIN, digits=3)
-  not_lower = paired_verdicts.not_lower(PROBE_MARGIN, digits=3)
+  falls = paired_verdicts.directed(falls=True, digits=3, level=_FIRST_LEVEL)
+  rises = paired_verdicts.directed(falls=False, digits=2, level=_FIRST_LEVEL)
+  equal = paired_verdicts.equivalent(MIG_MARGIN, digits=3, level=_FIRST_LEVEL)
+  not_lower = paired_verdicts.not_lower(PROBE_MARGIN, digits=3, level=_FIRST_LEVEL)
 
   def compare(before, after, test, column, column_after=None):
     pairing = paired_verdicts.of_runs(
