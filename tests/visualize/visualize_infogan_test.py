@@ -133,7 +133,7 @@ def test_program_for_vaes_names_this_one(runs, tmp_path):
 
 
 def test_vae_is_refused(trained_run, tmp_path):
-  with pytest.raises(errors.ConfigError, match="This model is no InfoGAN"):
+  with pytest.raises(errors.ConfigError, match="holds no InfoGAN"):
     visualize_infogan.visualize_infogan([trained_run / "model"], tmp_path / "pictures")
 
 

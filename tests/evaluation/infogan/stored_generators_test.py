@@ -69,5 +69,5 @@ def test_what_is_missing_is_named(model_dir):
 
 
 def test_vae_is_refused(trained_run):
-  with pytest.raises(errors.ConfigError, match="This model is no InfoGAN"):
+  with pytest.raises(errors.ConfigError, match="holds no InfoGAN"):
     stored_generators.load_generator(trained_run / "model")
