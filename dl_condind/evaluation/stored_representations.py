@@ -56,8 +56,8 @@ class _Seeded:
     self._model = model
     self._path = path
     self._random_seed = random_seed
-    shapes = model.input_shapes(_SIGNATURE)
-    self._image_shape, self._num_latent = shapes["images"], shapes["noise"][0]
+    self._image_shape = model.row_shape(_SIGNATURE, "images")
+    (self._num_latent,) = model.row_shape(_SIGNATURE, "noise")
     self._row_noise = _RowNoise(random_seed, self._num_latent)
 
   def call(self, name: str, images: np.ndarray, **others: np.ndarray) -> dict[str, np.ndarray]:

@@ -36,11 +36,12 @@ class StoredInfoGAN:
         f"{path} holds no InfoGAN, it lacks {' and '.join(_SIGNATURES)}: name the folder of a "
         "trained InfoGAN. (A VAE is postprocessed before it is evaluated.)"
       )
-    shapes = self._model.input_shapes("generator")
-    self.num_continuous = shapes["continuous"][0]
-    self.num_noise = shapes["noise"][0]
-    self.num_categories = shapes["categorical"][0] if "categorical" in shapes else 0
-    self.image_shape = self._model.input_shapes("recognition_network")["images"]
+    (self.num_continuous,) = self._model.row_shape("generator", "continuous")
+    (self.num_noise,) = self._model.row_shape("generator", "noise")
+    self.num_categories = 0
+    if self._model.takes("generator", "categorical"):
+      (self.num_categories,) = self._model.row_shape("generator", "categorical")
+    self.image_shape = self._model.row_shape("recognition_network", "images")
 
   def generate(
     self, continuous: np.ndarray, noise: np.ndarray, categories: np.ndarray | None

@@ -31,15 +31,19 @@ class StoredModel:
     """Returns names, such as `means/kernel`, and values of its variables, in their order."""
     return [(v.name.removesuffix(":0"), v.numpy()) for v in self._model.tracked_variables]
 
-  def input_shapes(self, signature: str) -> dict[str, tuple[int, ...]]:
-    """Returns the shape of one row of each argument of a signature, by name.
+  def takes(self, signature: str, argument: str) -> bool:
+    """Returns whether a signature has an argument."""
+    return argument in self._model.signatures[signature].structured_input_signature[1]
+
+  def row_shape(self, signature: str, argument: str) -> tuple[int, ...]:
+    """Returns the shape of one row of an argument of a signature.
 
     Raises:
-      DatasetError: If the model is damaged.
+      DatasetError: If the signature or the argument is missing.
     """
     with model_errors.clear_errors(self._name):
       arguments = self._model.signatures[signature].structured_input_signature[1]
-      return {name: tuple(argument.shape[1:]) for name, argument in arguments.items()}
+      return tuple(arguments[argument].shape[1:])
 
   def call(self, name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
     """Calls a signature, or a function next to the signatures, once.

@@ -50,8 +50,8 @@ class StoredVAE:
         f"{path} holds no VAE. If it is an InfoGAN: make its pictures with "
         "dl_condind_visualize_infogan."
       )
-    self.num_latent = self._model.input_shapes("decoder")["latent_vectors"][0]
-    self.image_shape = self._model.input_shapes("gaussian_encoder")["images"]
+    (self.num_latent,) = self._model.row_shape("decoder", "latent_vectors")
+    self.image_shape = self._model.row_shape("gaussian_encoder", "images")
 
   def posterior(self, images: np.ndarray) -> Posteriors:
     """Returns the posteriors q(z|x) of images.

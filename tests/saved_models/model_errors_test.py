@@ -99,15 +99,15 @@ def test_a_model_of_pictures_that_takes_something_else(foreign):
     trained_vae.TrainedVAE(run)
 
 
-@pytest.mark.parametrize("names", [("decoder",), ("gaussian_encoder",)])
-def test_a_model_to_postprocess_that_takes_something_else(foreign, tmp_path, names):
-  run = foreign(*names)
+def test_a_model_to_postprocess_that_takes_something_else(foreign, tmp_path):
+  run = foreign("gaussian_encoder")
   with pytest.raises(errors.DatasetError, match=rf"The model at {run}.*write it again\."):
     postprocess.postprocess_with_gin(run, tmp_path, False, ["postprocess/mean.gin"])
 
 
-def test_an_infogan_is_not_postprocessed(foreign, tmp_path):
-  run = foreign("generator", "recognition_network")
+@pytest.mark.parametrize("names", [("generator", "recognition_network"), ("decoder",)])
+def test_what_is_no_vae_is_not_postprocessed(foreign, tmp_path, names):
+  run = foreign(*names)
   with pytest.raises(errors.ConfigError, match="holds no VAE. An InfoGAN has no representation"):
     postprocess.postprocess_with_gin(run, tmp_path, False, ["postprocess/mean.gin"])
 
