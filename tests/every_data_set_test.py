@@ -189,6 +189,7 @@ def test_factors_are_correlated_in_training_and_evaluation_separately(tmp_path, 
   assert values["plain"] == values["again"] != values["correlated"]
 
 
+@pytest.mark.slow
 def test_training_draws_the_correlated_factors(tiny_training, tmp_path):
   losses = []
   for name, bindings in (("plain", []), ("correlated", CORRELATED)):

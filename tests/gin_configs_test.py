@@ -136,7 +136,7 @@ def library(tmp_path):
 @pytest.mark.parametrize(
   "name",
   [
-    pytest.param(name, marks=[] if name == "factor_vae" else pytest.mark.slow)
+    pytest.param(name, marks=[] if name == "beta_vae" else pytest.mark.slow)
     for name in LIBRARY_MODELS
   ],
 )

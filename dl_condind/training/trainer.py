@@ -141,8 +141,9 @@ def run(
       call continues it.
   """
   start_time = time.monotonic()
+  provenance = dataset.provenance()  # Before the folder is made: the data may be missing.
   with processes.Interruption() as interruption, files.locked(model_dir):
-    identity = {**runtime.fingerprint(), "dataset_sha256": dataset.provenance()["sha256"]}
+    identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
     if settings.initial_model_dir is not None:
       initial_model_dir = pathlib.Path(settings.initial_model_dir)
       identity["initial_model_sha256"] = initial_weights.digest(initial_model_dir)
@@ -150,8 +151,8 @@ def run(
     if state == run_identity.COMPLETE:
       logging.info("%s is complete.", model_dir)
       return False
-    source = dataset.provenance()["source"]
-    logging.info("Training %s.", run_config.describe_training(config.values, source))
+    described = run_config.describe_training(config.values, provenance["source"])
+    logging.info("Training %s.", described)
     if settings.initial_model_dir is not None:
       initial_weights.load(model, initial_model_dir)
 

@@ -301,6 +301,7 @@ def test_truncated_anywhere(archive):
     assert_refused(archive, "is damaged or not what it should be")
 
 
+@pytest.mark.slow
 def test_damaged_anywhere(archive):
   """A changed byte is refused, or changes nothing that is unpacked."""
   write(archive, *OFFICIAL.items())
@@ -323,6 +324,7 @@ def test_damaged_anywhere(archive):
   assert refused >= len(content) - num_free
 
 
+@pytest.mark.slow
 def test_damaged_headers_set_off_no_other_error(archive):
   """gzip's checksum is right here, so that the damage reaches tarfile."""
   write(archive, *OFFICIAL.items(), tar_format=tarfile.PAX_FORMAT)

@@ -110,7 +110,8 @@ METRICS = {
   "dci": on_splits(dci.dci_scores, **TREE),
   "dci:by_permutation": on_splits(dci.dci_scores, predictor_fn=neighbors.KNeighborsClassifier),
   "dci_es": on_splits(dci_es.dci_es_scores, depths=[1, 2], num_trees=2),
-  "downstream_task": on_splits(downstream_task.accuracies, **LOGISTIC),
+  "downstream_task": on_splits(downstream_task.accuracies, **TREE),
+  "downstream_task:logistic": on_splits(downstream_task.accuracies, **LOGISTIC),
   "factor_vae_score": on_grid(factor_vae.compute_factor_vae, num_variance_estimate=30, **FEW_VOTES),
   "fairness": on_grid(fairness.compute_fairness, num_train=30, num_test_points_per_class=5),
   "info_mec": on_points(info_mec.info_mec_scores),
@@ -301,8 +302,14 @@ def test_every_metric_is_tried():
   assert {name.partition(":")[0] for name in METRICS} == {*(known - elsewhere), "udr_sklearn"}
 
 
+EACH = [  # Cross-validation takes seconds for each of the inputs.
+  pytest.param(name, marks=pytest.mark.slow if name.endswith(":logistic") else [])
+  for name in METRICS
+]
+
+
 @pytest.mark.parametrize("name", INPUTS)
-@pytest.mark.parametrize("of", METRICS)
+@pytest.mark.parametrize("of", EACH)
 def test_result_is_finite_or_the_error_says_why(of, name):
   before = [array.copy() for array in INPUTS[name]]
   try:
@@ -316,7 +323,7 @@ def test_result_is_finite_or_the_error_says_why(of, name):
 
 
 @pytest.mark.parametrize("name", BAD_INPUTS)
-@pytest.mark.parametrize("of", METRICS)
+@pytest.mark.parametrize("of", EACH)
 def test_bad_input_is_an_error(of, name):
   if of in WITHOUT_FACTORS and name in ABOUT_FACTORS:
     pytest.skip("does not look at factors")

@@ -45,6 +45,7 @@ def test_models_of_two_seeds_are_ranked(runs, tmp_path):
   assert again["model_scores"] == pytest.approx(record["model_scores"][::-1], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_models_of_different_trainings_are_refused(runs, tmp_path):
   with pytest.raises(errors.ConfigError, match=r"other/mean differs from .* in vae\.beta"):
     evaluate_udr.evaluate_with_gin([str(runs / "*" / "mean")], tmp_path / "udr", False, CONFIG, FEW)

@@ -222,6 +222,7 @@ def test_compiled_training_is_that_of_eager_training(observations):
   assert int(compiled.global_step) == 3
 
 
+@pytest.mark.slow
 def test_training_recovers_the_codes(observations):
   model = build(rates={**RATES, "recognition": 1e-3})
   train_step = tf.function(model.train_step)

@@ -604,6 +604,7 @@ def test_report_of_infogans_without_models(infogan_study, tmp_path):
   assert "No pictures of VAEs" not in page.text
 
 
+@pytest.mark.slow
 def test_program_says_one_line_on_each_stream(infogan_study, tmp_path):
   program = pathlib.Path(__file__).parents[2] / "bin" / "dl_condind_report"
   path = tmp_path / "page.html"

@@ -61,6 +61,7 @@ def test_killed_engines_leave_no_orphan_and_redo_nothing_that_is_done(driver, ki
   driver.assert_complete(num_runs)
 
 
+@pytest.mark.slow
 def test_killed_workers_are_started_again_and_change_no_result(driver, kills):
   num_runs, generator = 12, random.Random(1)
   process = driver.start(num_runs)
@@ -82,6 +83,7 @@ def test_killed_workers_are_started_again_and_change_no_result(driver, kills):
   assert all(driver.attempts_at(number) <= 9 for number in range(num_runs))
 
 
+@pytest.mark.slow
 def test_two_engines_never_write_into_one_run_at_once(driver):
   num_runs = 12
   processes = [driver.start(num_runs), driver.start(num_runs)]

@@ -191,6 +191,7 @@ def test_a_mistake_in_a_later_stage_is_found_before_the_training(
   assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_between_its_stages_continues(run, gin_file, tmp_path):
   process = subprocess.Popen(
     [

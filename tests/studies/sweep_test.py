@@ -227,6 +227,7 @@ def test_a_mistake_is_one_line_with_exit_code_2(arguments, message, tmp_path, mo
   assert not (tmp_path / "output").exists()
 
 
+@pytest.mark.slow
 def test_a_study_with_an_unknown_parameter_starts_no_run(tmp_path):
   path = tmp_path / "mine.gin"
   path.write_text(

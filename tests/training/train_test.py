@@ -185,6 +185,7 @@ def test_two_seeds_differ_and_one_repeats(tmp_path, finished, tiny_training):
   assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_damaged_checkpoint_is_passed_over(tmp_path):
   bindings = [*TINY, "model.checkpoint_steps = 2"]
   train.train_with_gin(tmp_path, False, VAE, bindings)

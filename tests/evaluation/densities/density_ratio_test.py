@@ -207,6 +207,7 @@ def test_standard_error_counts_every_two_points_that_share_an_observation():
   )
 
 
+@pytest.mark.slow
 def test_standard_error_covers_the_mean_of_the_estimator():
   # 60 sets of observations. The mean of their estimates is the estimator's own, bias included.
   found = []

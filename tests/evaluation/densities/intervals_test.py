@@ -50,6 +50,7 @@ def share_covering(make_error, num_repeats=1000):
   return num_covering / num_repeats
 
 
+@pytest.mark.slow
 def test_minibatches_that_share_observations_are_covered():
   # Four standard errors of a share of 0.95 in 1000.
   assert share_covering(lambda values: intervals.minibatch_error(values, 32, 400)) == pytest.approx(

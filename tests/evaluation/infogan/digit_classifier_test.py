@@ -104,6 +104,7 @@ def test_other_settings_are_other_classifiers(few_images, tmp_path):
   assert len(list(tmp_path.glob("classifier_*"))) == 2
 
 
+@pytest.mark.slow
 def test_damaged_cache_is_noticed_and_made_again(few_images, tmp_path, monkeypatch):
   first = load(tmp_path)
   warnings = []

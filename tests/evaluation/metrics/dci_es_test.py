@@ -144,6 +144,7 @@ def test_order_of_latents_and_names_of_values_do_not_matter():
   assert other["size"] == results["size"]
 
 
+@pytest.mark.slow
 def test_scores_repeat_exactly_and_depend_on_the_seed():
   splits = split(*points())
   results = dci_es.dci_es_scores(*splits, **FAST, seed=1)

@@ -179,6 +179,7 @@ def test_non_finite_representation_is_refused():
     compute(lambda x: np.full((len(x), 2), np.inf), SmallData(3, 3))
 
 
+@pytest.mark.slow
 def test_protocol_on_dummy_data():
   gin.parse_config(
     "fairness.num_train = 20\nfairness.num_test_points_per_class = 3\n"

@@ -430,6 +430,7 @@ def test_few_posteriors_leave_no_gaussian():
   json.dumps(results, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_other_draws_say():
   # Each of 40 encoders has its own observations. The mean of the estimates is the estimator's own.
   # Bias is small for the Gaussian and for the mixture of wide posteriors: theirs have the truth.

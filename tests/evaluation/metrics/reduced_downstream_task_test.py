@@ -46,6 +46,7 @@ def reduced(x_train, y_train, x_test, y_test, num_to_remove=1, **options):
   )
 
 
+@pytest.mark.slow
 def test_identity_representation_loses_the_removed_factor_only():
   results = reduced(*identity_splits())
   assert results["mean_test_accuracy_reduced_factor"] <= 0.45

@@ -187,6 +187,7 @@ def test_few_points_are_refused():
     rotated_mig.rotated_mutual_information_gap(code[:3], np.arange(3)[:, None])
 
 
+@pytest.mark.slow
 def test_protocol_has_the_points_of_aligned_mig():
   data, settings = dummy_data.IdentityObservationsData(), {"num_train": 300, "num_nulls": 1}
   results = rotated_mig.compute_rotated_mig(

@@ -177,6 +177,7 @@ def test_non_finite_representation_is_refused():
     compute(lambda x: np.full((len(x), 2), np.nan), SmallData(3, 3))
 
 
+@pytest.mark.slow
 def test_protocol_on_dummy_data():
   gin.parse_config(
     "strong_downstream_task.num_train = [20]\nstrong_downstream_task.num_test = 10\n"

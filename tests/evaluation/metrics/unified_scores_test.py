@@ -58,6 +58,7 @@ def duplicate(x):
   return np.hstack([x, x]).astype(np.float64)
 
 
+@pytest.mark.slow
 def test_identity_representation_scores_high():
   results = compute(identity, MUTUAL_INFORMATION, num_train=10000)
   assert results["mutual_information_matrix.mig"] >= 0.9

@@ -73,6 +73,7 @@ def test_scores_are_scikit_learns():
     np.testing.assert_array_equal(scores.importance[:, i], model.feature_importances_)
 
 
+@pytest.mark.slow
 def test_logistic_regression_is_scikit_learns():
   x_train, y_train, x_test, y_test = splits()
   scores = predictors.score_factors(
@@ -98,6 +99,7 @@ def test_logistic_regression_bears_a_value_that_one_fold_lacks():
   assert np.isfinite(scores.test_accuracy).all()
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_scores(monkeypatch):
   task = (predictors.gradient_boosting_classifier, *splits(), 1, True)
   serial = predictors.score_factors(*task)
