@@ -218,7 +218,8 @@ def describe_pairs(differences: Values, digits: int) -> str:
   """Returns number, mean difference and Student's interval of pairs of one seed, in words."""
   mean, interval = sum(differences) / len(differences), paired.interval(differences)
   between = f" (95 % {interval[0]:+z.{digits}f} to {interval[1]:+z.{digits}f})" if interval else ""
-  return f"in {len(differences)} pairs of one seed {mean:+z.{digits}f}{between}"
+  pairs = "pair" if len(differences) == 1 else "pairs"
+  return f"in {len(differences)} {pairs} of one seed {mean:+z.{digits}f}{between}"
 
 
 def _too_few() -> str:
