@@ -141,12 +141,13 @@ def run(
       call continues it.
   """
   start_time = time.monotonic()
-  provenance = dataset.provenance()  # Before the folder is made: the data may be missing.
+  # Before the folder is made, since data or initial model may be missing.
+  provenance = dataset.provenance()
+  identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
+  if settings.initial_model_dir is not None:
+    initial_model_dir = pathlib.Path(settings.initial_model_dir)
+    identity["initial_model_sha256"] = initial_weights.digest(initial_model_dir)
   with processes.Interruption() as interruption, files.locked(model_dir):
-    identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
-    if settings.initial_model_dir is not None:
-      initial_model_dir = pathlib.Path(settings.initial_model_dir)
-      identity["initial_model_sha256"] = initial_weights.digest(initial_model_dir)
     state = run_identity.claim(model_dir, config.values, identity, overwrite)
     if state == run_identity.COMPLETE:
       logging.info("%s is complete.", model_dir)
@@ -157,13 +158,13 @@ def run(
       initial_weights.load(model, initial_model_dir)
 
     def record(folder: pathlib.Path, step: int) -> None:
-      values = {"global_step": step, "elapsed_time": time.monotonic() - start_time}
-      _record(model, dataset, settings, config, identity, folder, values, interruption)
+      _record(model, dataset, settings, config, identity, folder, step, start_time, interruption)
 
     def snapshot(step: int) -> None:
       folder = run_folder.StageFolder(model_dir).snapshot(step).model.path
-      with files.locked(folder):
-        record(folder, step)
+      if not results.is_complete(folder, STEP):
+        with files.locked(folder):
+          record(folder, step)
 
     _train(
       model, dataset, settings, model_dir, interruption, show or training_progress.LOG, snapshot
@@ -179,7 +180,8 @@ def _record(
   config: configs.Config,
   identity: Mapping[str, object],
   folder: pathlib.Path,
-  values: Mapping[str, float],
+  step: int,
+  start_time: float,
   interruption: processes.Interruption,
 ) -> None:
   """Exports the model, evaluates its losses and writes the record of a training.
@@ -191,7 +193,8 @@ def _record(
     config: All of that in words.
     identity: What the result depends on in addition.
     folder: Folder of the record.
-    values: What the record has beside the losses.
+    step: Number of steps done.
+    start_time: When the call began, as `time.monotonic` says it.
     interruption: Signals to stop.
   """
   seeds = Seeds(settings.random_seed)
@@ -202,15 +205,15 @@ def _record(
     model, batch_fn, seeds.evaluation_noise, settings.eval_steps, interruption
   )
   losses |= {name: problem is not None for name, problem in model.problems().items()}
+  losses |= {"global_step": step, "elapsed_time": time.monotonic() - start_time}
   extra = {"kind": model.kind, "random_seed": settings.random_seed}
   extra |= {f"runtime.{key}": value for key, value in identity.items()}
   if model.kind == base_model.VAE:
     extra |= {"kl_loss": model.posterior.kl_kind}
   extra |= results.model_provenance(path)
   provenance = results.provenance(dataset.provenance(), extra)
-  results.write_results(folder, STEP, {**losses, **values}, provenance, config=config)
-  numbers = {key: round(value, 4) for key, value in {**losses, **values}.items()}
-  logging.info("Finished %s: %s", folder, numbers)
+  results.write_results(folder, STEP, losses, provenance, config=config)
+  logging.info("Finished %s: %s", folder, {key: round(v, 4) for key, v in losses.items()})
 
 
 def _train(

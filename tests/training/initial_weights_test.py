@@ -98,6 +98,7 @@ def test_other_networks_are_refused(source, tmp_path, parts, message):
 def test_a_missing_or_changed_model_is_refused(source, tmp_path):
   with pytest.raises(errors.DatasetError, match="No trained model at .*none"):
     train_run(tmp_path / "run", tmp_path / "none")
+  assert not (tmp_path / "run").exists()
   copy = tmp_path / "copy" / "model" / "saved_model"
   copy.mkdir(parents=True)
   (copy / "manifest.json").write_text(json.dumps({"saved_model.pb": "0"}))

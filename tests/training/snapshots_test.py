@@ -4,6 +4,7 @@ import pytest
 import dl_condind as dl
 from dl_condind.saved_models import stored_model
 from dl_condind.utils import errors
+from dl_condind.utils import results
 from dl_condind.utils import run_folder
 
 SETTINGS = {"eval_steps": 1, "batch_size": 4, "seed": 3}
@@ -53,3 +54,21 @@ def test_a_snapshot_is_the_run_of_as_many_steps(tmp_path):
 def test_steps_between_snapshots_are_checked(tmp_path):
   with pytest.raises(errors.ConfigError, match=r"model\.snapshot_steps must be in \[1, .*, got 0"):
     train_run(tmp_path / "run", 5, snapshot_steps=0)
+
+
+def test_a_snapshot_that_was_interrupted_is_taken_when_the_run_goes_on(tmp_path, monkeypatch):
+  write = results.write_results
+
+  def fail(folder, *arguments, **keywords):
+    if "snapshots" in folder.parts:
+      raise errors.TryAgainError("The disk is full.")
+    write(folder, *arguments, **keywords)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(results, "write_results", fail)
+    with pytest.raises(errors.TryAgainError, match="disk is full"):
+      train_run(tmp_path / "run", 3, snapshot_steps=2)
+  stage = run_folder.RunFolder(tmp_path / "run").model
+  assert not stage.snapshots()
+  train_run(tmp_path / "run", 3, snapshot_steps=2)
+  assert [snapshot.path.name for snapshot in stage.snapshots()] == ["step_000000002"]
