@@ -13,7 +13,7 @@ from dl_condind.utils import errors
 
 @gin.register("learned_correlation")
 class LearnedCorrelation(full.Full):
-  """q(z|x) = N(z_mean, diag(stddev) R diag(stddev)), with R trained beside the networks.
+  """q(z|x) = N(z_mean, diag(stddev) R diag(stddev)), where R is trained with the networks.
 
   It is `Full` with one C for all images, so R = C C^T; the stddevs depend on the image as ever.
 

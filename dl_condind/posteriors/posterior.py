@@ -61,13 +61,13 @@ class Posterior(abc.ABC):
     return 0
 
   def initial_extra(self, num_latent: int) -> np.ndarray:
-    """Returns what `extra` is before the training, for every image, [num_extra]."""
+    """Returns the value of `extra` before the training, the same for all images, [num_extra]."""
     return np.zeros(self.num_extra(num_latent))
 
   def summaries(
     self, z_logvar: tf.Tensor, extra: tf.Tensor | None = None
   ) -> dict[str, tf.Tensor | float]:
-    """Returns what training logs of the posterior beside the losses: scalars by name."""
+    """Returns the scalars of the posterior that training logs, by name."""
     return {
       "conditional_total_correlation": tf.reduce_mean(
         self.conditional_total_correlation(z_logvar, extra)

@@ -77,7 +77,7 @@ class Rotated(posterior.Posterior):
     return self._base.num_extra(num_latent)
 
   def initial_extra(self, num_latent: int) -> np.ndarray:
-    """Returns what the other family starts from."""
+    """Returns the initial extra numbers of the other family."""
     return self._base.initial_extra(num_latent)
 
   def scale_tril(self, z_logvar: tf.Tensor, extra: tf.Tensor | None = None) -> tf.Tensor:

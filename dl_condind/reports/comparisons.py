@@ -51,8 +51,8 @@ class Comparison:
       a probability of 80 % at the first step of Holm's method; None if there is none.
     equivalence: Tests that the mean changed by less than the margin, not adjusted; None if that is
       no ratio measure.
-    paired: The same in pairs, None if the runs are no pairs.
-    unpaired: Why they are no pairs, in words; empty if they are.
+    paired: The same comparison in pairs, None if the runs cannot be paired.
+    unpaired: Why the runs cannot be paired, in words; empty if they can.
   """
 
   change: float | None

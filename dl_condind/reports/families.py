@@ -30,8 +30,8 @@ class Family(NamedTuple):
     sentences: INTRODUCTION and NEXT_STEPS; `describe(settings)` says what the measures say,
       `explain_columns(runs)` what the columns of the table of every run are; `name_latents(run)`,
       `name_networks(run)` and `name_learning_rates(run)` say what a run has of them.
-    claim_sets: Claims beside the paper's, each with a TITLE, a NOTE and `judge(settings)`, which
-      returns none where they are not about the runs.
+    claim_sets: Further claims, which are not the paper's: modules with a TITLE, a NOTE and
+      `judge(settings)`, which returns none where they are not about the runs.
   """
 
   kind: str

@@ -37,7 +37,7 @@ class Pairing:
   Attributes:
     before: Values of one setting; of pairs in the order of the seeds.
     after: Values of the other setting; of pairs in the same order.
-    problem: Why they are no pairs, in words; empty if they are.
+    problem: Why the runs cannot be paired, in words; empty if they can.
   """
 
   before: tuple[float, ...]

@@ -166,7 +166,7 @@ def rotated(precision: np.ndarray, rotation: np.ndarray) -> Optimum:
 def cost_table(
   precisions: Mapping[str, np.ndarray], families: Mapping[str, Family]
 ) -> dict[str, dict[str, float]]:
-  """Returns what each family would cost each trained decoder, nats, averaged over points.
+  """Returns the cost of each family for each trained decoder, nats, averaged over points.
 
   If noise decides the axes of decoders, a column (a family) is least in the row of the decoder that
   was trained with it.

@@ -33,7 +33,7 @@ def compute_posterior_family_cost(
   correlations: Mapping[str, Matrix] | None = None,
   rotations: Mapping[str, Matrix] | None = None,
 ) -> dict[str, Any]:
-  """Returns what each family of posteriors would cost the decoder at posterior means.
+  """Returns the cost of each family of posteriors for the decoder, at posterior means.
 
   Args:
     ground_truth_data: Data set to sample from.
