@@ -29,6 +29,7 @@ from dl_condind.evaluation.metrics import med
 from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
 from dl_condind.evaluation.metrics import reduced_downstream_task
+from dl_condind.evaluation.metrics import relabelled_mig
 from dl_condind.evaluation.metrics import rotated_mig
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import strong_downstream_task
@@ -134,6 +135,7 @@ METRICS = {
     ),
     **TREE,
   ),
+  "relabelled_mig": on_points(relabelled_mig.relabelled_mutual_information_gap),
   "rotated_mig": on_points(
     rotated_mig.rotated_mutual_information_gap, num_nulls=1, num_rotations=1
   ),

@@ -41,6 +41,7 @@ from dl_condind.evaluation.metrics import mig
 from dl_condind.evaluation.metrics import modularity_explicitness
 from dl_condind.evaluation.metrics import posterior_family_cost
 from dl_condind.evaluation.metrics import reduced_downstream_task
+from dl_condind.evaluation.metrics import relabelled_mig
 from dl_condind.evaluation.metrics import rotated_mig
 from dl_condind.evaluation.metrics import sap_score
 from dl_condind.evaluation.metrics import strong_downstream_task
@@ -428,12 +429,18 @@ METRICS = {
     "order_of_factors names_in_order power_of_2",
     dict.fromkeys(["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"], UNIT),
   ),
-  # The halves depend on the order of points, the sweeps on the order of latents.
   "posterior_family_cost": Metric(
     family_costs,
     "order_of_latents signs",
     dict.fromkeys(["cost.independent", "cost.isotropic", "own_cost"], (0, np.inf)),
   ),
+  # The first two factors are the pair, whose values are added.
+  "relabelled_mig": Metric(
+    on_points(relabelled_mig.relabelled_mutual_information_gap),
+    "order_of_latents order_of_points affine_rising affine copies",
+    dict.fromkeys(["pair_mig", "sum_difference_mig"], UNIT),
+  ),
+  # The halves depend on the order of points, the sweeps on the order of latents.
   "rotated_mig": Metric(
     on_points(rotated_mig.rotated_mutual_information_gap, num_nulls=1, num_rotations=1),
     "order_of_factors names_of_values",
