@@ -58,7 +58,7 @@ def reproduce(
   trust_gin_imports: bool = False,
   trust_model: bool = False,
 ) -> None:
-  """Trains, postprocesses, evaluates and pictures one run; what is there already is left as it is.
+  """Trains, evaluates and pictures one run and evaluates its snapshots; leaves what is there.
 
   Args:
     study: The study.
@@ -91,11 +91,19 @@ def reproduce(
     if model_dir is None:
       model_dir = run.model.path
       train.train_with_gin(model_dir, overwrite, *config)
-    _evaluate(study, pathlib.Path(model_dir), run, overwrite, trust_gin_imports, trust_model)
+    model_dir = pathlib.Path(model_dir)
+    trust = (trust_gin_imports, trust_model)
+    _evaluate(study, study.metrics, model_dir, run, overwrite, *trust)
+    if study.snapshot_metrics:
+      for snapshot in run.model.snapshots():
+        metrics, folder = study.snapshot_metrics, snapshot.model.path
+        _evaluate(study, metrics, folder, snapshot, overwrite, *trust)
+    visualize_run.visualize_run(model_dir, run.pictures, overwrite, *trust)
 
 
 def _evaluate(
   study: study_file.Study,
+  metrics: Sequence[str],
   model_dir: pathlib.Path,
   run: run_folder.RunFolder,
   overwrite: bool,
@@ -106,7 +114,7 @@ def _evaluate(
     folder = run.representation(name).path
     config = ([study_file.postprocess_file(name)], (), trust_gin_imports, trust_model)
     postprocess.postprocess_with_gin(model_dir, folder, overwrite, *config)
-  evaluations = list(itertools.product(study.evaluated, study.metrics))
+  evaluations = list(itertools.product(study.evaluated, metrics))
   for number, (name, metric) in enumerate(evaluations, start=1):
     folder = run.representation(name).path if study.representations else model_dir
     directory = run.metric(name, study_file.metric_name(metric)).path
@@ -116,11 +124,9 @@ def _evaluate(
       evaluate.evaluate_with_gin(folder, directory, overwrite, *config)
     except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
       raise errors.ConfigError(
-        f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of "
-        "study.metrics, or change its settings."
+        f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of the "
+        "study's metrics, or change its settings."
       ) from error
-  options = (overwrite, trust_gin_imports, trust_model)
-  visualize_run.visualize_run(model_dir, run.pictures, *options)
 
 
 def _check_stages(study: study_file.Study, trust_gin_imports: bool) -> None:

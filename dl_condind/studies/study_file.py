@@ -37,6 +37,7 @@ class Study:
     metrics: Names of the metrics, each a file of `gin_configs/metrics/` or a path.
     representations: Names of the representations, each a file of `gin_configs/postprocess/`. Where
       there are none, metrics take the model itself.
+    snapshot_metrics: Names of the metrics of each snapshot (`model.snapshot_steps`) of a run.
     only: (key of an axis, values): the study is those runs of the grid, with their numbers in it.
       Of several axes of one key, one must have such a value.
     folder: Name of the folder of its runs in `output/`.
@@ -48,6 +49,7 @@ class Study:
   axes: tuple[tuple[str, tuple[object, ...]], ...]
   metrics: tuple[str, ...]
   representations: tuple[str, ...]
+  snapshot_metrics: tuple[str, ...]
   only: tuple[tuple[str, tuple[object, ...]], ...]
   folder: str
 
@@ -75,7 +77,8 @@ class Study:
 
   def stage_files(self) -> list[str]:
     """Returns the gin files of what follows the training: representations and metrics."""
-    return [*map(postprocess_file, self.representations), *map(metric_file, self.metrics)]
+    metrics = dict.fromkeys([*self.metrics, *self.snapshot_metrics])
+    return [*map(postprocess_file, self.representations), *map(metric_file, metrics)]
 
   def values(self, model_num: int) -> list[tuple[str, object]]:
     """Returns (gin key, value) of each axis for a run of the grid."""
@@ -119,12 +122,15 @@ class Study:
       gin_bindings: Bindings that are read after those of the study.
     """
     gin_files, bindings = self.run(model_num)
-    return {
+    settings = {
       "gin_files": gin_files,
       "bindings": [*bindings, *gin_bindings],
       "metrics": list(self.metrics),
       "representations": list(self.representations),
     }
+    if self.snapshot_metrics:
+      settings["snapshot_metrics"] = list(self.snapshot_metrics)
+    return settings
 
   def run_folder(self, pattern: str, model_num: int) -> str:
     """Returns the folder of a run: the pattern with `{study}` and `{model_num}` filled in."""
@@ -222,6 +228,7 @@ def make_study(
   bindings: Sequence[str] = (),
   metrics: Sequence[str] = ("mig", "unsupervised", "total_correlation", "vae_terms"),
   representations: Sequence[str] = ("mean", "sampled"),
+  snapshot_metrics: Sequence[str] = (),
   only: Sequence[tuple[str, Sequence[object]]] = (),
   folder: str | None = None,
 ) -> Study:
@@ -242,7 +249,8 @@ def make_study(
     absent = [value for value in values if value not in _values_of(axes, key)]
     if absent:
       raise errors.ConfigError(f"study.only: no axis {key!r} of study.axes has {absent[0]!r}.")
-  _check_names(metrics)
+  _check_names("metrics", metrics)
+  _check_names("snapshot_metrics", snapshot_metrics)
   return Study(
     name=name,
     gin_files=tuple(gin_files),
@@ -250,17 +258,18 @@ def make_study(
     axes=axes,
     metrics=tuple(metrics),
     representations=tuple(representations),
+    snapshot_metrics=tuple(snapshot_metrics),
     only=only,
     folder=folder or name,
   )
 
 
-def _check_names(metrics: Sequence[str]) -> None:
+def _check_names(setting: str, metrics: Sequence[str]) -> None:
   names = [metric_name(metric) for metric in metrics]
   alike = [metric for metric, name in zip(metrics, names, strict=True) if names.count(name) > 1]
   if alike:
     raise errors.ConfigError(
-      "study.metrics: several have one name, which would be the name of one folder: "
+      f"study.{setting}: several have one name, which would be the name of one folder: "
       f"{', '.join(alike)}. Rename a file, or take one of them."
     )
 

@@ -32,7 +32,8 @@ _DONE = "done.json"
 PICTURE_SETTINGS = "visualization.json"
 
 # The folders of records in a run, and the single files that say what it is and how it ended.
-_RECORDS = (f"{MODEL}/results", f"{_POSTPROCESSED}/*/results", f"{_METRICS}/*/*/results")
+_OF_STAGES = (f"{MODEL}/results", f"{_POSTPROCESSED}/*/results", f"{_METRICS}/*/*/results")
+_RECORDS = (*_OF_STAGES, *(f"{MODEL}/{_SNAPSHOTS}/*/{folder}" for folder in _OF_STAGES))
 _SINGLE_RECORDS = (
   _DONE,
   DIVERGED,
@@ -178,11 +179,15 @@ class RunFolder:
     return [self.path / name for name in (MODEL, _POSTPROCESSED, _METRICS, _PICTURES)]
 
   def records(self) -> list[pathlib.Path]:
-    """Returns the flat records of all stages and the settings of the pictures, as far as made."""
+    """Returns the flat records of all stages and the settings of the pictures, as far as made.
+
+    Those of its snapshots are among them.
+    """
     found = [*self.path.glob(f"{MODEL}/results/aggregate/*.json")]
     found += self.path.glob("*/*/results/aggregate/postprocess.json")
     found += self.path.glob(EVALUATIONS)
-    return sorted([*found, *self.path.glob(f"{_PICTURES}/{PICTURE_SETTINGS}")])
+    found += self.path.glob(f"{_PICTURES}/{PICTURE_SETTINGS}")
+    return sorted(found + [path for run in self.model.snapshots() for path in run.records()])
 
   def record_folders(self) -> list[pathlib.Path]:
     """Returns the folders of the records of all stages, as far as made, sorted."""

@@ -107,6 +107,35 @@ def test_the_same_run_again_does_nothing(run, gin_file):
   assert state(run) == before
 
 
+@pytest.mark.slow
+def test_snapshots_are_evaluated_and_travel_with_their_run(gin_file, run, tmp_path):
+  path = tmp_path / "snapshots.gin"
+  path.write_text(
+    f'include "{gin_file}"\n'
+    'study.representations = ["mean"]\n'
+    f'study.snapshot_metrics = ["{gin_file.parent}/few.gin"]\n'
+  )
+  study = study_file.load_study(str(path))
+  steps = int(results.read_results(run / "model", "train")["global_step"])
+  bindings = ["model.snapshot_steps = 1"]
+  whole = tmp_path / "study" / "1"
+  reproduce.reproduce(study, 1, whole, bindings)
+  pattern = "model/snapshots/step_*/metrics/mean/few/results/aggregate/evaluation.json"
+  assert len(list(whole.glob(pattern))) == steps
+  assert run_state.state_of(whole, study.settings(1, bindings)) == run_state.DONE
+  archive.pack(whole.parent, tmp_path / "records.tar.xz", study, bindings)
+  archive.unpack(tmp_path / "records.tar.xz", tmp_path / "elsewhere", study, bindings)
+  tables = []
+  for folder in (whole, tmp_path / "elsewhere" / "1"):
+    aggregate_results.aggregate(f"{folder}/{pattern}", tmp_path / "path.json")
+    rows = aggregate_results.read_runs_table(tmp_path / "path_runs.csv")
+    assert [row["steps"] for row in rows] == list(range(1, steps + 1))
+    tables.append([{**row, "run": None} for row in rows])
+  assert tables[0] == tables[1]
+  (whole / pattern.replace("*", f"{1:09d}")).unlink()
+  assert run_state.state_of(whole, study.settings(1, bindings)) == run_state.MISSING
+
+
 def test_a_study_is_checked_as_a_whole(gin_file, tmp_path):
   reproduce.check(study_file.load_study(str(gin_file)))
   for setting, message in (

@@ -149,6 +149,7 @@ def test_a_users_study_is_read_from_its_file(tmp_path):
     axes=(("vae.beta", (1.0, 2.0)),),
     metrics=("mig", "my_metric.gin"),
     representations=("mean",),
+    snapshot_metrics=(),
     only=(),
     folder="my_study",
   )
