@@ -11,8 +11,8 @@ from absl import logging
 import gin
 import numpy as np
 
-from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
+from dl_condind.evaluation import representation
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.metrics import udr  # noqa: F401 (registers `udr_sklearn`)
 from dl_condind.evaluation.metrics import vae_terms
@@ -27,7 +27,7 @@ from dl_condind.utils import stages
 
 STEP = "udr"
 
-_EvaluationFn = Callable[[ground_truth_data.GroundTruthData, Sequence[Callable]], dict[str, Any]]
+_EvaluationFn = Callable[..., dict[str, Any]]
 
 # What may differ between models that are compared.
 _OWN_SETTINGS = ("model.random_seed", "model.model_num", "model.name")
@@ -161,7 +161,8 @@ def gaussian_function(path: pathlib.Path) -> Callable[[np.ndarray], tuple[np.nda
   Args:
     path: Folder of the SavedModel.
   """
-  encode = stored_representations.load_representation(path).gaussian_encoder
+  represent = stored_representations.load_representation(path)
+  encode = representation.model_function(represent, "gaussian_encoder", "udr")
 
   def function(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     posterior = encode(observations)

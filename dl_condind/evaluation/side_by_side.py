@@ -44,7 +44,8 @@ def main_numbers(values: Mapping[str, object]) -> dict[str, int | float]:
 
 def format_table(records: Sequence[Record]) -> str:
   """Returns the main numbers, a row for each and a column for each representation."""
-  columns, rows = [], {}
+  columns: list[str] = []
+  rows: dict[tuple[str, str], dict[str, str]] = {}
   for column, metric, directory in records:
     if column not in columns:
       columns.append(column)

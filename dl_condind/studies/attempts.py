@@ -15,6 +15,7 @@ import pathlib
 import signal
 import subprocess
 import time
+from typing import Any
 
 from dl_condind.studies import run_state
 from dl_condind.utils import errors
@@ -48,7 +49,7 @@ class Job:
   model_num: int
   folder: str
   command: Sequence[str]
-  settings: Mapping[str, object]
+  settings: Mapping[str, Any]
   directory: str
 
 

@@ -211,7 +211,8 @@ def _check_data_of_stage(
     stages.check_previous(previous_config)
     own = {key: value for key, value in values.items() if key != "dataset.name"}
     texts = stages.dataset_bindings(previous_config)
-    values = _dataset_values(([], [f"{key} = {value}" for key, value in texts.items()])) | own
+    earlier = _dataset_values(([], [f"{key} = {value}" for key, value in texts.items()]))
+    values = (earlier or {}) | own
     if values.get("dataset.name") not in named_data.DATA_SETS:  # The earlier stage imported code.
       return
   _check_data(values)

@@ -11,6 +11,7 @@ import os
 import socket
 import time
 import types
+from typing import Any
 
 from dl_condind.studies import attempts
 from dl_condind.studies import local_engine
@@ -137,7 +138,7 @@ def _feed(
 ) -> None:
   """Hands runs to Ray, a few at a time, and notes how they end."""
   waiting = list(reversed(jobs))
-  running = {}
+  running: dict[Any, attempts.Job] = {}
   shown = set()
   while (waiting or running) and not stop.signal_name:
     while waiting and len(running) < in_flight:

@@ -18,6 +18,7 @@ import fcntl
 import os
 import pathlib
 import time
+from typing import Any
 
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -85,7 +86,7 @@ def recorded_settings(folder: str | os.PathLike) -> dict[str, object] | None:
   return settings if are_there else None
 
 
-def comparable(settings: Mapping[str, object]) -> dict[str, object]:
+def comparable(settings: Mapping[str, Any]) -> dict[str, object]:
   """Returns settings without what does not make a run another one."""
   bindings = [b for b in settings["bindings"] if not b.startswith(NUM_THREADS)]
   return {**settings, "bindings": bindings}
@@ -233,8 +234,9 @@ def give_up(folder: str | os.PathLike, exit_code: int, message: str, num_attempt
 def num_threads(folder: str | os.PathLike) -> int | None:
   """Returns the number of threads that a run was begun with, None if it was not begun."""
   found = _read(_run(folder).model.identity).get(NUM_THREADS)
-  is_number = isinstance(found, str) and found.isdecimal() and len(found) < 10
-  return int(found) if is_number else None
+  if isinstance(found, str) and found.isdecimal() and len(found) < 10:
+    return int(found)
+  return None
 
 
 def last_line(folder: str | os.PathLike) -> str:

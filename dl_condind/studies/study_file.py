@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import math
 import pathlib
+from typing import Any
 
 import gin
 
@@ -46,7 +47,7 @@ class Study:
   name: str
   gin_files: tuple[str, ...]
   bindings: tuple[str, ...]
-  axes: tuple[tuple[str, tuple[object, ...]], ...]
+  axes: tuple[tuple[str, tuple[Any, ...]], ...]
   metrics: tuple[str, ...]
   representations: tuple[str, ...]
   snapshot_metrics: tuple[str, ...]
@@ -80,7 +81,7 @@ class Study:
     metrics = dict.fromkeys([*self.metrics, *self.snapshot_metrics])
     return [*map(postprocess_file, self.representations), *map(metric_file, metrics)]
 
-  def values(self, model_num: int) -> list[tuple[str, object]]:
+  def values(self, model_num: int) -> list[tuple[str, Any]]:
     """Returns (gin key, value) of each axis for a run of the grid."""
     found = []
     for key, values in reversed(self.axes):
@@ -138,7 +139,8 @@ class Study:
 
   def covering_runs(self) -> list[int]:
     """Returns a few runs in which every value of every axis occurs that occurs in the study."""
-    seen, runs = set(), []
+    seen: set[tuple[str, str]] = set()
+    runs: list[int] = []
     for model_num in self.model_nums:
       values = {(key, repr(value)) for key, value in self.values(model_num)}
       if not runs or not values <= seen:

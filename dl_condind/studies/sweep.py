@@ -53,7 +53,7 @@ def parse_model_nums(text: str | None, study: study_file.Study) -> list[int]:
   """
   if text is None:
     return list(study.model_nums)
-  numbers = set()
+  numbers: set[int] = set()
   for part in text.split(","):
     first, dash, last = part.strip().partition("-")
     last = last if dash else first

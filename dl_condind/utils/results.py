@@ -71,7 +71,7 @@ def write_results(
     DatasetError: If the record of the stage before is missing or damaged.
   """
   config = config or configs.operative()
-  parts = {
+  parts: dict[str, Mapping[str, object]] = {
     "config": config.values,
     "results": _flat({**results, "uuid": str(uuid.uuid4())}),
     "provenance": _flat(provenance),
@@ -86,7 +86,7 @@ def write_results(
     _write(record.gin_file(step), config.text)
     for part, values in parts.items():
       _write(record.part(step, part), _json(values))
-    aggregate = {}
+    aggregate: dict[str, object] = {}
     for path in record.parts():
       values = read_object(path, _REMEDY, nan_is_none=True)
       aggregate |= {f"{path.stem}.{key}": value for key, value in values.items()}
@@ -226,7 +226,7 @@ def _cpu() -> str:
   cpuinfo = pathlib.Path("/proc/cpuinfo")
   if not cpuinfo.is_file():
     return platform.processor() or platform.machine()
-  entries = {}
+  entries: dict[str, str] = {}
   for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
     name, _, value = line.partition(":")
     entries.setdefault(name.strip(), value.strip())
@@ -237,7 +237,7 @@ def _cpu() -> str:
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
   """Returns a flat mapping of JSON's own types."""
-  flat = {}
+  flat: dict[str, object] = {}
   for name, value in values.items():
     key = f"{prefix}{name}"
     flat |= _flat(value, f"{key}.") if isinstance(value, Mapping) else {key: _plain(key, value)}

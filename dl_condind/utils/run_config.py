@@ -38,8 +38,9 @@ def canonical(text: str) -> str:
 def _canonical_value(value: object) -> object:
   if isinstance(value, list | tuple):
     return type(value)(_canonical_value(item) for item in value)
-  is_whole = isinstance(value, float) and value.is_integer()
-  return int(value) if is_whole else value
+  if isinstance(value, float) and value.is_integer():
+    return int(value)
+  return value
 
 
 def setting(config: Mapping[str, object], key: str) -> str:

@@ -29,16 +29,14 @@ def check_posteriors(
     ConfigError: If shapes disagree, a number is not finite, a standard deviation or an entry on the
       diagonal of scale_tril is not positive or one above it is not 0.
   """
-  shapes = [None if array is None else np.shape(array) for array in (mean, stddev, scale_tril)]
+  shape = np.shape(mean)
+  of_scale_tril = None if scale_tril is None else np.shape(scale_tril)
   if (
-    len(shapes[0]) != 2
-    or shapes[1] != shapes[0]
-    or shapes[2] not in (None, (*shapes[0], shapes[0][1]))
+    len(shape) != 2 or np.shape(stddev) != shape or of_scale_tril not in (None, (*shape, shape[-1]))
   ):
     raise errors.ConfigError(
       f"{whose} mean and stddev must be [num_posteriors, num_latent] and scale_tril "
-      "[num_posteriors, num_latent, num_latent], got "
-      f"{', '.join(str(shape) for shape in shapes)}."
+      f"[num_posteriors, num_latent, num_latent], got {shape}, {np.shape(stddev)}, {of_scale_tril}."
     )
   checks.check_finite(f"{whose} mean", mean)
   checks.check_finite(f"{whose} stddev", stddev)
@@ -47,7 +45,7 @@ def check_posteriors(
     checks.check_finite(f"{whose} scale_tril", scale_tril)
     _check_positive(f"{whose} scale_tril's diagonal", np.diagonal(scale_tril, axis1=1, axis2=2))
     # Row by row: an index of all entries above the diagonal would copy them.
-    if any(scale_tril[:, j, j + 1 :].any() for j in range(shapes[0][1])):
+    if any(scale_tril[:, j, j + 1 :].any() for j in range(shape[1])):
       raise errors.ConfigError(
         f"{whose} scale_tril must be lower triangular, such as a Cholesky root of the covariance; "
         "it has entries other than 0 above its diagonal."

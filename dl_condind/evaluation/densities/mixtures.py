@@ -79,7 +79,7 @@ def log_mixture_density(
     columns = slice(start, start + _CHUNK_POSTERIORS)
     scales = None if scale_tril is None else scale_tril[columns]
     chunk = _as_float64(mean[columns], stddev[columns], scales)
-    log_densities = _log_density_functions(*chunk, subsets)
+    log_densities = _log_density_functions(subsets, *chunk)
     for first in range(0, len(z), num_rows):
       rows = slice(first, first + num_rows)
       left_out = None if leave_out is None else leave_out[rows] - start
@@ -141,7 +141,7 @@ def pairwise_log_density(
   """
   subsets = _checked_subsets(subsets, z, mean, stddev, scale_tril)
   z, *posteriors = _as_float64(z, mean, stddev, scale_tril)
-  return np.stack([*_log_density_functions(*posteriors, subsets)(z)])
+  return np.stack([*_log_density_functions(subsets, *posteriors)(z)])
 
 
 def _as_float64(*arrays):
@@ -215,7 +215,7 @@ def _half_squared_noise(z, maps):
   return total
 
 
-def _log_density_functions(mean, stddev, scale_tril, subsets):
+def _log_density_functions(subsets, mean, stddev, scale_tril):
   """Returns a function of z that iterates over `[num_points, num_posteriors]` of each subset.
 
   What depends on the posteriors only is computed here, and the noise of each latent by itself, of

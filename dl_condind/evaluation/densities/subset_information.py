@@ -35,13 +35,13 @@ def choose_subsets(
   Returns:
     Different tuples of ascending indices.
   """
-  subsets = []
+  subsets: list[tuple[int, ...]] = []
   for size in range(1, num_latent + 1):
     num_possible = math.comb(num_latent, size)
     if size in (1, 2, num_latent - 1, num_latent) or num_possible <= num_subsets:
       subsets += itertools.combinations(range(num_latent), size)
     else:
-      drawn = set()
+      drawn: set[tuple[int, ...]] = set()
       while len(drawn) < num_subsets:
         latents = random_state.permutation(num_latent)[:size]
         drawn.add(tuple(sorted(latents.tolist())))

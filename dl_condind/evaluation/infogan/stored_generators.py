@@ -29,7 +29,7 @@ def load_generator(model_dir: str | os.PathLike) -> coded_generator.CodedGenerat
   config = stage.results.gin_file("train")
   if not config.is_file():
     raise errors.DatasetError(f"No {config}: finish the training first.")
-  prior = configs.query(config, "infogan.continuous_prior")
+  prior = str(configs.query(config, "infogan.continuous_prior"))
 
   def generate(codes: coded_generator.Codes) -> np.ndarray:
     return model.generate(codes.continuous, codes.noise, codes.categories)

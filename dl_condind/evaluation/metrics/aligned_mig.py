@@ -114,7 +114,8 @@ def aligned_mutual_information_gap(
   checks.check_powers("The representation", np.asarray(representations, np.float64), power=4)
   code = np.asarray(representations, np.float64) - np.mean(representations, 0, np.float64)
   bases, converged = _bases(code, noise_covariance, random_state.randint(2**31 - 1))
-  details, gaps = {}, {"latents": results["discrete_mig"]}
+  details: dict[str, Any] = {}
+  gaps: dict[str, float] = {"latents": results["discrete_mig"]}
   for name in BASES:
     description = dict.fromkeys(_DETAILS)
     if name in bases:
@@ -128,7 +129,7 @@ def aligned_mutual_information_gap(
       "discrete_mig"
     ]
   nulls = np.maximum(random_gaps.max(axis=1), gaps["latents"])
-  best = max(gaps, key=gaps.get)
+  best = max(gaps, key=lambda name: gaps[name])
   return {
     **results,
     "aligned_mig": gaps[best],

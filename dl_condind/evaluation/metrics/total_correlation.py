@@ -86,7 +86,7 @@ def compute_total_correlation(
       ground_truth_data, gaussian_encoder, num_posteriors, random_state
     )
     batches.append(_estimate_batch(*posteriors, num_samples, density, random_state))
-  results = {"total_correlation_density": density}
+  results: dict[str, Any] = {"total_correlation_density": density}
   for name in batches[0]:
     values = [batch[name] for batch in batches]
     results[name] = float(np.mean(values))

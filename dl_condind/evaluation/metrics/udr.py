@@ -64,7 +64,7 @@ def compute_udr_sklearn(
       f"udr_sklearn.num_data_points must be a multiple of batch_size, got {num_data_points} and "
       f"{batch_size}."
     )
-  outputs = [[] for _ in representation_functions]
+  outputs: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in representation_functions]
   for _ in range(num_data_points // batch_size):
     observations = ground_truth_data.sample_observations(batch_size, random_state)
     for output, represent in zip(outputs, representation_functions, strict=True):

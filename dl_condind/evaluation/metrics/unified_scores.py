@@ -94,7 +94,7 @@ def unified_scores(
   entropy = discrete_information.discrete_entropy(
     discretization.discretize_continuous(y_train, discretize)
   )
-  results = {}
+  results: dict[str, float] = {}
   for number, matrix_fn in enumerate(matrix_fns, start=1):
     logging.info("Matrix %d of %d: %s", number, len(matrix_fns), matrix_fn.__name__)
     matrix = matrix_fn(x_train, y_train, x_test, y_test, seed=seed)

@@ -62,6 +62,7 @@ def summarize(
   kl_loss_full: np.ndarray,
   z_mean: np.ndarray,
   z_logvar: np.ndarray,
+  *,
   active_variance: float = 0.01,
 ) -> dict[str, Any]:
   """Averages the terms of the evidence lower bound.

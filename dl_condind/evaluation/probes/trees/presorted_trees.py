@@ -89,7 +89,8 @@ def grow(columns: Columns, targets: np.ndarray, max_depth: int, seed: int) -> li
   mean, mean_square = (visiting_order.add_up(t) / num_points for t in (targets, targets * targets))
   impurity = mean_square - mean * mean  # not mean**2, which may round otherwise
   order = columns.order if impurity > _EPSILON else None
-  waiting, nodes = [_Node(order, targets, True, impurity, True, 0, 0, None)], []
+  waiting = [_Node(order, targets, True, impurity, True, 0, 0, None)]
+  nodes: list[list] = []
   while waiting:
     node = waiting.pop()
     index = len(nodes)
@@ -122,8 +123,8 @@ def grow(columns: Columns, targets: np.ndarray, max_depth: int, seed: int) -> li
       nodes[index][2:4] = column, float(low) / 2 + float(high) / 2
       for side in (1, 0):  # The left one is added first.
         order = _part(node.order, goes_left ^ bool(side)) if splits[side] else None
-        numbers = impurities[side], exact[side], num_constant, depth, (index, side)
-        waiting.append(_Node(order, *halves[side], *numbers))
+        numbers = impurities[side], exact[side], num_constant, depth
+        waiting.append(_Node(order, *halves[side], *numbers, link=(index, side)))
   return nodes
 
 
