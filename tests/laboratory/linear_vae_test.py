@@ -35,15 +35,21 @@ NOISES = {
 }
 
 
-def gap_of_objective(found, variances):
-  """The gap from the VAE's objective as everybody writes it: reconstruction and KL from N(0, I)."""
+def terms_of_objective(found, variances):
+  """Reconstruction error and KL from N(0, I), of the VAE's objective as everybody writes it."""
   of_x, encoder, weights = np.diag(1 + variances), found.encoder, found.weights
   residual = SIX - weights @ encoder
   # E ||x - W z||^2 over x and z ~ N(B x, S)
   error = np.trace(residual @ of_x @ residual.T) + np.trace(weights @ found.covariance @ weights.T)
   reconstruction = 0.5 * (error + 6 * np.log(2 * np.pi))
   kl = np.trace(encoder @ of_x @ encoder.T) + np.trace(found.covariance) - 6
-  kl = 0.5 * (kl - np.linalg.slogdet(found.covariance)[1])
+  return reconstruction, 0.5 * (kl - np.linalg.slogdet(found.covariance)[1])
+
+
+def gap_of_objective(found, variances):
+  """The gap to the best evidence lower bound."""
+  of_x = np.diag(1 + variances)
+  reconstruction, kl = terms_of_objective(found, variances)
   best = stats.multivariate_normal(np.zeros(6), of_x).entropy()  # -E[log p(x)] of the true p
   return reconstruction + kl - best
 
@@ -251,3 +257,18 @@ def test_the_rows_that_lose_nothing_without_the_proposition(name, noise):
   for found in linear_vae.fit_jointly(variances, NOISES[noise]):
     assert found.gap == pytest.approx(0, abs=1e-6)
     assert linear_vae.alignment(axes.T @ found.encoder, variances) > 0.995
+
+
+def test_correlated_noise_lowers_the_factorized_kl_and_raises_the_full_one():
+  correlation = equicorrelated(0.9)
+  plain, noisy = (
+    linear_vae.fit_jointly(X15, linear_vae.FixedCorrelation(matrix), num_starts=1)[0]
+    for matrix in (SIX, correlation)
+  )
+  reconstruction, kl = terms_of_objective(plain, X15)
+  reconstruction_of_noisy, kl_of_noisy = terms_of_objective(noisy, X15)
+  total_correlation = -0.5 * np.linalg.slogdet(correlation)[1]
+  assert reconstruction_of_noisy == pytest.approx(reconstruction, abs=1e-4)
+  assert kl_of_noisy - kl == pytest.approx(noisy.gap, abs=1e-4)  # What the noise costs.
+  assert 0.5 < noisy.gap < 0.5 * total_correlation
+  assert kl_of_noisy - total_correlation < kl - 0.7 * total_correlation  # The factorized KL.
