@@ -23,28 +23,26 @@ import tensorflow as tf
 import dl_condind as dl
 from dl_condind.data import input_pipeline
 from dl_condind.data import reading
+from dl_condind.methods import base_model
 from dl_condind.training import trainer
 from dl_condind.training import training_loop
 from dl_condind.utils import errors
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 
-_MODEL = flags.DEFINE_enum(
-  "model", "vae", ["vae", "beta_tc_vae", "factor_vae", "infogan"], "Objective to train."
-)
+MODELS = {
+  "vae": functools.partial(dl.BetaVAE, 1.0),
+  "beta_tc_vae": functools.partial(dl.BetaTCVAE, 6.0),
+  "factor_vae": functools.partial(dl.FactorVAE, 35.0),
+  "infogan": dl.InfoGAN,
+}
+
+_MODEL = flags.DEFINE_enum("model", "vae", list(MODELS), "Objective to train.")
 
 
-def make_loop(model_name: str, num_threads: int) -> training_loop.TrainingLoop:
-  """Returns the loop of a training with the paper's settings and c = 0.9, its data loaded."""
-  noise = dl.posteriors.Equicorrelated(0.9)
-  models = {
-    "vae": functools.partial(dl.BetaVAE, 1.0),
-    "beta_tc_vae": functools.partial(dl.BetaTCVAE, 6.0),
-    "factor_vae": functools.partial(dl.FactorVAE, 35.0),
-    "infogan": dl.InfoGAN,
-  }
-  model = models[model_name](posterior=noise)
-  dataset = dl.load_data("mnist" if model_name == "infogan" else "dsprites_full")
+def make_loop(model: base_model.Model, num_threads: int) -> training_loop.TrainingLoop:
+  """Returns the loop of a training with the paper's settings, its data loaded."""
+  dataset = dl.load_data("mnist" if model.kind == base_model.INFOGAN else "dsprites_full")
   dataset.load()
   settings = trainer.Settings(
     training_steps=1, random_seed=0, batch_size=64, num_threads=num_threads
@@ -62,7 +60,8 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f"Unexpected arguments: {argv[1:]}.")
   os.environ.setdefault(reading.DATA_FOLDER_VARIABLE, str(DATA))
   try:
-    loop = make_loop(_MODEL.value, step_timing.threads())
+    model = MODELS[_MODEL.value](posterior=dl.posteriors.Equicorrelated(0.9))
+    loop = make_loop(model, step_timing.threads())
   except errors.DatasetError as error:
     step_timing.unavailable(str(error))
   loss_name = "discriminator_loss" if _MODEL.value == "infogan" else "loss"
