@@ -41,6 +41,7 @@ EXPECTED = {
   "scream_dsprites": ([3, 6, 40, 32, 32], "rendered"),
   "shapes3d": (list(SMALL_SHAPES3D), "unofficial hdf5 (synthetic or altered)"),
   "smallnorb": ([5, 9, 18, 6], "unofficial files (synthetic or altered)"),
+  "spots": ([10, 10, 6, 6], "rendered"),
 }
 
 

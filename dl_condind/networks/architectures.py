@@ -19,7 +19,7 @@ from dl_condind.utils import errors
 Shape = tuple[int, ...]
 
 
-def _initializers(seed: int) -> Iterator[keras.initializers.Initializer]:
+def initializers(seed: int) -> Iterator[keras.initializers.Initializer]:
   """Yields Glorot-uniform initializers with independent seeds."""
   sequence = np.random.SeedSequence(seed)
   while True:
@@ -51,7 +51,7 @@ def conv_encoder(observation_shape: Shape, num_latent: int, seed: int) -> keras.
     ConfigError: If images are not 64 x 64.
   """
   _check_64(observation_shape, "conv_encoder")
-  kernels = _initializers(seed)
+  kernels = initializers(seed)
   images = keras.Input(observation_shape, name="images")
   hidden = images
   for index, (filters, kernel_size) in enumerate([(32, 4), (32, 4), (64, 2), (64, 2)], start=1):
@@ -66,15 +66,16 @@ def conv_encoder(observation_shape: Shape, num_latent: int, seed: int) -> keras.
     )(hidden)
   hidden = layers.Flatten()(hidden)
   hidden = layers.Dense(256, activation="relu", kernel_initializer=next(kernels), name="e5")(hidden)
-  return _gaussian_heads(images, hidden, num_latent, kernels)
+  return gaussian_heads(images, hidden, num_latent, kernels)
 
 
-def _gaussian_heads(
+def gaussian_heads(
   images: keras.KerasTensor,
   hidden: keras.KerasTensor,
   num_latent: int,
   kernels: Iterator[keras.initializers.Initializer],
 ) -> keras.Model:
+  """Returns the encoder from images to the means and log variances that linear layers make."""
   means = layers.Dense(num_latent, kernel_initializer=next(kernels), name="means")(hidden)
   log_var = layers.Dense(num_latent, kernel_initializer=next(kernels), name="log_var")(hidden)
   return keras.Model(images, [means, log_var], name="encoder")
@@ -86,21 +87,21 @@ def fc_encoder(observation_shape: Shape, num_latent: int, seed: int) -> keras.Mo
 
   Arguments and result as conv_encoder.
   """
-  kernels = _initializers(seed)
+  kernels = initializers(seed)
   images = keras.Input(observation_shape, name="images")
   hidden = layers.Flatten()(images)
   for name in ("e1", "e2"):
     hidden = layers.Dense(1200, activation="relu", kernel_initializer=next(kernels), name=name)(
       hidden
     )
-  return _gaussian_heads(images, hidden, num_latent, kernels)
+  return gaussian_heads(images, hidden, num_latent, kernels)
 
 
 @gin.register
 def test_encoder(observation_shape: Shape, num_latent: int, seed: int) -> keras.Model:
   """Builds a linear encoder, for tests. Arguments and result as conv_encoder."""
   images = keras.Input(observation_shape, name="images")
-  return _gaussian_heads(images, layers.Flatten()(images), num_latent, _initializers(seed))
+  return gaussian_heads(images, layers.Flatten()(images), num_latent, initializers(seed))
 
 
 @gin.register
@@ -119,7 +120,7 @@ def deconv_decoder(num_latent: int, observation_shape: Shape, seed: int) -> kera
     ConfigError: If images are not 64 x 64.
   """
   _check_64(observation_shape, "deconv_decoder")
-  kernels = _initializers(seed)
+  kernels = initializers(seed)
   z = keras.Input((num_latent,), name="latent_vectors")
   hidden = layers.Dense(256, activation="relu", kernel_initializer=next(kernels), name="d1")(z)
   hidden = layers.Dense(1024, activation="relu", kernel_initializer=next(kernels), name="d2")(
@@ -148,29 +149,30 @@ def fc_decoder(num_latent: int, observation_shape: Shape, seed: int) -> keras.Mo
 
   Arguments and result as deconv_decoder.
   """
-  kernels = _initializers(seed)
+  kernels = initializers(seed)
   z = keras.Input((num_latent,), name="latent_vectors")
   hidden = z
   for name in ("d1", "d2", "d3"):
     hidden = layers.Dense(1200, activation="tanh", kernel_initializer=next(kernels), name=name)(
       hidden
     )
-  return _linear_images(z, hidden, observation_shape, next(kernels))
+  return linear_images(z, hidden, observation_shape, next(kernels))
 
 
 @gin.register
 def test_decoder(num_latent: int, observation_shape: Shape, seed: int) -> keras.Model:
   """Builds a linear decoder, for tests. Arguments and result as deconv_decoder."""
   z = keras.Input((num_latent,), name="latent_vectors")
-  return _linear_images(z, z, observation_shape, next(_initializers(seed)))
+  return linear_images(z, z, observation_shape, next(initializers(seed)))
 
 
-def _linear_images(
+def linear_images(
   z: keras.KerasTensor,
   hidden: keras.KerasTensor,
   observation_shape: Shape,
   kernel: keras.initializers.Initializer,
 ) -> keras.Model:
+  """Returns the decoder from latents to the logits that a linear layer makes of hidden units."""
   pixels = layers.Dense(int(np.prod(observation_shape)), kernel_initializer=kernel, name="logits")
   return keras.Model(z, layers.Reshape(observation_shape)(pixels(hidden)), name="decoder")
 
@@ -186,7 +188,7 @@ def fc_discriminator(num_latent: int, seed: int) -> keras.Model:
   Returns:
     Model from latents, [batch, num_latent], to logits of (joint, product of marginals), [batch, 2].
   """
-  kernels = _initializers(seed)
+  kernels = initializers(seed)
   z = keras.Input((num_latent,), name="latent_vectors")
   hidden = z
   for index in range(1, 7):

@@ -20,6 +20,7 @@ from dl_condind.data.ground_truth import mnist
 from dl_condind.data.ground_truth import mpi3d
 from dl_condind.data.ground_truth import norb
 from dl_condind.data.ground_truth import shapes3d
+from dl_condind.data.ground_truth import spots
 from dl_condind.utils import checks
 from dl_condind.utils import errors
 
@@ -40,6 +41,7 @@ DATA_SETS: dict[str, Callable[[], ground_truth_data.GroundTruthData]] = {
   "scream_dsprites": dsprites_variants.ScreamDSprites,
   "shapes3d": shapes3d.Shapes3D,
   "smallnorb": norb.SmallNORB,
+  "spots": spots.Spots,
 }
 
 

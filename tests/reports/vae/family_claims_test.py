@@ -46,7 +46,8 @@ def make(generated, family, num, rng, **means):
   for seed in range(num):
     config = generated.config_of(seed=seed)
     del config["posterior.noise_correlation"], config["equicorrelated.correlation"]
-    row = {f"train_config.{key}": v for key, v in {**config, **NOISE[family]}.items()}
+    config |= {"vae.beta": "4.0", **NOISE[family]}
+    row = {f"train_config.{key}": v for key, v in config.items()}
     row |= {column: value + 0.005 * rng.normal() for column, value in values.items()}
     made.append(study_runs.Run(f"{family}-{seed}", pathlib.Path(), row, {}))
   return made
@@ -93,6 +94,25 @@ def test_one_family_that_is_otherwise_turns_one_claim(generated, claim, family, 
   found = verdicts_of(study(generated, num=12, **{family: {column: value}}))
   assert found.pop(claim) == verdicts.OPPOSITE
   assert set(found.values()) == {verdicts.HOLDS}
+
+
+def test_the_margin_is_that_of_the_data_set(generated):
+  settings = study(generated, rotated={"mean.aligned_mig.noise_eigenbasis.mig": 0.37})
+  assert verdicts_of(settings)["C"] == verdicts.OPPOSITE  # More than 0.05 above 0.3.
+  for run in settings["VAE on dsprites_full"]:
+    run.row["train_config.dataset.name"] = "'spots'"
+  assert verdicts_of(settings)["C"] == verdicts.HOLDS  # Less than 0.1.
+
+
+def test_the_cost_is_that_at_the_beta_of_the_runs(generated):
+  settings = study(generated)
+  for run in settings["VAE on dsprites_full"]:
+    run.row["train_config.vae.beta"] = "1.0"
+  assert verdicts_of(settings)["G"] == verdicts.OPEN
+  for run in settings["VAE on dsprites_full"]:
+    for column in [column for column in run.row if column.startswith(COST)]:
+      run.row[column.replace("_beta_4", "")] = run.row.pop(column)
+  assert verdicts_of(settings)["G"] == verdicts.HOLDS
 
 
 def test_few_runs_leave_claims_open_and_missing_ones_are_said(generated):
