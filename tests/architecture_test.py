@@ -67,7 +67,11 @@ LAYERS = {
     {"gaussian_encoder_model"},
     {"base_model", "discriminator_watch", "image_inputs", "losses", "optimizers"},
   ],
-  "networks": [{"architectures", "infogan_networks"}, {"deconvolution", "network_parts"}],
+  "networks": [
+    {"small_networks"},
+    {"architectures", "infogan_networks"},
+    {"deconvolution", "network_parts"},
+  ],
 }
 # The layers inside `evaluation`, from the top. A module imports those below and its own folder.
 EVALUATION_LAYERS = [
