@@ -186,8 +186,8 @@ def test_what_is_complete_needs_no_data(trained_run, tmp_path):
 def test_files_of_every_data_set_are_checked_without_reading_them(name, tmp_path, monkeypatch):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
   config = ([], [f"dataset.name = '{name}'", "arrays.path = 'a.npz'", "image_folder.path = 'b'"])
-  # Sprites are rendered where there is no file; only the picture of one data set must be there.
-  if "dsprites" in name.replace("scream_dsprites", "") or name == "dummy_data":
+  # Sprites and spots are rendered; only the picture of one data set must be there.
+  if "dsprites" in name.replace("scream_dsprites", "") or name in ("dummy_data", "spots"):
     inputs.check_training(config)
     assert list(tmp_path.iterdir()) == []
     return
