@@ -8,7 +8,7 @@ import json
 import os
 import pathlib
 
-from dl_condind.reports import evaluation_spread
+from dl_condind.reports import further_evaluations
 from dl_condind.reports import measures
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -67,7 +67,7 @@ def aggregate(result_file_pattern: str | os.PathLike, output_path: str | os.Path
   files.write_text(output_path, json.dumps(columns, allow_nan=False) + "\n")
   _write_csv(output_path.with_suffix(".csv"), rows, first=["path"])
   runs: dict[str, _Row] = {}
-  spread = evaluation_spread.Spread()
+  spread = further_evaluations.Spread()
   for path, row in zip(map(pathlib.Path, paths), rows, strict=True):
     if found := run_folder.evaluated(path):
       run, *evaluation = found
@@ -111,7 +111,7 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
     record = results.read_record(run.model.path, "train")
     rows[name] = _new_row(name, record)
     rows[name] |= _end_of_log(run.model, measures.logged(run_config.kind(record)))
-  spread = evaluation_spread.Spread()
+  spread = further_evaluations.Spread()
   for path in run_folder.evaluations_below(directory):
     run, *evaluation = run_folder.evaluated(path)
     name = run.path.relative_to(directory).as_posix()
@@ -162,7 +162,7 @@ def _add_evaluation(
   run: str,
   evaluation: Sequence[str],
   record: Mapping[str, object],
-  spread: evaluation_spread.Spread,
+  spread: further_evaluations.Spread,
 ) -> None:
   """Adds the record of an evaluation to the row of its run, which is made where absent.
 

@@ -1,50 +1,12 @@
-"""How far the evaluations of one metric of one run lie apart: columns of tables, and a section."""
+"""The section of a report on how far the evaluations of one metric of one run lie apart."""
 
-from collections.abc import Mapping
-from collections.abc import MutableMapping
 import statistics
-from typing import TypeGuard
 
+from dl_condind.reports import further_evaluations
 from dl_condind.reports import measures
 from dl_condind.reports import page
 from dl_condind.reports import study_runs
-from dl_condind.studies import repeated_evaluations
 from dl_condind.utils import run_config
-
-_MEAN, _SD, _NUMBER = ".evaluations_mean", ".evaluations_sd", ".num_evaluations"
-_RESULTS = "evaluation_results."
-_SKIPPED = ("evaluation_results.elapsed_time", "evaluation_results.uuid")
-
-
-class Spread:
-  """The records of further evaluations, gathered to be told in the rows of their runs."""
-
-  def __init__(self) -> None:
-    self._records: dict[tuple[str, str], list[Mapping[str, object]]] = {}
-
-  def takes(self, run: str, representation: str, record: Mapping[str, object]) -> bool:
-    """Returns whether a record is of a further evaluation, and keeps it if so."""
-    metric = repeated_evaluations.metric_of(record)
-    if metric is not None:
-      self._records.setdefault((run, f"{representation}.{metric}"), []).append(record)
-    return metric is not None
-
-  def add_to(self, rows: Mapping[str, MutableMapping[str, object]]) -> None:
-    """Adds mean and standard deviation of each number to the rows, which have the first ones."""
-    for (run, name), records in self._records.items():
-      row = rows[run]
-      row[f"{name}{_NUMBER}"] = 1 + len(records)
-      for key in records[0]:
-        column = f"{name}.{key.removeprefix(_RESULTS)}"
-        found = [row.get(column), *(record.get(key) for record in records)]
-        values = [value for value in found if _is_number(value)]
-        if key.startswith(_RESULTS) and key not in _SKIPPED and len(values) == len(found):
-          row[f"{column}{_MEAN}"] = statistics.fmean(values)
-          row[f"{column}{_SD}"] = statistics.stdev(values)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-  return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def section(settings: study_runs.Settings) -> list[str]:
@@ -81,9 +43,13 @@ def _cells(
 ) -> list[str]:
   """Returns the cells of a row of the table, none if no run was evaluated more than once."""
   found = [
-    (run.row[f"{column}{_MEAN}"], run.row[f"{column}{_SD}"], run.row.get(_counted(column), ""))
+    (
+      run.row[f"{column}{further_evaluations.MEAN}"],
+      run.row[f"{column}{further_evaluations.SD}"],
+      run.row.get(_counted(column), ""),
+    )
     for run in runs
-    for column in [c for c in measure.columns if f"{c}{_SD}" in run.row][:1]
+    for column in [c for c in measure.columns if f"{c}{further_evaluations.SD}" in run.row][:1]
   ]
   if not found:
     return []
@@ -104,4 +70,4 @@ def _cells(
 
 def _counted(column: str) -> str:
   """Returns the column of the number of evaluations of the metric that a column is of."""
-  return ".".join(column.split(".")[:2]) + _NUMBER
+  return ".".join(column.split(".")[:2]) + further_evaluations.NUMBER

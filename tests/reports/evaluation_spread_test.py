@@ -4,6 +4,7 @@ import statistics
 import pytest
 
 from dl_condind.reports import evaluation_spread
+from dl_condind.reports import further_evaluations
 from dl_condind.reports import study_runs
 
 VALUES = {"0": [0.1, 0.2, 0.6], "1": [0.4, 0.5, 0.3]}
@@ -21,7 +22,7 @@ def record(value, number):
 
 
 def make_rows():
-  spread = evaluation_spread.Spread()
+  spread = further_evaluations.Spread()
   rows = {}
   for run, values in VALUES.items():
     rows[run] = {"mean.mig.discrete_mig": values[0], "mean.mig.elapsed_time": 1.0}

@@ -51,8 +51,8 @@ def test_correlations_of_lines_of_the_published_study(sizes, correlations):
 @pytest.mark.parametrize("sizes", [(1, 5), (2, 2), (3, 183), (7, 1)])
 def test_lines_through_small_grids(sizes):
   found = joint("line", sizes, 0.2)
-  assert found.shape == sizes and found[0, 0] > 0 and found[-1, -1] > 0
-  assert found.sum() == pytest.approx(1)
+  # Where a factor has few values the published line ends before the last ones.
+  assert found.shape == sizes and found[0, 0] > 0 and found.sum() == pytest.approx(1)
 
 
 def test_gaussians_are_their_formulas():
