@@ -110,7 +110,7 @@ def test_repeated_evaluations_add_to_the_first(gin_file, run, tmp_path):
   shutil.copytree(run, whole)
   study = study_file.load_study(str(gin_file))
   thrice = repeated_evaluations.repeat(study, 3)
-  before = {path: time for path, time in state(whole).items() if "metrics" in path.parts}
+  before = {path: time for path, time in state(whole).items() if "few" in path.parts}
   assert run_state.state_of(whole, thrice.settings(1)) == run_state.MISSING
   reproduce.reproduce(thrice, 1, whole)
   assert before.items() <= state(whole).items()
