@@ -1,0 +1,39 @@
+"""Executes the pages in docs/tutorials: blocks marked `python` and `sh`, from top to bottom.
+
+The pages are plain Markdown, which GitHub shows as it is; here each block becomes a cell of a
+notebook. A block marked `py` or `text` is shown only.
+"""
+
+import re
+
+_HEADER = """---
+file_format: mystnb
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+"""
+_BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def as_notebook(text: str) -> str:
+  """Returns a page whose blocks are cells; commands are shown as they are typed."""
+  return _HEADER + _BLOCK.sub(_cell, text)
+
+
+def _cell(block: re.Match) -> str:
+  language, code = block.groups()
+  if language == "python":
+    return f"```{{code-cell}}\n{code}```"
+  shown = f"```sh\n{code}```\n\n"
+  return f"{shown}```{{code-cell}}\n:tags: [remove-input]\n%%bash\nset -e\n{code}```"
+
+
+def _read(app, docname, source):
+  del app
+  if docname.startswith("tutorials/") and docname != "tutorials/index":
+    source[0] = as_notebook(source[0])
+
+
+def setup(app):
+  """Connects the reading of pages."""
+  app.connect("source-read", _read, priority=900)  # After links are rewritten.
+  return {"parallel_read_safe": True, "parallel_write_safe": True}
