@@ -33,6 +33,8 @@ nitpicky = True
 # Names of NumPy, TensorFlow and the standard library have no page here, nor do private ones.
 nitpick_ignore_regex = [("py:.*", r"(?!dl_condind\.).*"), ("py:.*", r".*\._.*")]
 highlight_language = "text"
+# A pattern takes the pages that are not listed before it: none, at times.
+suppress_warnings = ["toc.empty_glob"]
 
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -46,13 +48,14 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4  # The anchors that GitHub gives headings.
 myst_update_mathjax = False
 
-autodoc_default_options = {"members": True, "show-inheritance": True, "member-order": "bysource"}
+autodoc_default_options = {"show-inheritance": True, "member-order": "bysource"}
 autodoc_typehints = "none"  # Docstrings give types and shapes in words.
 autodoc_preserve_defaults = True
 autosummary_generate = True
 autosummary_ignore_module_all = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 
 # Tutorials are executed. What they printed is kept until their code or that of the package changes.
 _code = hashlib.sha256()

@@ -4,6 +4,7 @@ Sphinx takes docstrings for reStructuredText, to which `|KL - C|`, `z_` and `**`
 such signs are escaped, and indented paragraphs and tables become code.
 """
 
+import inspect
 import re
 
 from pygments import lexers
@@ -59,6 +60,34 @@ def _process(app, what, name, obj, options, lines):
   lines[:] = as_rst(lines)
 
 
+def _skip(app, what, name, obj, skip, options):
+  """Leaves out the fields of a NamedTuple, which the class describes."""
+  del app, what, name, options
+  return True if (getattr(obj, "__doc__", "") or "").startswith("Alias for field") else skip
+
+
+def _sign(app, what, name, obj, options, signature, returned):
+  """Returns the signature of a class whose `__new__` takes anything: that of `__init__`."""
+  del app, name, options
+  if what != "class" or signature not in ("(*args, **kwargs)", "(*args: Any, **kwargs: Any)"):
+    return None
+  _, *parameters = inspect.signature(obj.__init__).parameters.values()
+  texts, is_keyword = [], False
+  for parameter in parameters:
+    if parameter.kind == parameter.KEYWORD_ONLY and not is_keyword:
+      texts.append("*")
+      is_keyword = True
+    default = "" if parameter.default is parameter.empty else f"={_default(parameter.default)}"
+    texts.append(f"{parameter.name}{default}")
+  return f"({', '.join(texts)})", returned
+
+
+def _default(value: object) -> str:
+  if callable(value):
+    return getattr(value, "__name__", "...").replace("<lambda>", "...")
+  return repr(value)
+
+
 class GinLexer(lexers.PythonLexer):
   """Highlights gin files, which look like Python."""
 
@@ -70,5 +99,7 @@ class GinLexer(lexers.PythonLexer):
 def setup(app):
   """Connects the reading of docstrings, before napoleon reads their sections."""
   app.connect("autodoc-process-docstring", _process, priority=400)
+  app.connect("autodoc-process-signature", _sign)
+  app.connect("autodoc-skip-member", _skip)
   app.add_lexer("gin", GinLexer)
   return {"parallel_read_safe": True, "parallel_write_safe": True}
