@@ -40,6 +40,7 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["sort_tables.js"]
+html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
 html_math_renderer = "mathml"

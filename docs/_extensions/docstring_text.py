@@ -8,6 +8,7 @@ import inspect
 import re
 
 from pygments import lexers
+from sphinx.domains import python
 
 _CODE = re.compile(r"``.+?``|`[^`]+`")
 _MARKUP = re.compile(r"([*|\\])|(?<=\w)_(?!\w)")
@@ -96,10 +97,18 @@ class GinLexer(lexers.PythonLexer):
   filenames = ["*.gin"]  # noqa: RUF012
 
 
+def _name_attributes() -> None:
+  """Heads the attributes of a class by that word, where Sphinx writes "Variables"."""
+  for field in python.PyObject.doc_field_types:
+    if field.name == "variable":
+      field.label = "Attributes"
+
+
 def setup(app):
   """Connects the reading of docstrings, before napoleon reads their sections."""
   app.connect("autodoc-process-docstring", _process, priority=400)
   app.connect("autodoc-process-signature", _sign)
   app.connect("autodoc-skip-member", _skip)
+  _name_attributes()
   app.add_lexer("gin", GinLexer)
   return {"parallel_read_safe": True, "parallel_write_safe": True}
