@@ -1,6 +1,7 @@
 """Settings of the documentation site, which `bin/docs` builds."""
 
 import hashlib
+import logging
 import os
 import pathlib
 import sys
@@ -33,8 +34,6 @@ nitpicky = True
 # Names of NumPy, TensorFlow and the standard library have no page here, nor do private ones.
 nitpick_ignore_regex = [("py:.*", r"(?!dl_condind\.).*"), ("py:.*", r".*\._.*")]
 highlight_language = "text"
-# A pattern takes the pages that are not listed before it: none, at times.
-suppress_warnings = ["toc.empty_glob"]
 
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -68,6 +67,7 @@ nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 900  # seconds
 nb_merge_streams = True
+nb_output_stderr = "remove"  # What TensorFlow logs, and where its files are.
 nb_ipywidgets_js = {}
 
 # What the code of tutorials sees.
@@ -76,3 +76,4 @@ os.environ["PATH"] = os.pathsep.join(_PATHS)
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
 os.environ.setdefault("DISENTANGLEMENT_LIB_DATA", str(ROOT / "data"))
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # What TensorFlow says of the processor is of no interest.
+logging.getLogger("traitlets").setLevel(logging.WARNING)  # It names the kernel of every tutorial.

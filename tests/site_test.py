@@ -130,8 +130,19 @@ def test_blocks_of_tutorials_are_cells(extension):
   found = extension("tutorials").as_notebook(text)
   assert found.startswith("---\nfile_format: mystnb\n")
   assert "```{code-cell}\n1 + 1\n```" in found
-  assert "```sh\nls\n```\n\n```{code-cell}\n:tags: [remove-input]\n%%bash\nset -e\nls\n```" in found
+  assert (
+    "```sh\nls\n```\n\n```{code-cell}\n:tags: [remove-input]\n%%bash\nset -e\nexec 2>&1\nls\n```"
+    in found
+  )
   assert "```py\n2\n```" in found
+
+
+def test_streams_show_what_a_terminal_would(extension):
+  texts = ["a\n", "\r 1/2", "\b\b\b\r 2/2\n", "b"]
+  outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in texts]
+  picture = {"output_type": "display_data"}
+  found = extension("tutorials").shown_in_terminal([*outputs[:2], picture, *outputs[2:]])
+  assert found == [{**outputs[0], "text": "a\n 2/2\nb"}, picture]
 
 
 @pytest.fixture
