@@ -4,6 +4,7 @@ import importlib
 import pathlib
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -179,6 +180,33 @@ def test_table_has_the_runs_of_archives_and_of_tables(extension, archived, tmp_p
   # A table next to its archive has the same runs, and is left out.
   (results / "old.tar.xz").write_bytes(archived.read_bytes())
   assert [path.name for path in published_runs.sources(results)] == ["new.tar.xz", "old.tar.xz"]
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
+def test_table_is_sorted_and_filtered_in_a_browser(tmp_path):
+  script = (DOCS / "_static" / "sort_tables.js").read_text(encoding="utf-8")
+  rows = "".join(
+    f"<tr><td>{a}</td><td>{b}</td></tr>" for a, b in zip("abcd", ("10", "9", "", "-1"), strict=True)
+  )
+  page = f"""<div><table class="sortable"><thead><tr><th>name</th><th>value</th></tr></thead>
+    <tbody>{rows}</tbody></table></div><p id="found"></p><script>{script}</script><script>
+    document.addEventListener("DOMContentLoaded", () => {{
+      const shown = () => [...document.querySelectorAll("tbody tr:not([hidden])")]
+        .map((row) => row.cells[0].textContent).join("");
+      const button = document.querySelectorAll("th button")[1];
+      const found = [];
+      for (let click = 0; click < 2; click++) {{ button.click(); found.push(shown()); }}
+      const input = document.querySelector("input");
+      input.value = "9";
+      input.dispatchEvent(new Event("input"));
+      document.getElementById("found").textContent = [...found, shown()].join(" ");
+    }});</script>"""
+  (tmp_path / "page.html").write_text(page, encoding="utf-8")
+  command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+  done = subprocess.run(
+    [*command, (tmp_path / "page.html").as_uri()], capture_output=True, text=True, timeout=60
+  )
+  assert '<p id="found">dbac abdc b</p>' in done.stdout
 
 
 def test_there_may_be_no_runs(extension, tmp_path):
