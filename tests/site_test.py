@@ -139,7 +139,7 @@ def test_blocks_of_tutorials_are_cells(extension):
 
 
 def test_streams_show_what_a_terminal_would(extension):
-  texts = ["a\n", "\r 1/2", "\b\b\b\r 2/2\n", "b"]
+  texts = ["a\n", "INFO:tensorflow:Assets\n\r 1/2", "\b\b\b\r 2/2\n", "b"]
   outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in texts]
   picture = {"output_type": "display_data"}
   found = extension("tutorials").shown_in_terminal([*outputs[:2], picture, *outputs[2:]])

@@ -8,6 +8,7 @@ import re
 
 from myst_nb.core import render
 
+_LOG = "INFO:tensorflow:"
 _HEADER = """---
 file_format: mystnb
 kernelspec: {name: python3, display_name: Python 3, language: python}
@@ -32,8 +33,8 @@ def _cell(block: re.Match) -> str:
 def shown_in_terminal(outputs: list) -> list:
   """Returns the outputs of a cell, each stream as one text that shows what a terminal would.
 
-  A progress bar goes back to the start of its line, so only its end is left. (What myst-nb has for
-  this puts every part of a stream on a line of its own.)
+  What TensorFlow logs is left out. A progress bar goes back to the start of its line, so only its
+  end is left. (What myst-nb has for this puts every part of a stream on a line of its own.)
   """
   streams: dict[str, list[str]] = {}
   kept = []
@@ -48,7 +49,8 @@ def shown_in_terminal(outputs: list) -> list:
   for output in kept:
     if output["output_type"] == "stream":
       lines = "".join(streams[output["name"]]).replace("\b", "").split("\n")
-      output["text"] = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+      lines = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
+      output["text"] = "\n".join(line for line in lines if not line.startswith(_LOG))
   return kept
 
 
