@@ -41,6 +41,7 @@ _NAMES = MODELS | {
   "load": "dl_condind.runs.load",
   "load_data": "dl_condind.runs.data",
   "metric": "dl_condind.evaluation.metric",
+  "named_factor_distribution": "dl_condind.data.ground_truth.factor_presets",
   "train": "dl_condind.runs.train",
 }
 _MODULES = {

@@ -75,7 +75,8 @@ LAYERS = {
 }
 # The layers inside `evaluation`, from the top. A module imports those below and its own folder.
 EVALUATION_LAYERS = [
-  {"evaluate", "evaluate_udr"},
+  {"evaluate_udr"},
+  {"evaluate"},
   {"stored_representations", "side_by_side", "infogan.stored_generators"},
   {"metrics", "scoring", "infogan.digit_classifier"},
   {"metric", "gin_settings", "decoder_samples", "code_table", "infogan"},

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 import functools
 import importlib
+import inspect
 import itertools
 import json
 import os
@@ -40,7 +41,10 @@ metric.load_all()  # Gin knows their names, and those of noise, from here on.
 importlib.import_module("dl_condind.posteriors")
 
 _Represented = Callable | coded_generator.CodedGenerator
-_EvaluationFn = Callable[[ground_truth_data.GroundTruthData, _Represented], dict[str, Any]]
+# With several representations `evaluate_udr` calls it, whose files bind `evaluation`, too.
+_EvaluationFn = Callable[
+  [ground_truth_data.GroundTruthData, _Represented | Sequence[Callable]], dict[str, Any]
+]
 
 
 def evaluate_with_gin(
@@ -166,10 +170,16 @@ def evaluate(
 
   Raises:
     DatasetError: If the representation is missing or damaged.
-    ConfigError: If output_dir holds something made with other settings.
+    ConfigError: If output_dir holds something made with other settings, or the function takes
+      several representations.
   """
   del name
   seeds.check_seed("evaluation.random_seed", random_seed)
+  if "representation_functions" in inspect.signature(evaluation_fn).parameters:
+    raise errors.ConfigError(
+      "evaluation.evaluation_fn compares several models: call dl_condind_udr with this "
+      "configuration."
+    )
   start_time = time.monotonic()
   input_dir, output_dir = pathlib.Path(input_dir), pathlib.Path(output_dir)
   model_dir = run_folder.StageFolder(input_dir).saved_model

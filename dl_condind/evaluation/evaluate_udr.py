@@ -12,11 +12,13 @@ import gin
 import numpy as np
 
 from dl_condind.data.ground_truth import named_data
+from dl_condind.evaluation import evaluate  # noqa: F401 (registers `evaluation`)
 from dl_condind.evaluation import representation
 from dl_condind.evaluation import stored_representations
 from dl_condind.evaluation.metrics import udr  # noqa: F401 (registers `udr_sklearn`)
 from dl_condind.evaluation.metrics import vae_terms
 from dl_condind.saved_models import saved_model
+from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import progress_lines
@@ -44,7 +46,9 @@ def evaluate_with_gin(
 ) -> None:
   """Ranks the models of several representations as gin files and bindings describe.
 
-  `dataset.name = "auto"` stands for the data set of the first representation.
+  `dataset.name = "auto"` stands for the data set of the first representation. The function and the
+  seed are bound as `udr.evaluation_fn` and `udr.random_seed` or, as in disentanglement_lib, as
+  `evaluation.evaluation_fn` and `evaluation.random_seed`.
 
   Args:
     input_dirs: Folders of representations, or patterns of them.
@@ -58,7 +62,7 @@ def evaluate_with_gin(
   Raises:
     DatasetError: If a representation is missing or damaged.
     ConfigError: If there are fewer than two, or they come from trainings that differ in more than
-      their seed, or output_dir holds something made with other settings.
+      their seed, a setting has both names, or output_dir holds something made with other settings.
   """
   folders = stages.matching_representations(input_dirs)
   for folder in folders:
@@ -75,10 +79,25 @@ def evaluate_with_gin(
     named_data.DATA_SETS,
   )
   try:
+    _take_names_of_evaluation()
     with saved_model.trusting(trust_model):
       evaluate_models(folders, pathlib.Path(output_dir), overwrite)
   finally:
     gin.clear_config()
+
+
+def _take_names_of_evaluation() -> None:
+  """Binds to `udr` what the configuration binds to `evaluation`."""
+  for name in ("evaluation_fn", "random_seed"):
+    value = configs.bound(f"evaluation.{name}")
+    if value is None:
+      continue
+    if configs.bound(f"udr.{name}") is not None:
+      raise errors.ConfigError(
+        f"udr.{name} and evaluation.{name} are two names of one setting: bind one of them."
+      )
+    with gin.unlock_config():
+      gin.bind_parameter(f"udr.{name}", value)
 
 
 def _check_same_training(folders: Sequence[pathlib.Path]) -> None:

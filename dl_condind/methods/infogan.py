@@ -56,9 +56,7 @@ class InfoGAN(base_model.Model):
       recognition network. `build` replaces it by the optimizer, as the next two.
     generator_optimizer: The same for the generator.
     recognition_optimizer: The same for the recognition network's own layers.
-
-  `build` makes
-    generator: Keras model, parts of the latent code -> images.
+    generator: Keras model, parts of the latent code -> images. `build` makes it and the following.
     feature_network: Keras model, images -> features that the two heads share.
     discriminator_head: Keras model, features -> logits of being real.
     recognition_head: Keras model, features -> mean, logvar, what else the posterior needs, as

@@ -5,6 +5,7 @@ One run, or with --engine all missing ones. The same command again redoes nothin
   dl_condind_reproduce --study=paper --model_num=47 --only_print
   dl_condind_reproduce --study=paper_reduced --engine=local --workers=2
   dl_condind_reproduce --study=paper_reduced --status
+  dl_condind_reproduce --study=quickstart --num_evaluations=10
 """
 
 from absl import flags
@@ -25,6 +26,9 @@ def define_flags() -> None:
     "model_dir", None, "Folder of a trained model to take instead of training one."
   )
   flags.DEFINE_multi_string("gin_bindings", [], "gin binding of the training. May be repeated.")
+  flags.DEFINE_integer(
+    "num_evaluations", 1, "Evaluations of each metric, each with a seed of its own."
+  )
   flags.DEFINE_bool("list_studies", False, "List the studies of the package and stop.")
   flags.DEFINE_bool("only_print", False, "Print the resolved configuration of the run and stop.")
   flags.DEFINE_bool("only_check", False, "Check the settings of the study and stop.")
@@ -37,13 +41,14 @@ def define_flags() -> None:
 def main(_) -> None:
   """Makes one run or several, or says what they would be or are."""
   from dl_condind.studies import inputs
+  from dl_condind.studies import repeated_evaluations
   from dl_condind.studies import study_file
 
   if FLAGS.list_studies and not sweep_flags.are_given():
     return print(study_file.describe_studies())
-  study, trust = (
-    study_file.load_study(FLAGS.study, FLAGS.trust_gin_imports),
-    FLAGS.trust_gin_imports,
+  trust = FLAGS.trust_gin_imports
+  study = repeated_evaluations.repeat(
+    study_file.load_study(FLAGS.study, trust), FLAGS.num_evaluations
   )
   if sweep_flags.are_given():
     return sweep_flags.run(study)

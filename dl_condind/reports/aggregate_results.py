@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 
+from dl_condind.reports import further_evaluations
 from dl_condind.reports import measures
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -66,10 +67,12 @@ def aggregate(result_file_pattern: str | os.PathLike, output_path: str | os.Path
   files.write_text(output_path, json.dumps(columns, allow_nan=False) + "\n")
   _write_csv(output_path.with_suffix(".csv"), rows, first=["path"])
   runs: dict[str, _Row] = {}
+  spread = further_evaluations.Spread()
   for path, row in zip(map(pathlib.Path, paths), rows, strict=True):
     if found := run_folder.evaluated(path):
       run, *evaluation = found
-      _add_evaluation(runs, run.path.as_posix(), evaluation, row)
+      _add_evaluation(runs, run.path.as_posix(), evaluation, row, spread)
+  spread.add_to(runs)
   if runs:
     table = [runs[run] for run in sorted(runs, key=_natural_order)]
     _write_csv(output_path.with_name(f"{output_path.stem}_runs.csv"), table, _FIRST_COLUMNS)
@@ -84,6 +87,10 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   `train_results.*`, `train_provenance.*` and the evaluations as
   `{representation}.{metric}.{result}`, for example `mean.mig.discrete_mig`, with the settings of
   each as `{representation}.{metric}.config.{key}`.
+  Further evaluations of a metric (`studies.repeated_evaluations`) have no columns of their own:
+  `mean.mig.num_evaluations` says how many evaluations there are, and
+  `mean.mig.discrete_mig.evaluations_mean` and `.evaluations_sd` are the mean and the standard
+  deviation of a number over all of them, while `mean.mig.discrete_mig` is that of the first one.
   `train_log.*` are the scalars that `measures` names, averaged over the last fifth of the log, and
   their `training_logs.drifts`. Evaluations that a run lacks are empty.
 
@@ -104,10 +111,12 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
     record = results.read_record(run.model.path, "train")
     rows[name] = _new_row(name, record)
     rows[name] |= _end_of_log(run.model, measures.logged(run_config.kind(record)))
+  spread = further_evaluations.Spread()
   for path in run_folder.evaluations_below(directory):
     run, *evaluation = run_folder.evaluated(path)
     name = run.path.relative_to(directory).as_posix()
-    _add_evaluation(rows, name, evaluation, results.read_aggregate(path))
+    _add_evaluation(rows, name, evaluation, results.read_aggregate(path), spread)
+  spread.add_to(rows)
   if not rows:
     raise errors.ConfigError(f"No trained run in {directory}: is it the right folder?")
   table = [rows[run] for run in sorted(rows, key=_natural_order)]
@@ -149,10 +158,19 @@ def _value(column: str, text: str) -> object:
 
 
 def _add_evaluation(
-  rows: dict[str, _Row], run: str, evaluation: Sequence[str], record: Mapping[str, object]
+  rows: dict[str, _Row],
+  run: str,
+  evaluation: Sequence[str],
+  record: Mapping[str, object],
+  spread: further_evaluations.Spread,
 ) -> None:
-  """Adds the record of an evaluation to the row of its run, which is made where absent."""
+  """Adds the record of an evaluation to the row of its run, which is made where absent.
+
+  That of a further evaluation is only added to what tells their spread.
+  """
   row = rows.get(run) or rows.setdefault(run, _new_row(run, record))
+  if spread.takes(run, evaluation[0], record):
+    return
   name = ".".join(evaluation)  # Representation and metric.
   prefixes = {"evaluation_results.": f"{name}.", "evaluation_config.": f"{name}.config."}
   for key, value in record.items():

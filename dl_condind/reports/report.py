@@ -10,6 +10,7 @@ from absl import logging
 
 from dl_condind.reports import caveats
 from dl_condind.reports import comparisons
+from dl_condind.reports import evaluation_spread
 from dl_condind.reports import families
 from dl_condind.reports import figures
 from dl_condind.reports import model_pairs
@@ -80,6 +81,7 @@ def write_report(
     _claims_section(by_family, caveats.describe(settings, others)),
     *_further_claims(by_family),
     page.section("Statistics", *tables.setting_statistics(found, left_out)),
+    *evaluation_spread.section(settings),
     page.section("Figures", *_figures(figure_dir, by_family, models)),
     page.section("What the figures say and do not say", page.bullets(told)),
     page.section("Every run", *tables.every_run(settings)),

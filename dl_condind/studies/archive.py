@@ -175,7 +175,7 @@ def _check_study(
         f"{of_study}; its run {name} is not one of the study {study.name}: name the study it is of."
       )
     wanted = run_state.comparable(study.settings(int(name), gin_bindings))
-    if run.settings not in (None, wanted):
+    if run.settings is not None and not run_state.is_made_with(run.settings, wanted):
       raise errors.ConfigError(
         f"{of_study}; its run {name} was made with other settings than {study.name} has now "
         f"({_difference(run.settings, wanted)}): take the study as it was, or name its own."

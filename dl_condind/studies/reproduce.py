@@ -9,6 +9,7 @@ from absl import logging
 
 from dl_condind.evaluation import evaluate
 from dl_condind.postprocessing import postprocess
+from dl_condind.studies import repeated_evaluations
 from dl_condind.studies import run_state
 from dl_condind.studies import study_file
 from dl_condind.training import train
@@ -110,18 +111,22 @@ def _evaluate(
   trust_gin_imports: bool,
   trust_model: bool,
 ) -> None:
+  trust = (trust_gin_imports, trust_model)
   for name in study.representations:
     folder = run.representation(name).path
-    config = ([study_file.postprocess_file(name)], (), trust_gin_imports, trust_model)
-    postprocess.postprocess_with_gin(model_dir, folder, overwrite, *config)
-  evaluations = list(itertools.product(study.evaluated, metrics))
-  for number, (name, metric) in enumerate(evaluations, start=1):
+    gin_files = [study_file.postprocess_file(name)]
+    postprocess.postprocess_with_gin(model_dir, folder, overwrite, gin_files, (), *trust)
+  # What evaluations of one seed draw and encode is shared if they follow each other.
+  evaluations = list(itertools.product(range(study.num_evaluations), study.evaluated, metrics))
+  for position, (number, name, metric) in enumerate(evaluations, start=1):
     folder = run.representation(name).path if study.representations else model_dir
-    directory = run.metric(name, study_file.metric_name(metric)).path
-    logging.info("[%d/%d] %s", number, len(evaluations), directory)
-    config = ([study_file.metric_file(metric)], (), trust_gin_imports, trust_model)
+    metric_name = study_file.metric_name(metric)
+    directory = run.metric(name, metric_name, number).path
+    logging.info("[%d/%d] %s", position, len(evaluations), directory)
+    bindings = repeated_evaluations.bindings(metric_name, number)
+    gin_files = [study_file.metric_file(metric)]
     try:
-      evaluate.evaluate_with_gin(folder, directory, overwrite, *config)
+      evaluate.evaluate_with_gin(folder, directory, overwrite, gin_files, bindings, *trust)
     except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
       raise errors.ConfigError(
         f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of the "

@@ -66,7 +66,21 @@ def _run(folder: str | os.PathLike) -> run_folder.RunFolder:
 
 def _is_done(run: run_folder.RunFolder, settings: Mapping[str, object]) -> bool:
   """Returns whether the run was made with these settings and has the record of every stage."""
-  return recorded_settings(run.path) == comparable(settings)
+  return is_made_with(recorded_settings(run.path), comparable(settings))
+
+
+def is_made_with(recorded: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+  """Returns whether a run made with some settings has all that others ask for.
+
+  It may have been evaluated more often than they ask.
+
+  Args:
+    recorded: As `recorded_settings`.
+    wanted: As `comparable`.
+  """
+  there, here = {"num_evaluations": 1, **(recorded or {})}, {"num_evaluations": 1, **wanted}
+  counts = there.pop("num_evaluations"), here.pop("num_evaluations")
+  return there == here and isinstance(counts[0], int) and counts[0] >= counts[1]
 
 
 def recorded_settings(folder: str | os.PathLike) -> dict[str, object] | None:

@@ -42,6 +42,7 @@ class Study:
     only: (key of an axis, values): the study is those runs of the grid, with their numbers in it.
       Of several axes of one key, one must have such a value.
     folder: Name of the folder of its runs in `output/`.
+    num_evaluations: Number of evaluations of each metric; see `repeated_evaluations`.
   """
 
   name: str
@@ -53,6 +54,7 @@ class Study:
   snapshot_metrics: tuple[str, ...]
   only: tuple[tuple[str, tuple[object, ...]], ...]
   folder: str
+  num_evaluations: int = 1
 
   @property
   def num_runs(self) -> int:
@@ -123,7 +125,7 @@ class Study:
       gin_bindings: Bindings that are read after those of the study.
     """
     gin_files, bindings = self.run(model_num)
-    settings = {
+    settings: dict[str, object] = {
       "gin_files": gin_files,
       "bindings": [*bindings, *gin_bindings],
       "metrics": list(self.metrics),
@@ -131,6 +133,8 @@ class Study:
     }
     if self.snapshot_metrics:
       settings["snapshot_metrics"] = list(self.snapshot_metrics)
+    if self.num_evaluations > 1:
+      settings["num_evaluations"] = self.num_evaluations
     return settings
 
   def run_folder(self, pattern: str, model_num: int) -> str:

@@ -73,6 +73,8 @@ def run(study: study_file.Study) -> None:
   )
   command = [sys.executable, os.path.abspath(sys.argv[0]), f"--study={values.study}"]
   command += [f"--gin_bindings={binding}" for binding in values.gin_bindings]
+  if study.num_evaluations > 1:
+    command += [f"--num_evaluations={study.num_evaluations}"]
   command += ["--trust_gin_imports"] if values.trust_gin_imports else []
   command += ["--trust_model"] if values.trust_model else []
   model_nums = sweep.parse_model_nums(values.model_nums, study)

@@ -16,6 +16,7 @@ from gin import config_parser
 from dl_condind.utils import errors
 from dl_condind.utils import gin_cycles
 from dl_condind.utils import gin_parser
+from dl_condind.utils import gin_scopes
 from dl_condind.utils import gin_texts
 from dl_condind.utils import gin_types
 
@@ -54,8 +55,9 @@ def parse(
   """Replaces gin's configuration by that of files and bindings, checks it and locks it.
 
   A file is looked for as named, then beside the file that includes it, then in
-  `gin_texts.gin_config_folder()`. Within one file a key may be bound once; later files, including
-  files and `gin_bindings` override earlier ones.
+  `gin_texts.gin_config_folder()`. Within one file a key has one value; later files, including files
+  and `gin_bindings` override earlier ones. What is bound under a scope must be able to take effect,
+  see `gin_scopes`, unless modules of other packages are imported.
 
   Args:
     gin_files: Names of gin files, read in this order.
@@ -75,6 +77,8 @@ def parse(
   reader.read(gin_files, gin_bindings)
   _check_macros(reader.bindings)
   gin_cycles.check(reader.bindings)
+  if not reader.has_foreign_code:  # Which may open scopes itself.
+    gin_scopes.check(reader.bindings, reader.overridden)
   _check_macro_values(reader.bindings)
   for key, binding in reader.bindings.items():
     gin.bind_parameter(key, gin_types.resolve(binding.value))
@@ -149,15 +153,23 @@ def bound(key: str) -> object:
 
 
 class _Reader:
-  """Reads statements and collects their bindings, of which the last of a key counts."""
+  """Reads statements and collects their bindings, of which the last of a key counts.
+
+  Attributes:
+    bindings: What counts.
+    overridden: The literals and references in what does not.
+    has_foreign_code: Whether modules of other packages were imported.
+  """
 
   def __init__(self, trust_gin_imports: bool):
     self.bindings: dict[_Key, _Binding] = {}
+    self.overridden: list[object] = []
+    self.has_foreign_code = False
     self._trust_gin_imports = trust_gin_imports
 
   def read(self, names: Sequence[str | os.PathLike], gin_bindings: Sequence[str]) -> None:
     """Reads files and bindings."""
-    lines: dict[tuple[gin_texts.Source, _Key], int] = {}
+    firsts: dict[tuple[gin_texts.Source, _Key], tuple[int, object]] = {}
     for statement, source in gin_texts.statements(names, gin_bindings):
       line = statement.location.line_num
       where = source.where(line)
@@ -167,12 +179,11 @@ class _Reader:
         gin_types.find_configurable(statement.selector, where)
       else:
         key = self._bind(statement, where, from_command_line=source.path is None)
-        if source.path and (source, key) in lines:
-          first = lines[source, key]
+        first, value = firsts.setdefault((source, key), (line, statement.value))
+        if source.path and repr(value) != repr(statement.value):
           raise errors.ConfigError(
-            f"{where}: {_key_text(statement)} was already set on line {first}."
+            f"{where}: {_key_text(statement)} was already set on line {first}, to another value."
           )
-        lines[source, key] = line
 
   def _bind(
     self, statement: config_parser.BindingStatement, where: str, from_command_line: bool
@@ -185,6 +196,8 @@ class _Reader:
       key = gin_types.check_binding(statement, where)
     else:
       key = (_key_text(statement), *_MACRO)
+    if key in self.bindings:
+      self.overridden += self.bindings[key].leaves
     self.bindings[key] = _Binding(statement.value, leaves, where, from_command_line)
     return key
 
@@ -198,6 +211,7 @@ class _Reader:
         f"{where}: `{line}` would run code that is not dl_condind's; allow it by "
         "trust_gin_imports=True."
       )
+    self.has_foreign_code |= _is_foreign(statement)
     try:
       gin.parse_config(line)  # So that gin's operative configuration repeats the line.
     except ImportError as error:

@@ -3,6 +3,7 @@
 {run}/model/                              the training
 {run}/postprocessed/{representation}/     a representation
 {run}/metrics/{representation}/{metric}/  a metric; the representation `model` is the model itself
+{run}/metrics/{representation}/{metric}_{number}/  a further evaluation of it, from 1
 {run}/visualizations/                     pictures
 {training}/snapshots/step_{step}/         a run of its own: the state of this one on its way
 {run}/done.json, diverged.json, failed.json, unpacked.json, log.txt    see `studies.run_state`
@@ -140,9 +141,10 @@ class RunFolder:
     """Returns the stage of a representation, such as "mean"."""
     return StageFolder(self.path / _POSTPROCESSED / name)
 
-  def metric(self, representation: str, name: str) -> StageFolder:
-    """Returns the stage of a metric of a representation."""
-    return StageFolder(self.path / _METRICS / representation / name)
+  def metric(self, representation: str, name: str, number: int = 0) -> StageFolder:
+    """Returns the stage of a metric of a representation, or of a further evaluation of it."""
+    folder = f"{name}_{number}" if number else name
+    return StageFolder(self.path / _METRICS / representation / folder)
 
   @property
   def pictures(self) -> pathlib.Path:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import evaluate_udr
 from dl_condind.postprocessing import postprocess
 from dl_condind.training import train
@@ -43,6 +44,51 @@ def test_models_of_two_seeds_are_ranked(runs, tmp_path):
   evaluate_udr.evaluate_with_gin(swapped, tmp_path / "udr", True, CONFIG, FEW)
   again = results.read_results(tmp_path / "udr", "udr")
   assert again["model_scores"] == pytest.approx(record["model_scores"][::-1], abs=1e-6)
+
+
+# disentanglement_lib's udr.gin, statement by statement.
+LIBRARY = """
+evaluation.evaluation_fn = @udr_sklearn
+dataset.name="auto"
+evaluation.random_seed = 0
+udr_sklearn.batch_size=10
+udr_sklearn.num_data_points=1000
+udr_sklearn.correlation_matrix="{correlation}"
+udr_sklearn.filter_low_kl=True
+udr_sklearn.include_raw_correlations=True
+udr_sklearn.kl_filter_threshold = 0.01
+"""
+
+
+def test_files_of_disentanglement_lib_run(runs, tmp_path):
+  inputs = [str(runs / "[ab]" / "mean")]
+  scores = []
+  for correlation in ("lasso", "spearman"):
+    path = tmp_path / f"{correlation}.gin"
+    path.write_text(LIBRARY.format(correlation=correlation))
+    evaluate_udr.evaluate_with_gin(inputs, tmp_path / correlation, False, [str(path)], FEW)
+    scores.append(results.read_results(tmp_path / correlation, "udr")["model_scores"])
+  bindings = [*FEW, "udr_sklearn.correlation_matrix = 'spearman'"]
+  evaluate_udr.evaluate_with_gin(inputs, tmp_path / "own", False, CONFIG, bindings)
+  assert results.read_results(tmp_path / "own", "udr")["model_scores"] == scores[1] != scores[0]
+
+
+def test_setting_of_two_names_is_refused(runs, tmp_path):
+  with pytest.raises(errors.ConfigError, match="udr.random_seed and evaluation.random_seed are"):
+    evaluate_udr.evaluate_with_gin(
+      [str(runs / "[ab]" / "mean")],
+      tmp_path / "udr",
+      False,
+      CONFIG,
+      [*FEW, "evaluation.random_seed = 1"],
+    )
+
+
+def test_evaluation_of_one_model_refuses_the_ranking(runs, tmp_path):
+  path = tmp_path / "udr.gin"
+  path.write_text(LIBRARY.format(correlation="lasso"))
+  with pytest.raises(errors.ConfigError, match="compares several models: call dl_condind_udr"):
+    evaluate.evaluate_with_gin(runs / "a" / "mean", tmp_path / "udr", False, [str(path)])
 
 
 @pytest.mark.slow

@@ -2,15 +2,19 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
 
 import pytest
 
+from dl_condind.evaluation import evaluate
 from dl_condind.reports import aggregate_results
 from dl_condind.studies import archive
+from dl_condind.studies import repeated_evaluations
 from dl_condind.studies import reproduce
 from dl_condind.studies import run_state
 from dl_condind.studies import study_file
@@ -99,6 +103,44 @@ def test_a_run_has_every_stage_in_its_place(run):
     assert record["train_config.model.model_num"] == "1"
     assert record["evaluation_config.mig.num_train"] == "50"
     assert f"@{name}_representation" == record["postprocess_config.postprocess.postprocess_fn"]
+
+
+def test_repeated_evaluations_add_to_the_first(gin_file, run, tmp_path):
+  whole = tmp_path / "study" / "1"
+  shutil.copytree(run, whole)
+  study = study_file.load_study(str(gin_file))
+  thrice = repeated_evaluations.repeat(study, 3)
+  before = {path: time for path, time in state(whole).items() if "few" in path.parts}
+  assert run_state.state_of(whole, thrice.settings(1)) == run_state.MISSING
+  reproduce.reproduce(thrice, 1, whole)
+  assert before.items() <= state(whole).items()
+  for settings in (study.settings(1), thrice.settings(1)):
+    assert run_state.state_of(whole, settings) == run_state.DONE
+  values = []
+  for folder in ("few", "few_1", "few_2"):
+    record = results.read_record(whole / "metrics" / "mean" / folder, "evaluation")
+    values.append(record["evaluation_results.discrete_mig"])
+  assert record["evaluation_provenance.random_seed"] == 2546248239
+  assert len(set(values)) == 3
+  seeded = ["evaluation.random_seed = 2546248239"]
+  few = [str(gin_file.parent / "few.gin")]
+  evaluate.evaluate_with_gin(
+    whole / "postprocessed" / "mean", tmp_path / "alone", False, few, seeded
+  )
+  assert results.read_results(tmp_path / "alone", "evaluation")["discrete_mig"] == values[2]
+  # Fewer ask for nothing new; the records travel, and tables tell their spread.
+  made = state(whole)
+  reproduce.reproduce(study, 1, whole)
+  assert state(whole) == made
+  archive.pack(whole.parent, tmp_path / "records.tar.xz", study)
+  for of in (study, thrice):
+    archive.unpack(tmp_path / "records.tar.xz", tmp_path / "elsewhere", of)
+  (row,) = aggregate_results.runs_table(tmp_path / "elsewhere")
+  assert row["mean.few.num_evaluations"] == row["sampled.few.num_evaluations"] == 3
+  assert row["mean.few.discrete_mig"] == values[0]
+  assert row["mean.few.discrete_mig.evaluations_mean"] == pytest.approx(sum(values) / 3)
+  assert row["mean.few.discrete_mig.evaluations_sd"] == pytest.approx(statistics.stdev(values))
+  assert not any(column.startswith("mean.few_") for column in row)
 
 
 def test_the_same_run_again_does_nothing(run, gin_file):

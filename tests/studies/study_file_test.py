@@ -272,6 +272,26 @@ def test_the_numbers_of_the_unsupervised_study_are_disentanglement_libs(
     assert not {f"dataset.name = '{dataset}'", binding} <= set(runs.run(neighbour)[1])
 
 
+def test_the_fairness_study_has_the_runs_of_the_unsupervised_study():
+  unsupervised, fair = map(study_file.load_study, ("unsupervised_study_v1", "fairness_study_v1"))
+  assert fair.num_runs == 12600
+  assert all(fair.run(number) == unsupervised.run(number) for number in range(0, 12600, 7))
+  assert set(fair.metrics) == {*unsupervised.metrics, "fairness"} and len(fair.metrics) == 10
+
+
+def test_the_numbers_of_the_abstract_reasoning_study_are_disentanglement_libs():
+  unsupervised = study_file.load_study("unsupervised_study_v1")
+  study = study_file.load_study("abstract_reasoning_study_v1")
+  assert study.num_runs == 360 and study.metrics == unsupervised.metrics
+  for number in range(360):  # dataset * 180 + model * 5 + seed
+    dataset, rest = divmod(number, 180)
+    model, seed = divmod(rest, 5)
+    found = dict(study.values(number))
+    assert found["dataset.name"] == ("shapes3d", "abstract_dsprites")[dataset]
+    assert found["model.random_seed"] == seed
+    assert found["bindings"] == dict(unsupervised.values(50 * model))["bindings"]
+
+
 def test_a_binding_that_no_run_would_read_is_refused(tmp_path):
   path = tmp_path / "mine.gin"
   path.write_text("study.gin_files = []\nstudy.axes = []\nposterior.noise_correlation = None\n")

@@ -249,9 +249,16 @@ def test_same_binding_twice_in_one_file(tmp_path, second):
 
 
 def test_same_binding_in_other_scope_is_another(tmp_path):
-  path = write(tmp_path / "a.gin", "probe_net.units = 1\nx/probe_net.units = 2\n")
-  configs.parse([path])
+  text = "probe_net.units = 1\nx/probe_net.units = 2\nprobe_model.net = @x/probe_net()\n"
+  configs.parse([write(tmp_path / "a.gin", text)])
   assert probe_net()[0] == 1
+  assert model()[0] == 2
+
+
+def test_same_value_twice_in_one_file(tmp_path):
+  # As a test configuration of disentanglement_lib has it.
+  configs.parse([write(tmp_path / "a.gin", "probe_net.units = 4\nprobe_net.units = 4\n")])
+  assert probe_net()[0] == 4
 
 
 def test_including_file_overrides(tmp_path):

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import itertools
 from typing import Any
+from typing import Literal
 
 import gin
 import numpy as np
 
+from dl_condind.data.ground_truth import factor_pairs
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import checks
 from dl_condind.utils import errors
@@ -26,23 +28,25 @@ class FactorDistribution:
   no held-out combination names stays uniform and independent.
 
   The code that Traeuble et al. published does not draw from this formula: it draws a line of width
-  `ceil(s * min(n1, n2))` through the grid of the two factors and blurs it. At the same s its
-  factors are more strongly correlated, and how strongly depends on n1 and n2:
+  `ceil(s * min(n1, n2))` through the grid of the two factors and blurs it, which is `kind="line"`.
+  At the same s its factors are more strongly correlated, and how strongly depends on n1 and n2:
 
-  | s | here, n1 = 8, n2 = 15 | their code (8, 15) | (10, 10) | (6, 32) |
+  | s | the formula, n1 = 8, n2 = 15 | line (8, 15) | (10, 10) | (6, 32) |
   | --- | --- | --- | --- | --- |
   | 0.2 | 0.77 | 0.86 | 0.81 | 0.87 |
   | 0.4 | 0.40 | 0.69 | 0.68 | 0.62 |
   | 0.7 | 0.16 | 0.42 | 0.23 | 0.37 |
 
-  There, s of 1 or more gives uniform, independent factors, and their experiments have s = 0.2, 0.4,
-  0.7 and 10, the last as the baseline. So compare results at equal correlation (the record has it),
-  not at equal s. The baseline here is to leave `dataset.factor_distribution` unset.
+  For a line, s of 1 or more gives uniform, independent factors, and their experiments have s = 0.2,
+  0.4, 0.7 and 10, the last as the baseline. So compare results of different kinds at equal
+  correlation (the record has it), not at equal s.
 
   Attributes:
     correlated_pairs: Names of the factors of each pair.
     strength: s; small is strong.
     held_out: Combinations with probability zero.
+    kind: The distribution of a pair, a name in `factor_pairs.KINDS`.
+    confounders: Names of the factors that are correlated with every other one.
   """
 
   def __init__(
@@ -50,23 +54,37 @@ class FactorDistribution:
     correlated_pairs: Sequence[Sequence[str]] = (),
     strength: float = 0.2,
     held_out: Sequence[Mapping[str, int | Sequence[int]]] = (),
+    kind: Literal["gaussian", "line", "unit_gaussian"] = "gaussian",
+    confounders: Sequence[str] = (),
   ):
     """Describes the distribution.
 
     Args:
       correlated_pairs: Names of the factors of each pair, such as `[("scale", "posX")]`.
-      strength: s, in [1e-6, 1e6]. It is not the s of Traeuble et al.'s code, see above.
+      strength: s, in [1e-6, 1e6].
       held_out: Combinations that are never drawn, such as `[{"shape": 2, "posX": [0, 1, 2]}]`:
         hearts at the three leftmost positions.
+      kind: "gaussian" for the formula above; "line" for what Traeuble et al.'s code draws, which
+        needs OpenCV; "unit_gaussian" for the formula with f1 / (n1 - 1) and f2 / (n2 - 1), as in
+        the code of Roth et al. (2023), arXiv:2210.07347.
+      confounders: Names of factors that form a pair with every other factor.
 
     Raises:
       ConfigError: If a setting is not of this form, or nothing is correlated or held out.
     """
     checks.check_in("FactorDistribution.strength", strength, *_STRENGTHS)
-    if not correlated_pairs and not held_out:
+    if kind not in factor_pairs.KINDS:
       raise errors.ConfigError(
-        "FactorDistribution needs correlated_pairs or held_out; leave dataset.factor_distribution "
-        "unset for independent factors."
+        f"FactorDistribution.kind must be one of {', '.join(factor_pairs.KINDS)}, got {kind!r}."
+      )
+    if not correlated_pairs and not held_out and not confounders:
+      raise errors.ConfigError(
+        "FactorDistribution needs correlated_pairs, confounders or held_out; leave "
+        "dataset.factor_distribution unset for independent factors."
+      )
+    if isinstance(confounders, str):
+      raise errors.ConfigError(
+        f"FactorDistribution.confounders must be a list of names, got {confounders!r}."
       )
     if any(len(set(pair)) != 2 or isinstance(pair, str) for pair in correlated_pairs):
       raise errors.ConfigError(
@@ -78,9 +96,36 @@ class FactorDistribution:
         "FactorDistribution.held_out must be mappings from names of factors to values, got "
         f"{list(held_out)}."
       )
-    self.correlated_pairs = [tuple(pair) for pair in correlated_pairs]
+    self.correlated_pairs = [(first, second) for first, second in correlated_pairs]
     self.strength = strength
     self.held_out = [dict(combination) for combination in held_out]
+    self.kind = kind
+    self.confounders = list(confounders)
+
+  def pairs(self, factor_names: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns the pairs of correlated factors of a data set, those of confounders with each other.
+
+    No pair occurs twice, in whatever order its factors are named.
+    """
+    found = list(self.correlated_pairs)
+    found += [(one, other) for one in self.confounders for other in factor_names if one != other]
+    unique: dict[frozenset[str], tuple[str, str]] = {}
+    for first, second in found:
+      unique.setdefault(frozenset((first, second)), (first, second))
+    return list(unique.values())
+
+  def described(self) -> str:
+    """Returns the settings as text, those left out that are as in records without them."""
+    settings: dict[str, object] = {
+      "correlated_pairs": self.correlated_pairs,
+      "strength": self.strength,
+      "held_out": self.held_out,
+    }
+    if self.kind != "gaussian":
+      settings["kind"] = self.kind
+    if self.confounders:
+      settings["confounders"] = self.confounders
+    return repr(settings)
 
 
 class RedistributedFactors(ground_truth_data.GroundTruthData):
@@ -113,7 +158,10 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
     self.options = data.options
     self._data = data
     self.described = distribution
-    named = [name for pair in distribution.correlated_pairs for name in pair]
+    for name in distribution.confounders:
+      self._index(name)
+    self._pairs = distribution.pairs(self.factor_names)
+    named = [name for pair in self._pairs for name in pair]
     named += [name for combination in distribution.held_out for name in combination]
     self.dependent = sorted({self._index(name) for name in named})
     sizes = [self.factors_num_values[i] for i in self.dependent]
@@ -135,20 +183,28 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
 
   def _probabilities(self, sizes: Sequence[int]) -> np.ndarray:
     log_weights = np.zeros(sizes)
-    values = np.meshgrid(*map(np.arange, sizes), indexing="ij", sparse=True)
-    scaled = {
-      self.factor_names[i]: value / size
-      for i, value, size in zip(self.dependent, values, sizes, strict=True)
-    }
-    for first, second in self.described.correlated_pairs:
-      difference = scaled[first] - scaled[second]
-      log_weights -= difference**2 / (2 * self.described.strength**2)
+    for pair in self._pairs:
+      log_weights += self._log_weights(pair)
+    if log_weights.max() == -np.inf:
+      raise errors.ConfigError(
+        "dataset.factor_distribution: no combination has a probability above 0 in all pairs."
+      )
     weights = np.exp(log_weights - log_weights.max())
     for combination in self.described.held_out:
       weights[np.ix_(*self._held_out_values(combination))] = 0
     if not weights.any():
       raise errors.ConfigError("dataset.factor_distribution holds out every combination.")
     return weights / weights.sum()
+
+  def _log_weights(self, pair: tuple[str, str]) -> np.ndarray:
+    """Returns log weights of a pair, with an axis for each dependent factor, mostly of length 1."""
+    axes = [self.dependent.index(self._index(name)) for name in pair]
+    first, second = (self.factors_num_values[self.dependent[axis]] for axis in axes)
+    weights = factor_pairs.KINDS[self.described.kind]((first, second), self.described.strength)
+    if axes[0] > axes[1]:
+      weights = weights.T
+    others = [axis for axis in range(len(self.dependent)) if axis not in axes]
+    return np.expand_dims(weights, others)
 
   def _held_out_values(self, combination: Mapping[str, int | Sequence[int]]) -> list[np.ndarray]:
     """Returns the values of each dependent factor that a held-out combination stands for."""
@@ -187,7 +243,7 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
       rest = tuple(a for a in range(len(self.dependent)) if a not in (axis, other))
       joint = self.distribution.sum(axis=rest)
       pair = f"{self.factor_names[i]}~{self.factor_names[j]}"
-      found[pair] = _pearson(joint)
+      found[pair] = factor_pairs.pearson(joint)
     return found
 
   def provenance(self) -> dict[str, Any]:
@@ -196,15 +252,9 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
     Beside the keys of the data set: `factor_distribution`, `held_out_share` (of the combinations of
     dependent factors) and `factor_correlation.{first}~{second}`.
     """
-    described = self.described
-    settings = {
-      "correlated_pairs": described.correlated_pairs,
-      "strength": described.strength,
-      "held_out": described.held_out,
-    }
     return {
       **self._data.provenance(),
-      "factor_distribution": repr(settings),
+      "factor_distribution": self.described.described(),
       "held_out_share": float(np.mean(self.distribution == 0)),
       **{f"factor_correlation.{pair}": value for pair, value in self.correlations().items()},
     }
@@ -242,14 +292,3 @@ def redistribute(
   if isinstance(data, ground_truth_data.RowData):
     return RedistributedRows(data, distribution)
   return RedistributedFactors(data, distribution)
-
-
-def _pearson(joint: np.ndarray) -> float:
-  """Returns the correlation of two integers with this joint distribution, 0 if one is constant."""
-  x, y = (np.arange(size) for size in joint.shape)
-  p_x, p_y = joint.sum(axis=1), joint.sum(axis=0)
-  mean_x, mean_y = p_x @ x, p_y @ y
-  variance = (p_x @ (x - mean_x) ** 2) * (p_y @ (y - mean_y) ** 2)
-  if variance == 0:
-    return 0.0
-  return float((x - mean_x) @ joint @ (y - mean_y) / np.sqrt(variance))

@@ -14,6 +14,7 @@ from dl_condind.data.ground_truth import dsprites
 from dl_condind.data.ground_truth import dsprites_variants
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import factor_distributions
+from dl_condind.data.ground_truth import factor_presets  # noqa: F401 (registers its names)
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import image_folder
 from dl_condind.data.ground_truth import mnist

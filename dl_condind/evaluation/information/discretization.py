@@ -13,8 +13,8 @@ from dl_condind.evaluation import checks
 from dl_condind.utils import errors
 
 
-@gin.register("histogram_discretizer", denylist=["target", "num_bins"])
-def histogram_discretizer(target: np.ndarray, num_bins: int) -> np.ndarray:
+@gin.register("histogram_discretizer", denylist=["target"])
+def histogram_discretizer(target: np.ndarray, num_bins: int = 20) -> np.ndarray:
   """Returns the bin of each value, with bins of equal width between each column's min and max.
 
   The edges are those of `numpy.histogram`, in the floating point type of target as in
@@ -23,7 +23,7 @@ def histogram_discretizer(target: np.ndarray, num_bins: int) -> np.ndarray:
 
   Args:
     target: `[num_points, num_latent]`.
-    num_bins: Number of bins, at least 1.
+    num_bins: Number of bins, at least 1; by default the 20 of Locatello et al. (2019).
 
   Returns:
     Labels in 1..num_bins, int64 `[num_points, num_latent]`. A constant column has one label.
@@ -58,7 +58,7 @@ def histogram_discretizer(target: np.ndarray, num_bins: int) -> np.ndarray:
 
 def histogram_of_20_bins(target: np.ndarray) -> np.ndarray:
   """Returns `histogram_discretizer` with the 20 bins of Locatello et al. (2019)."""
-  return histogram_discretizer(target, num_bins=20)
+  return histogram_discretizer(target)
 
 
 def _bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@ import pytest
 
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import factor_distributions
+from dl_condind.data.ground_truth import factor_pairs
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 
@@ -48,6 +49,48 @@ def test_correlation_at_the_strengths_of_the_docstring(sizes, strength, correlat
   distribution = factor_distributions.FactorDistribution([("a", "b")], strength)
   data = factor_distributions.RedistributedFactors(Plain(sizes), distribution)
   assert data.correlations()["a~b"] == pytest.approx(correlation, abs=0.006)
+
+
+def test_a_line_is_in_the_order_of_its_pair():
+  line = {"strength": 0.4, "kind": "line"}
+  there, back = (
+    redistribute(correlated_pairs=[pair], **line).distribution for pair in (("b", "c"), ("c", "b"))
+  )
+  np.testing.assert_allclose(there, np.exp(factor_pairs.line((4, 5), 0.4)), atol=1e-15)
+  np.testing.assert_allclose(back, np.exp(factor_pairs.line((5, 4), 0.4)).T, atol=1e-15)
+  factors = redistribute(correlated_pairs=[("b", "c")], **line).sample_factors(
+    20_000, np.random.RandomState(0)
+  )
+  drawn = np.zeros((4, 5))
+  np.add.at(drawn, (factors[:, 1], factors[:, 2]), 1 / len(factors))
+  assert not drawn[there == 0].any() and np.abs(drawn - there).max() < 0.015
+
+
+def test_lines_that_exclude_each_other_are_refused():
+  pairs = [("a", "c"), ("c", "b")]
+  redistribute(correlated_pairs=pairs, strength=0.2, kind="line")
+  with pytest.raises(errors.ConfigError, match="holds out every combination"):
+    redistribute(
+      correlated_pairs=pairs, strength=0.2, kind="line", held_out=[{"c": [0, 1, 2, 3, 4]}]
+    )
+
+
+def test_a_confounder_is_correlated_with_every_other_factor():
+  confounded = {"strength": 0.3, "kind": "unit_gaussian"}
+  data = redistribute(confounders=["c"], **confounded)
+  a, b, c, d = np.ogrid[:3, :4, :5, :2]
+  squares = [(c / 4 - other) ** 2 for other in (a / 2, b / 3, d)]
+  expected = np.exp(-sum(squares) / (2 * 0.3**2))
+  np.testing.assert_allclose(data.distribution, expected / expected.sum())
+  # A pair that is named too, or that two confounders share, counts once.
+  named = redistribute(confounders=["c"], correlated_pairs=[("c", "a")], **confounded)
+  np.testing.assert_allclose(named.distribution, data.distribution)
+  both = redistribute(confounders=["c", "a"], **confounded)
+  squares += [(a / 2 - other) ** 2 for other in (b / 3, d)]
+  expected = np.exp(-sum(squares) / (2 * 0.3**2))
+  np.testing.assert_allclose(both.distribution, expected / expected.sum())
+  assert "'confounders': ['c', 'a']" in both.provenance()["factor_distribution"]
+  assert "'kind': 'unit_gaussian'" in both.provenance()["factor_distribution"]
 
 
 def test_the_other_factors_stay_uniform_and_independent():
@@ -111,7 +154,10 @@ def test_draws_repeat_and_provenance_tells():
   provenance = data.provenance()
   assert provenance["dataset"] == "plain"
   assert provenance["factor_correlation.a~c"] == data.correlations()["a~c"]
-  assert "'strength': 0.2" in provenance["factor_distribution"]
+  # As records of earlier versions have it, which trainings go on from.
+  assert provenance["factor_distribution"] == (
+    "{'correlated_pairs': [('a', 'c')], 'strength': 0.2, 'held_out': []}"
+  )
 
 
 def test_a_factor_of_one_value_has_no_correlation():
@@ -128,7 +174,10 @@ def test_a_factor_of_one_value_has_no_correlation():
       r"\[1e-06, 1e\+06\], got 0.0",
     ),
     ({"correlated_pairs": [("a", "b")], "strength": float("nan")}, "1e-06.*got nan"),
-    ({}, "needs correlated_pairs or held_out"),
+    ({}, "needs correlated_pairs, confounders or held_out"),
+    ({"correlated_pairs": [("a", "b")], "kind": "lines"}, "one of gaussian, line, unit_gaussian"),
+    ({"confounders": "c"}, "confounders must be a list of names, got 'c'"),
+    ({"confounders": ["x"]}, "names the factor 'x'; plain has a, b, c, d"),
     ({"correlated_pairs": [("a", "x")]}, "names the factor 'x'; plain has a, b, c, d"),
     ({"held_out": [{"a": 3}]}, r"gives a the values \[3\]; plain has 0 to 2"),
     ({"held_out": [{"a": -1}]}, r"gives a the values \[-1\]"),
