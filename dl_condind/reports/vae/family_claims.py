@@ -145,7 +145,7 @@ def _cost(family: str) -> paired_verdicts.MeasureOf:
   """Returns the function from a run to what a family costs its decoder, at the run's own beta."""
 
   def cost(run: study_runs.Run) -> float | None:
-    beta = float(run.config["vae.beta"])
+    beta = float(run.config.get("vae.beta", 1))  # Other objectives weigh the KL once.
     metric = "posterior_family_cost" + ("" if beta == 1 else f"_beta_{beta:g}")
     return _number(f"mean.{metric}.cost.{family}")(run)
 
