@@ -119,9 +119,15 @@ class Run:
 
   @property
   def setting_items(self) -> tuple[tuple[str, str], ...]:
-    """The configuration without the posterior, the seed and how the run was observed."""
+    """The configuration without the posterior, the seed and how the run was observed.
+
+    A parameter that is None is left out: a run that was made before there was the parameter, or is
+    only begun, does not name it.
+    """
     skipped = (*_NOISE, f"{self.noise_correlation}.", *_OBSERVATION, "model.random_seed")
-    return _canonical_items((k, v) for k, v in self.config.items() if not k.startswith(skipped))
+    return _canonical_items(
+      (k, v) for k, v in self.config.items() if v != "None" and not k.startswith(skipped)
+    )
 
   def setting(self, key: str) -> str:
     """Returns a value of the configuration as text, strings without quotes, or `-`."""

@@ -45,3 +45,13 @@ def test_runs_of_one_setting_differ_in_noise_and_seed_only():
     "VAE on dsprites_full, 10 latents (model.training_steps = 200, vae.beta = 4)": ["6"],
   }
   assert list(grouping.group_by_setting(runs[:3])) == ["VAE on dsprites_full, 10 latents"]
+
+
+def test_a_parameter_that_is_not_set_is_no_setting_of_its_own():
+  key = "model.initial_model_dir"
+  runs = [make_run("0"), make_run("1", {key: "None"}), make_run("2", {key: "'output/0/model'"})]
+  groups = grouping.group_by_setting(runs)
+  assert {name: [run.name for run in members] for name, members in groups.items()} == {
+    "VAE on dsprites_full, 10 latents": ["0", "1"],
+    "VAE on dsprites_full, 10 latents (model.initial_model_dir = 'output/0/model')": ["2"],
+  }
