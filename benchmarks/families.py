@@ -1,9 +1,9 @@
 """Times the training step of each posterior family, and what its cost to a decoder takes.
 
 A beta-VAE of each family is trained on dSprites with the paper's networks. The families take turns,
-a call of 20 steps each, so that a slow spell of the machine hits all of them; a ratio is the median
-over rounds of the time beside that of independent noise in the same round. Prints two Markdown
-tables. Run it on an idle machine.
+a call of 20 steps each, so that a slow spell of the machine hits all of them; each
+round divides the times by that of independent noise, and the ratio is the median over rounds.
+Prints two Markdown tables. Run it on an idle machine.
 
 Usage: python benchmarks/families.py --threads=2 --rounds=30
 """

@@ -47,7 +47,7 @@ def _styled(text: str) -> list[str]:
 
 
 def problems(site: pathlib.Path) -> list[str]:
-  """Returns what is wrong with a site, one line each."""
+  """Returns a line for each problem of a site."""
   pages = {}
   for path in sorted(site.rglob("*.html")):
     page = pages[path.resolve()] = _Page()

@@ -41,7 +41,7 @@ def rewrite(text: str, origin: pathlib.Path, docname: str, shown: set[pathlib.Pa
     text: Markdown.
     origin: The file it is from: links are relative to it.
     docname: The page it is on.
-    shown: Gets the files and folders to which links lead and that are no pages.
+    shown: Set that linked files and folders without a page of their own are added to.
   """
   pages = pages_of_files()
   parts, end = [], 0
