@@ -11,6 +11,7 @@ from absl import logging
 import gin
 import numpy as np
 
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.evaluation import evaluate  # noqa: F401 (registers `evaluation`)
 from dl_condind.evaluation import representation
@@ -29,7 +30,9 @@ from dl_condind.utils import stages
 
 STEP = "udr"
 
-_EvaluationFn = Callable[..., dict[str, Any]]
+_EvaluationFn = Callable[
+  [ground_truth_data.GroundTruthData, Sequence[Callable], np.random.RandomState], dict[str, Any]
+]
 
 # What may differ between models that are compared.
 _OWN_SETTINGS = ("model.random_seed", "model.model_num", "model.name")
@@ -158,7 +161,7 @@ def evaluate_models(
     ]
     logging.info("Comparing %d models.", len(functions))
     with progress_lines.heartbeat(f"Comparing {len(functions)} models"):
-      values = evaluation_fn(dataset, functions, random_state=np.random.RandomState(random_seed))
+      values = evaluation_fn(dataset, functions, np.random.RandomState(random_seed))
     stage.finish(
       {
         **values,

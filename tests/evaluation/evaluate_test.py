@@ -239,7 +239,6 @@ def test_a_seed_out_of_range_is_refused(trained_run, tmp_path, seed):
   "binding",
   [
     "evaluation.evaluation_fn = @mig_validation",
-    "evaluation.evaluation_fn = @udr_sklearn",
     "evaluation.evaluation_fn = @histogram_discretizer",
     "evaluation.evaluation_fn = @mig()",
     "udr.evaluation_fn = @mig",
@@ -259,6 +258,7 @@ def test_a_function_of_another_kind_is_refused(binding):
     "evaluation.evaluation_fn = @fixed_data",
     "evaluation.evaluation_fn = @infogan_disentanglement",
     "evaluation.evaluation_fn = @unified_scores",
+    "evaluation.evaluation_fn = @udr_sklearn",  # For dl_condind_udr.
     "udr.evaluation_fn = @udr_sklearn",
     "fixed_data.validation_fn = @unified_score_validation",
     "dci.predictor_fn = @gradient_boosting_classifier",
