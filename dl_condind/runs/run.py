@@ -5,12 +5,15 @@ import base64
 import functools
 import html
 import io
+import os
+import pathlib
 from typing import Any
 from typing import ClassVar
 
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.explorer import explore
 from dl_condind.methods import image_inputs
 from dl_condind.training import trainer
 from dl_condind.utils import errors
@@ -78,6 +81,40 @@ class Run(abc.ABC):
   @abc.abstractmethod
   def picture(self) -> np.ndarray:
     """Returns what shows the model at a glance, [rows, columns, height, width, channels]."""
+
+  def explore(
+    self,
+    output_path: str | os.PathLike,
+    other: "Run | None" = None,
+    num_images: int = 8,
+    max_megabytes: float = explore.MAX_MEGABYTES,
+    show_data: bool = True,
+  ) -> pathlib.Path:
+    """Writes one HTML file with sliders for the latents, whose decoder runs in the browser.
+
+    Args:
+      output_path: Name of the page.
+      other: A second run to show side by side.
+      num_images: Number of images, or draws of an InfoGAN's noise, to start from.
+      max_megabytes: How much room each decoder may take in the page.
+      show_data: Whether to read the data set, for its images and the axes of the noise.
+
+    Returns:
+      The name of the page.
+
+    Raises:
+      ValueError: If a setting is out of range, or a page cannot show a model or be written.
+      DatasetError: If the model is damaged, or its data set cannot be read.
+    """
+    runs = [self] if other is None else [self, other]
+    return explore.write_explorer(
+      [run.stage.path for run in runs],
+      output_path,
+      num_images,
+      max_megabytes,
+      show_data,
+      trust_model=all(run.trust_model for run in runs),
+    )
 
   def __repr__(self) -> str:
     return f"{type(self).__name__}({str(self.folder.path)!r}: {self._description()})"
