@@ -57,7 +57,8 @@ LAYERS = {
     {"checkpoints", "runtime", "training_progress"},
   ],
   "saved_models": [
-    {"stored_infogan", "stored_vae"},
+    {"export"},
+    {"keras_networks", "onnx_networks", "stored_infogan", "stored_vae"},
     {"stored_model"},
     {"saved_model"},
     {"allowed_models", "model_errors", "network_layers"},

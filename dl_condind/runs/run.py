@@ -15,6 +15,7 @@ import numpy as np
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.explorer import explore
 from dl_condind.methods import image_inputs
+from dl_condind.saved_models import export
 from dl_condind.training import trainer
 from dl_condind.utils import errors
 from dl_condind.utils import run_config
@@ -115,6 +116,29 @@ class Run(abc.ABC):
       show_data,
       trust_model=all(run.trust_model for run in runs),
     )
+
+  def export(
+    self,
+    output_path: str | os.PathLike,
+    format: str,
+    overwrite: bool = False,
+  ) -> pathlib.Path:
+    """Writes the networks as files that others read; see `saved_models.export.export_model`.
+
+    Args:
+      output_path: Folder to write.
+      format: "keras" or "onnx".
+      overwrite: Whether to replace an export that is there.
+
+    Returns:
+      The folder.
+
+    Raises:
+      ValueError: If the format is unknown or cannot hold the model, packages that it needs are not
+        installed, or output_path is not empty or cannot be written.
+      DatasetError: If the model is damaged or not harmless.
+    """
+    return export.export_model(self.stage.path, output_path, format, overwrite, self.trust_model)
 
   def __repr__(self) -> str:
     return f"{type(self).__name__}({str(self.folder.path)!r}: {self._description()})"
