@@ -5,13 +5,17 @@ import base64
 import functools
 import html
 import io
+import os
+import pathlib
 from typing import Any
 from typing import ClassVar
 
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.explorer import explore
 from dl_condind.methods import image_inputs
+from dl_condind.saved_models import export
 from dl_condind.training import trainer
 from dl_condind.utils import errors
 from dl_condind.utils import run_config
@@ -78,6 +82,63 @@ class Run(abc.ABC):
   @abc.abstractmethod
   def picture(self) -> np.ndarray:
     """Returns what shows the model at a glance, [rows, columns, height, width, channels]."""
+
+  def explore(
+    self,
+    output_path: str | os.PathLike,
+    other: "Run | None" = None,
+    num_images: int = 8,
+    max_megabytes: float = explore.MAX_MEGABYTES,
+    show_data: bool = True,
+  ) -> pathlib.Path:
+    """Writes one HTML file with sliders for the latents, whose decoder runs in the browser.
+
+    Args:
+      output_path: Name of the page.
+      other: A second run to show side by side.
+      num_images: Number of images, or draws of an InfoGAN's noise, to start from.
+      max_megabytes: How much room each decoder may take in the page.
+      show_data: Whether to read the data set, for its images and the axes of the noise.
+
+    Returns:
+      The name of the page.
+
+    Raises:
+      ValueError: If a setting is out of range, or a page cannot show a model or be written.
+      DatasetError: If the model is damaged, or its data set cannot be read.
+    """
+    runs = [self] if other is None else [self, other]
+    return explore.write_explorer(
+      [run.stage.path for run in runs],
+      output_path,
+      num_images,
+      max_megabytes,
+      show_data,
+      trust_model=all(run.trust_model for run in runs),
+    )
+
+  def export(
+    self,
+    output_path: str | os.PathLike,
+    format: str,
+    overwrite: bool = False,
+  ) -> pathlib.Path:
+    """Writes the networks as files that others read; see `saved_models.export.export_model`.
+
+    Args:
+      output_path: Folder to write.
+      format: "keras" or "onnx".
+      overwrite: Whether to replace an export that is there.
+
+    Returns:
+      The folder.
+
+    Raises:
+      ValueError: If the format is unknown or cannot hold the model, packages that it needs are not
+        installed, or output_path is not empty or cannot be written.
+      DatasetError: If the model is damaged or not harmless.
+    """
+    return export.export_model(self.stage.path, output_path, format, overwrite, self.trust_model)
 
   def __repr__(self) -> str:
     return f"{type(self).__name__}({str(self.folder.path)!r}: {self._description()})"

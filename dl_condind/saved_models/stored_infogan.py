@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from dl_condind.saved_models import network_layers
 from dl_condind.saved_models import stored_model
 from dl_condind.utils import errors
 
@@ -74,6 +75,14 @@ class StoredInfoGAN:
       code.
     """
     return self._call("recognition_network", images=images)
+
+  def generator_layers(self) -> network_layers.Network:
+    """Returns the generator as plain layers.
+
+    Raises:
+      ConfigError: If it consists of something else.
+    """
+    return self._model.layers("generator")
 
   def _call(self, name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
     inputs = {key: np.asarray(value, np.float32) for key, value in inputs.items()}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dl_condind.methods import losses
+from dl_condind.saved_models import network_layers
 from dl_condind.saved_models import stored_model
 from dl_condind.utils import errors
 
@@ -79,6 +80,23 @@ class StoredVAE:
     The noise of the n-th call after loading is always the same.
     """
     return self._images_of(self._model.call("reconstructions", images=images))
+
+  def decoder_layers(self) -> network_layers.Network:
+    """Returns the decoder as plain layers, the last of which returns images in [0, 1].
+
+    Raises:
+      ConfigError: If it consists of something else.
+    """
+    network = self._model.layers("decoder")
+    *others, last = network.layers
+    if last.activation != "linear":
+      raise errors.ConfigError(
+        f"The last layer of the decoder has the activation {last.activation}: a page shows "
+        "decoders whose last layer is linear."
+      )
+    scale = 1 if self._activation == "logits" else 2  # tanh(x) / 2 + 1/2 = sigmoid(2 x)
+    last = last._replace(weights=scale * last.weights, bias=scale * last.bias, activation="sigmoid")
+    return network._replace(layers=[*others, last])
 
   def _images_of(self, outputs: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(losses.images_of(outputs["images"], self._activation))

@@ -1,0 +1,1 @@
+"""One static page in which a reader moves the latents of trained models."""
