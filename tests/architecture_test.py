@@ -229,6 +229,15 @@ def test_matplotlib_is_only_where_figures_are():
       assert "matplotlib" not in third_party(imports), name
 
 
+def test_html_is_only_in_the_templates_of_reports():
+  for name, imports in modules_in("dl_condind.reports").items():
+    assert ("jinja2" in third_party(imports)) == (name == "dl_condind.reports.page"), name
+    path = (ROOT / name.replace(".", "/")).with_suffix(".py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if path.is_file() else ():
+      if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        assert not re.search(r"</?[a-z]+[ >]", node.value), f"{path}:{node.lineno}: {node.value}"
+
+
 # Names of what is in the folder of a run, which `utils.run_folder` alone knows.
 RUN_PATHS = {
   *("postprocessed", "saved_model", "tf_checkpoint", "visualizations"),

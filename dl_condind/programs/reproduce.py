@@ -8,6 +8,10 @@ One run, or with --engine all missing ones. The same command again redoes nothin
   dl_condind_reproduce --study=quickstart --num_evaluations=10
 """
 
+import os
+import pathlib
+import sys
+
 from absl import flags
 
 from dl_condind.studies import sweep_flags
@@ -51,7 +55,11 @@ def main(_) -> None:
     study_file.load_study(FLAGS.study, trust), FLAGS.num_evaluations
   )
   if sweep_flags.are_given():
-    return sweep_flags.run(study)
+    sweep_flags.run(study)
+    if sweep_flags.makes_runs():
+      study_dir = pathlib.Path(study.run_folder(FLAGS.output_directory, 0)).parent
+      _print_results(study_dir, study_dir, FLAGS.study)
+    return None
   model_num = study.model_nums[0] if FLAGS.only_check else FLAGS.model_num
   only_shows = FLAGS.only_print or FLAGS.only_check
   inputs.check_run(study, model_num, FLAGS.gin_bindings, FLAGS.model_dir, not only_shows)
@@ -66,6 +74,17 @@ def main(_) -> None:
     output = study.run_folder(FLAGS.output_directory, model_num)
     options = (FLAGS.gin_bindings, FLAGS.overwrite, FLAGS.model_dir, trust, FLAGS.trust_model)
     reproduce.reproduce(study, model_num, output, *options)
+    _print_results(output, pathlib.Path(output).parent)
+
+
+def _print_results(directory: str | os.PathLike, study_dir: pathlib.Path, study: str = "") -> None:
+  """Prints the results of the runs in a folder, and the command that writes their report."""
+  with cli.quiet_imports():
+    from dl_condind.reports import terminal_summary
+  if results := terminal_summary.describe(directory):
+    trust = FLAGS.trust_gin_imports
+    print(f"\n{results}\n")
+    print(f"Now: {terminal_summary.report_command(sys.argv[0], study_dir, study, trust)}")
 
 
 def run() -> None:

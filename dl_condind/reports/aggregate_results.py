@@ -105,6 +105,20 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
     DatasetError: If a record is damaged.
   """
   directory = pathlib.Path(directory)
+  table = gather_runs(directory)
+  if not table:
+    raise errors.ConfigError(f"No trained run in {directory}: is it the right folder?")
+  _write_csv(directory / "runs.csv", table, _FIRST_COLUMNS)
+  return table
+
+
+def gather_runs(directory: str | os.PathLike) -> list[_Row]:
+  """Returns the rows of `runs_table`, none without a trained run, and writes no file.
+
+  Raises:
+    DatasetError: If a record is damaged.
+  """
+  directory = pathlib.Path(directory)
   rows: dict[str, _Row] = {}
   for run in run_folder.trained_below(directory):
     name = run.path.relative_to(directory).as_posix()
@@ -117,11 +131,7 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
     name = run.path.relative_to(directory).as_posix()
     _add_evaluation(rows, name, evaluation, results.read_aggregate(path), spread)
   spread.add_to(rows)
-  if not rows:
-    raise errors.ConfigError(f"No trained run in {directory}: is it the right folder?")
-  table = [rows[run] for run in sorted(rows, key=_natural_order)]
-  _write_csv(directory / "runs.csv", table, _FIRST_COLUMNS)
-  return table
+  return [rows[run] for run in sorted(rows, key=_natural_order)]
 
 
 def read_runs_table(path: str | os.PathLike) -> list[_Row]:

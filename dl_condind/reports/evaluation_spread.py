@@ -1,46 +1,46 @@
-"""The section of a report on how far the evaluations of one metric of one run lie apart."""
+"""How far the evaluations of one metric of one run lie apart, as tables of a report."""
 
+from collections.abc import Sequence
 import statistics
 
 from dl_condind.reports import further_evaluations
 from dl_condind.reports import measures
-from dl_condind.reports import page
 from dl_condind.reports import study_runs
+from dl_condind.reports import tables
 from dl_condind.utils import run_config
 
+NOTE = (
+  "Every metric was evaluated several times, each time on other points. “sd within a run” is the "
+  "standard deviation over the evaluations of one run (root of the mean variance), “sd between "
+  "runs” that of the means of runs that differ in their seed. All other numbers of this page are "
+  "of the first evaluation, in which all runs share their points."
+)
 
-def section(settings: study_runs.Settings) -> list[str]:
-  """Returns a section of the page if a measure was evaluated more than once, otherwise nothing.
+_HEADINGS = ("Setting", "c", "Runs", "Evaluations", "Mean", "sd within a run", "sd between runs")
+
+
+def tables_of(settings: study_runs.Settings) -> list[tables.Table]:
+  """Returns a table for each measure that was evaluated more than once.
 
   Args:
     settings: Runs grouped by setting.
   """
-  headings = ["Setting", "c", "Runs", "Evaluations", "Mean", "sd within a run", "sd between runs"]
-  rows = []
+  found = []
   for measure in measures.compared():
-    cells = [
+    rows = [
       cells
       for name, runs in settings.items()
       for label in study_runs.correlation_labels(runs)
       if (cells := _cells(name, label, study_runs.of_correlation(runs, label), measure))
     ]
-    if cells:
-      rows.append(page.row([measure.title], "setting", span=len(headings)))
-      rows += map(page.row, cells)
-  if not rows:
-    return []
-  note = (
-    "Every metric was evaluated several times, each time on other points. “sd within a run” is the "
-    "standard deviation over the evaluations of one run (root of the mean variance), “sd between "
-    "runs” that of the means of runs that differ in their seed. All other numbers of this page are "
-    "of the first evaluation, in which all runs share their points."
-  )
-  return [page.section("Spread over evaluations", page.table(headings, rows), page.note(note))]
+    if rows:
+      found.append(tables.Table(measure.title, _HEADINGS, rows))
+  return found
 
 
 def _cells(
-  setting: str, label: str, runs: list[study_runs.Run], measure: measures.Measure
-) -> list[str]:
+  setting: str, label: str, runs: Sequence[study_runs.Run], measure: measures.Measure
+) -> list[tables.Cell]:
   """Returns the cells of a row of the table, none if no run was evaluated more than once."""
   found = [
     (
@@ -56,15 +56,16 @@ def _cells(
   means, deviations, counts = zip(*found, strict=True)
   digits = measure.digits + 2
   within = statistics.fmean(deviation**2 for deviation in deviations) ** 0.5
-  between = f"{statistics.stdev(means):.{digits}f}" if len(means) > 1 else "-"
+  between = statistics.stdev(means) if len(means) > 1 else None
+  style = f".{digits}f"
   return [
-    setting,
-    run_config.name_correlation(label),
-    str(len(found)),
-    ", ".join(map(str, sorted(set(counts)))),
-    f"{statistics.fmean(means):.{digits}f}",
-    f"{within:.{digits}f}",
-    between,
+    tables.Cell(setting),
+    tables.Cell(run_config.name_correlation(label), runs[0].correlation),
+    tables.Cell(str(len(found)), len(found)),
+    tables.Cell(", ".join(map(str, sorted(set(counts))))),
+    tables.number(statistics.fmean(means), style),
+    tables.number(within, style),
+    tables.number(between, style),
   ]
 
 

@@ -37,9 +37,8 @@ class Measure:
       correlation or a share, which may be near 0.
     label: Its name on the axis of a figure and within a sentence; the title if empty.
     unit: Its unit there, if it has one; UNIT_OF_LOSS is looked up in the settings of the runs.
-    figure: OWN for a figure of its own, TERMS for one with the other terms of a VAE, or NOWHERE.
-      InfoGANs have one figure of all their measures that are not NOWHERE.
-    caption: What begins the caption of its own figure; the title if empty.
+    figure: OWN for a figure of all data sets, TERMS for one of each data set, or NOWHERE.
+    caption: What the caption of its figure says; the title if empty.
     evaluation: How its evaluation is called where a run lacks it; if empty, it is not missed.
     dataset: The only data set on which it is missed, if there is only one.
     failure: Of a measure that is true or false, what is wrong with a run in which it is true.
@@ -123,19 +122,23 @@ MEASURES = (
        heading="TC, leave‑one‑out"),
   _Codes("conditional_r2_mean_gap", "model.infogan_disentanglement.conditional_r2_mean_gap",
          digits=3, heading="R² gap", null="conditional_r2_mean_gap_null",
-         title="gap of R² between best and second code", expected=FALLS, label="gap of R²"),
+         title="gap of R² between best and second code", expected=FALLS, label="gap of R²",
+         caption="Gap between the shares of an attribute's variance (R²) that the best and the "
+         "second code explain, averaged over the attributes"),
   _Codes("conditional_r2_assigned", "model.infogan_disentanglement.conditional_r2_assigned",
          digits=3, heading="R² of own attribute", null="conditional_r2_assigned_null",
          title="R² of a code with an attribute of its own", expected=FALLS,
-         label="R² of own attribute"),
+         label="R² of own attribute", caption="R² of each code with an attribute of its own, "
+         "averaged over the codes"),
   _Codes("digit_change_rate", "model.infogan_disentanglement.digit_change_rate",
          digits=3, heading="Digit changes", null="digit_change_rate_null",
          title="share of traversals along which the digit changes", expected=RISES,
-         label="digit changes", evaluation="infogan_disentanglement", dataset="mnist"),
+         label="digit changes", evaluation="infogan_disentanglement", dataset="mnist",
+         caption="Share of the traversals along which the digit changes"),
   _Codes("error_correlation", "model.infogan_disentanglement.error_correlation",
          heading="Error correlation", null="error_correlation_null",
          title="correlation of the recognition network's errors", expected=RISES,
-         label="error correlation"),
+         label="error correlation", caption="Correlation of the recognition network's errors"),
   *(_Codes(name, f"model.infogan_disentanglement.{name}") for name in (
     "conditional_r2_mean_gap_null", "conditional_r2_assigned_null", "digit_change_rate_null",
     "error_correlation_null")),

@@ -1,12 +1,12 @@
-"""How to go on with a study, as pieces of an HTML page."""
+"""How to go on with a study, as texts and commands for a page."""
 
 from collections.abc import Sequence
 import os
 import pathlib
 import shlex
+from typing import NamedTuple
 
 from dl_condind.reports import families
-from dl_condind.reports import page
 from dl_condind.reports import study_runs
 from dl_condind.studies import run_state
 from dl_condind.studies import study_file
@@ -15,13 +15,27 @@ _PROGRAM = "dl_condind_reproduce"
 _TRUST = "--trust_gin_imports"
 
 
+class NextSteps(NamedTuple):
+  """How to go on.
+
+  Attributes:
+    introduction: What the commands do.
+    commands: Lines for a terminal.
+    others: Other ways to go on.
+  """
+
+  introduction: str
+  commands: list[str]
+  others: list[str]
+
+
 def how_to_go_on(
   study_dir: str | os.PathLike,
   output_path: str | os.PathLike,
   runs: Sequence[study_runs.Run],
   left_out: Sequence[study_runs.Run] = (),
   study: study_file.Study | None = None,
-) -> list[str]:
+) -> NextSteps:
   """Says how to go on with the study, or to train more.
 
   Args:
@@ -54,7 +68,7 @@ def how_to_go_on(
     "docs/pipeline.md describes all commands and settings, docs/differences.md what differs from "
     "disentanglement_lib.",
   ]
-  return [page.paragraphs([seeds]), page.commands([*more, shlex.join(last)]), page.bullets(others)]
+  return NextSteps(seeds, [*more, shlex.join(last)], others)
 
 
 def _program_and_study(run: study_runs.Run, study: study_file.Study | None) -> list[str]:

@@ -1,32 +1,75 @@
 """A study as one self-contained HTML page."""
 
+from collections.abc import Container
 from collections.abc import Mapping
 from collections.abc import Sequence
-import itertools
 import os
 import pathlib
+from typing import NamedTuple
 
 from absl import logging
 
 from dl_condind.reports import caveats
+from dl_condind.reports import claim_sections
 from dl_condind.reports import comparisons
 from dl_condind.reports import evaluation_spread
 from dl_condind.reports import families
 from dl_condind.reports import figures
+from dl_condind.reports import headline
+from dl_condind.reports import links
 from dl_condind.reports import model_pairs
 from dl_condind.reports import next_steps
 from dl_condind.reports import page
-from dl_condind.reports import protocol
 from dl_condind.reports import reading
 from dl_condind.reports import study_description
 from dl_condind.reports import study_runs
 from dl_condind.reports import tables
+from dl_condind.reports import views
 from dl_condind.studies import study_file
 from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.visualize import figures as visualize_figures
 
 _Families = Mapping[families.Family, study_runs.Settings]
+_Drawn = Mapping[families.Family, Sequence[figures.Drawn]]
+
+_CONTENTS = (
+  ("claims", "Claims"),
+  ("figures", "Figures"),
+  ("statistics", "Statistics"),
+  ("runs", "Every run"),
+  ("provenance", "What was run"),
+  ("missing", "Missing"),
+  ("next", "How to go on"),
+)
+
+
+_FIGURES = "figures"  # The folder of the figures, beside the page.
+
+
+class _Study(NamedTuple):
+  """What a report is about: its place, its runs, and how they compare."""
+
+  study_dir: pathlib.Path
+  output_path: pathlib.Path
+  settings: study_runs.Settings
+  left_out: study_runs.Settings
+  by_family: _Families
+  tables: comparisons.Tables
+  study: study_file.Study | None
+  runs_csv: pathlib.Path | None
+
+  @property
+  def runs(self) -> list[study_runs.Run]:
+    """The runs that count."""
+    return [run for members in self.settings.values() for run in members]
+
+
+class _Shown(NamedTuple):
+  """The figures of each family: those of the first screen, and the others."""
+
+  main: Mapping[families.Family, Sequence[views.Figure]]
+  others: Mapping[families.Family, Sequence[views.Figure]]
 
 
 def write_report(
@@ -57,45 +100,104 @@ def write_report(
     ConfigError: If there is no trained run, or the page cannot be written.
     DatasetError: If a record or model is damaged, or the data set is missing.
   """
-  study_dir = pathlib.Path(runs_csv).parent if study_dir is None else pathlib.Path(study_dir)
+  study_dir = pathlib.Path(study_dir or pathlib.Path(runs_csv or ".").parent)
   output_path = pathlib.Path(output_path) if output_path else study_dir / "report.html"
-  figure_dir = output_path.parent / "figures"
-  _check_replaceable(figure_dir)
+  _check_replaceable(output_path.parent / _FIGURES)
   model_nums = study.model_nums if study else None
   if runs_csv:
-    settings, left_out = reading.read_table(runs_csv, model_nums)
-    show_models = False
+    runs, left_out = reading.read_table(runs_csv, model_nums)
   else:
-    settings, left_out = reading.read_study(study_dir, model_nums)
-  runs = [run for members in settings.values() for run in members]
-  others = [run for members in left_out.values() for run in members]
-  found = comparisons.compare_all(settings)
-  by_family = families.by_family(settings)
-  models = {
-    family: _draw_models(members, trust_gin_imports, trust_model) if show_models else []
-    for family, members in by_family.items()
+    runs, left_out = reading.read_study(study_dir, model_nums)
+  found = _Study(
+    study_dir=study_dir,
+    output_path=output_path,
+    settings=runs,
+    left_out=left_out,
+    by_family=families.by_family(runs),
+    tables=comparisons.compare_all(runs),
+    study=study,
+    runs_csv=pathlib.Path(runs_csv) if runs_csv else None,
+  )
+  pairs = {
+    family: model_pairs.choose(members) if show_models and not runs_csv else None
+    for family, members in found.by_family.items()
   }
-  told = [text for family in by_family for text in family.sentences.describe(by_family[family])]
-  title = f"Factorized and correlated posteriors: {study_dir.resolve().name}"
-  sections = [
-    _claims_section(by_family, caveats.describe(settings, others)),
-    *_further_claims(by_family),
-    page.section("Statistics", *tables.setting_statistics(found, left_out)),
-    *evaluation_spread.section(settings),
-    page.section("Figures", *_figures(figure_dir, by_family, models)),
-    page.section("What the figures say and do not say", page.bullets(told)),
-    page.section("Every run", *tables.every_run(settings)),
-    page.section("What was run", *study_description.what_was_run(settings)),
-    page.section("Missing or incomplete", *study_description.what_is_missing(runs, others, study)),
-    page.section(
-      "How to go on", *next_steps.how_to_go_on(study_dir, output_path, runs, others, study)
-    ),
-  ]
-  banner = page.banner(study_description.data_sets(runs))
-  introduction = [family.sentences.INTRODUCTION for family in by_family]
-  files.write_text(output_path, page.document(title, introduction, [banner, *sections]))
-  logging.info("Wrote %s, a report of %d runs.", output_path, len(runs))
+  models = {
+    family: _draw_models(pair, trust_gin_imports, trust_model) if pair else []
+    for family, pair in pairs.items()
+  }
+  shown = _save(found, models)
+  pictured = {run.name for pair in pairs.values() if pair for run in pair}
+  text = page.render(
+    without_models=_without_models(models),
+    **_context(found),
+    **_figures(found, shown),
+    **_links(found, pictured),
+  )
+  files.write_text(output_path, text)
+  logging.info("Wrote %s, a report of %d runs.", output_path, len(found.runs))
   return output_path
+
+
+def _context(found: _Study) -> dict[str, object]:
+  """Returns what the templates say in words and in tables."""
+  others = [run for members in found.left_out.values() for run in members]
+  paper_claims, judged = claim_sections.of_paper(
+    found.by_family, caveats.describe(found.settings, others)
+  )
+  families_and_settings = found.by_family.items()
+  return {
+    "title": f"Factorized and correlated posteriors: {found.study_dir.resolve().name}",
+    "headlines": [
+      *(headline.describe(family, of, found.tables) for family, of in families_and_settings),
+      headline.count_verdicts(judged),
+    ],
+    "data_sets": study_description.data_sets(found.runs),
+    "introductions": [family.sentences.INTRODUCTION for family in found.by_family],
+    "contents": _CONTENTS,
+    "claim_sets": [paper_claims, *claim_sections.of_others(found.by_family)],
+    "told": [
+      text for family, of in families_and_settings for text in family.sentences.describe(of)
+    ],
+    "statistics": tables.setting_statistics(found.tables, found.left_out),
+    "statistics_notes": tables.statistics_notes(),
+    "spread": evaluation_spread.tables_of(found.settings),
+    "spread_note": evaluation_spread.NOTE,
+    "run_tables": [tables.every_run(family, of) for family, of in families_and_settings],
+    "provenance": study_description.what_was_run(found.settings),
+    "missing": study_description.what_is_missing(found.runs, others, found.study),
+    "next_steps": next_steps.how_to_go_on(
+      found.study_dir, found.output_path, found.runs, others, found.study
+    ),
+  }
+
+
+def _figures(found: _Study, shown: _Shown) -> dict[str, object]:
+  """Returns what the templates show in figures."""
+  return {
+    "main_figures": [shown.main[family] for family in found.by_family],
+    "other_figures": [figure for family in found.by_family for figure in shown.others[family]],
+    "points_note": figures.POINTS,
+  }
+
+
+def _links(found: _Study, pictured: Container[str]) -> dict[str, object]:
+  """Returns where links lead: those of points and runs, and to files beside the page.
+
+  Args:
+    found: The study.
+    pictured: Names of the runs whose models are shown.
+  """
+  anchors = {run.name: f"run-{number}" for number, run in enumerate(found.runs)}
+  return {
+    "anchors": anchors,
+    "targets": {
+      name: f"pictures-of-{anchor}" if name in pictured else anchor
+      for name, anchor in anchors.items()
+    },
+    "run_links": {run.name: links.to_pictures(run, found.output_path) for run in found.runs},
+    "study_links": links.to_study(found.study_dir, found.runs_csv, found.output_path),
+  }
 
 
 def _check_replaceable(figure_dir: pathlib.Path) -> None:
@@ -108,12 +210,9 @@ def _check_replaceable(figure_dir: pathlib.Path) -> None:
 
 
 def _draw_models(
-  settings: study_runs.Settings, trust_gin_imports: bool, trust_model: bool
-) -> list[figures.Drawn]:
-  """Returns the pictures of two models, none if no setting has stored models to compare."""
-  pair = model_pairs.choose(settings)
-  if not pair:
-    return []
+  pair: model_pairs.Pair, trust_gin_imports: bool, trust_model: bool
+) -> Sequence[figures.Drawn]:
+  """Returns the pictures of two models."""
   try:
     return model_pairs.draw(pair, trust_gin_imports, trust_model)
   except errors.DatasetError as error:
@@ -121,52 +220,40 @@ def _draw_models(
     raise errors.DatasetError(message) from error
 
 
-def _claims_section(by_family: _Families, reservations: Sequence[str]) -> str:
-  """Returns the verdicts under a title that says if they are not about the paper's protocol."""
-  judged = [
-    claim for family, members in by_family.items() for claim in family.claims.judge(members)
-  ]
-  deviations = list(dict.fromkeys(d for claim in judged for d in claim.deviations))
-  title, banner = "Claims of the paper", []
-  if deviations:
-    title = f"Claims of the paper, judged in {protocol.name(deviations)}"
-    banner = [page.banner(protocol.describe(deviations))]
-  notes = [page.note(family.claims.NOTE) for family in by_family]
-  return page.section(
-    title, *banner, *tables.verdict_table(judged), *notes, page.bullets(reservations)
-  )
-
-
-def _further_claims(by_family: _Families) -> list[str]:
-  """Returns a section for each set of claims beside the paper's that is about the runs."""
+def _without_models(models: _Drawn) -> list[str]:
   return [
-    page.section(
-      claims.TITLE, tables.verdict_rows(judged, "Claim", "Setting"), page.note(claims.NOTE)
-    )
-    for family, members in by_family.items()
-    for claims in family.claim_sets
-    if (judged := claims.judge(members))
-  ]
-
-
-def _figures(
-  figure_dir: pathlib.Path,
-  by_family: _Families,
-  models: Mapping[families.Family, Sequence[figures.Drawn]],
-) -> list[str]:
-  """Writes each figure as PNG and SVG file, and returns them as parts of the page."""
-  drawn = [found for family, members in by_family.items() for found in family.figures.draw(members)]
-  pictures = []
-  with files.atomic_directory(figure_dir) as folder:
-    for found in itertools.chain(drawn, *models.values()):
-      png = visualize_figures.to_png(found.figure)
-      (folder / f"{found.name}.png").write_bytes(png)
-      (folder / f"{found.name}.svg").write_bytes(visualize_figures.to_svg(found.figure))
-      pictures.append(page.picture(png, found.name.replace("_", " "), found.caption))
-  notes = [
     f"No pictures of {family.name}s: they were left out, or no setting has stored models of two "
     "correlations."
-    for family, shown in models.items()
-    if not shown
+    for family, drawn in models.items()
+    if not drawn
   ]
-  return [page.pictures(pictures), *map(page.note, notes)]
+
+
+def _save(found: _Study, models: _Drawn) -> _Shown:
+  """Writes each figure as PNG and SVG file, and returns what the page shows of them."""
+  main: dict[families.Family, list[views.Figure]] = {}
+  others: dict[families.Family, list[views.Figure]] = {}
+  with files.atomic_directory(found.output_path.parent / _FIGURES) as folder:
+    for family, members in found.by_family.items():
+      drawn = family.figures.draw(members, found.tables)
+      names = _main_names(family, drawn, models[family])
+      main[family], others[family] = [], []
+      for one in (*drawn, *models[family]):
+        figure = one.figure
+        (folder / f"{one.name}.png").write_bytes(visualize_figures.to_png(figure))
+        (folder / f"{one.name}.svg").write_bytes(visualize_figures.to_svg(figure))
+        view = views.of_figure(one)
+        if one.name in names:
+          main[family].append(view._replace(is_target=bool(view.models)))
+        else:
+          others[family].append(view)
+  return _Shown(main, others)
+
+
+def _main_names(
+  family: families.Family, drawn: Sequence[figures.Drawn], models: Sequence[figures.Drawn]
+) -> list[str]:
+  """Names the figures of the first screen: the main measure, or the first there is, and models."""
+  measured = [found for found in drawn if found.name.startswith(f"{family.figures.MAIN}_")]
+  pictured = [found for found in models if found.name == family.figures.MAIN_PICTURES]
+  return [found.name for found in (*(measured or drawn)[:1], *(pictured or models)[:1])]

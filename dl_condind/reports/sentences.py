@@ -26,12 +26,32 @@ def tell_each(
   for name, runs in settings.items():
     pair = study_runs.extremes(runs)
     start = f"{name}. " if len(settings) > 1 else ""
-    paragraphs += [f"{start}{text}" for text in (tell(*pair) if pair else [_nothing_told(runs)])]
+    paragraphs += [f"{start}{text}" for text in (tell(*pair) if pair else [nothing_told(runs)])]
   return paragraphs
 
 
-def _nothing_told(runs: Sequence[study_runs.Run]) -> str:
-  """Says why there are no two numbers c to compare."""
+def split_names(settings: study_runs.Settings) -> tuple[str, dict[str, str]]:
+  """Returns what the names of all settings have in common, and what tells each from the others.
+
+  Returns:
+    What is common, such as `dsprites_full, 10 latents`; name -> what differs, such as `FactorVAE`,
+    which is empty if there is one setting only.
+  """
+  parts = {}
+  for name, runs in settings.items():
+    method, dataset = runs[0].method_name, runs[0].dataset
+    parts[name] = (method, dataset, name.removeprefix(f"{method} on {dataset}, "))
+  differ = [len(set(column)) > 1 for column in zip(*parts.values(), strict=True)]
+  first = next(iter(parts.values()))
+  common = [part for part, is_other in zip(first, differ, strict=True) if not is_other]
+  return ", ".join(common), {
+    name: ", ".join(part for part, is_other in zip(of_name, differ, strict=True) if is_other)
+    for name, of_name in parts.items()
+  }
+
+
+def nothing_told(runs: Sequence[study_runs.Run]) -> str:
+  """Returns why there are no two numbers c to compare."""
   if len(study_runs.correlation_labels(runs)) == 1:
     return "All runs have one noise correlation, so nothing is compared."
   return "Not all noise correlations are numbers c: the table of statistics compares them."

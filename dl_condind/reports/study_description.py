@@ -1,13 +1,13 @@
-"""What was run in a study and what is missing, as pieces of an HTML page."""
+"""What was run in a study and what is missing, as texts for a page."""
 
 from collections.abc import Iterable
 from collections.abc import Sequence
 import shlex
+from typing import NamedTuple
 
 from dl_condind.reports import families
 from dl_condind.reports import measures
 from dl_condind.reports import next_steps
-from dl_condind.reports import page
 from dl_condind.reports import sentences
 from dl_condind.reports import study_runs
 from dl_condind.studies import progress
@@ -30,12 +30,31 @@ _FINGERPRINT = ("runtime.device", "runtime.intra_op_threads", "runtime.onednn")
 _METRICS = {measure.metric for measure in measures.MEASURES} - {""}
 
 
-def what_was_run(settings: study_runs.Settings) -> list[str]:
+Facts = list[tuple[str, str]]  # Names and what there is to say of each.
+
+
+class Provenance(NamedTuple):
+  """What was run.
+
+  Attributes:
+    facts: Title of a table -> its facts.
+    commands: The commands of the trainings, with comments that name their runs.
+  """
+
+  facts: dict[str, Facts]
+  commands: list[str]
+
+
+class Missing(NamedTuple):
+  """What is missing: how many runs there are, and a line for each problem."""
+
+  summary: str
+  problems: list[str]
+
+
+def what_was_run(settings: study_runs.Settings) -> Provenance:
   """Describes methods, data, training, evaluation, versions and commands."""
   everything = [run for runs in settings.values() for run in runs]
-  parts = []
-  for name, runs in settings.items():
-    parts += [page.heading(name), page.facts_table(_facts(runs))]
   metrics = _evaluation_settings(everything)
   facts = [(metric, "; or ".join(texts)) for metric, texts in metrics.items()]
   facts += [
@@ -43,11 +62,11 @@ def what_was_run(settings: study_runs.Settings) -> list[str]:
     for name in (*_VERSIONS, *_FINGERPRINT)
   ]
   facts.append(("processor", _join(run.provenance.get("cpu") for run in everything)))
-  parts += [page.heading("Evaluation and versions"), page.facts_table(facts)]
+  tables = {name: _facts(runs) for name, runs in settings.items()}
   lines = [
     f"# run {run.name}\n{shlex.join(next_steps.command_line(run)) or '-'}" for run in everything
   ]
-  return [*parts, page.details("Commands of the trainings", page.commands(lines))]
+  return Provenance({**tables, "Evaluation and versions": facts}, lines)
 
 
 def data_sets(runs: Sequence[study_runs.Run]) -> str:
@@ -59,7 +78,7 @@ def data_sets(runs: Sequence[study_runs.Run]) -> str:
   return f"Data: {'; '.join(parts)}."
 
 
-def _facts(runs: Sequence[study_runs.Run]) -> list[tuple[str, str]]:
+def _facts(runs: Sequence[study_runs.Run]) -> Facts:
   first = runs[0]
   words = families.of(first).sentences
   parameters = [
@@ -117,7 +136,7 @@ def what_is_missing(
   runs: Sequence[study_runs.Run],
   left_out: Sequence[study_runs.Run],
   study: study_file.Study | None = None,
-) -> list[str]:
+) -> Missing:
   """Lists runs that do not count, runs of the study that are absent, and values that runs lack.
 
   Args:
@@ -141,15 +160,12 @@ def what_is_missing(
   if study:
     found += f" of {len(study.model_nums)} of the study {study.name}"
   if not problems:
-    return [page.paragraphs([f"{found}, each with every value; none begun and not finished."])]
+    return Missing(f"{found}, each with every value; none begun and not finished.", [])
   lines = [
     f"{'Run' if len(names) == 1 else 'Runs'} {ranges(names)}: {problem}."
     for problem, names in problems.items()
   ]
-  return [
-    page.paragraphs([f"{found} count. Not part of the figures, or only of some:"]),
-    page.bullets(lines),
-  ]
+  return Missing(f"{found} count. Not part of the figures, or only of some:", lines)
 
 
 def _lacking(run: study_runs.Run, study: study_file.Study | None) -> list[str]:

@@ -1,18 +1,18 @@
-"""The tables of a study's report, as pieces of an HTML page."""
+"""The tables of a study's report: cells with their texts, and with what they are sorted by."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from dl_condind.reports import comparisons
 from dl_condind.reports import families
 from dl_condind.reports import measures
-from dl_condind.reports import page
+from dl_condind.reports import sentences
 from dl_condind.reports import statistics
 from dl_condind.reports import study_runs
 from dl_condind.reports import verdicts
+from dl_condind.utils import run_config
 
-_MAX_OPEN_RUNS = 20  # More are folded away.
 _ABSENT = "-"
-
 
 _RUN_NOTE = (
   "Medians are of the runs that have the value; “-” is a value that is not there. Minutes of "
@@ -26,50 +26,57 @@ _PAIRED_NOTE = (
   "only the other tests apply. The verdicts above rest on the tests that do not use pairs, so that "
   "they are the same on every page."
 )
-_KINDS = {
-  verdicts.HOLDS: "holds",
-  verdicts.OPPOSITE: "opposite",
-  verdicts.TOO_SMALL: "small",
-  verdicts.OPEN: "open",
-}
+VERDICT_NOTE = (
+  "A claim is about one or more settings, such as a method on a data set with a number of "
+  "latents, each trained with several seeds. Its evidence has a line for each setting. A "
+  "claim holds if every setting shows it. It is opposite if one setting shows the opposite, and "
+  f"too small if one setting shows that the effect is below {verdicts.SIZE:g} standard "
+  "deviation of the runs. Otherwise it is open, which says nothing against it: then its evidence "
+  "tells how many runs could decide it. Whatever is true, a verdict is wrong with a "
+  f"probability of at most {verdicts.ALPHA:.0%}: each one-sided test has the level "
+  f"{verdicts.LEVEL:g}, divided by the number of the claim's settings where one "
+  "setting is enough. “Falls” and “rises” are Mann-Whitney "
+  f"tests, an effect below {verdicts.SIZE:g} standard deviation is a noncentral t-test. “Nearly "
+  f"unchanged”: the mean changes by less than {verdicts.MARGIN:.0%} (two one-sided tests of the "
+  "ratio of means). Settings that are not the claim's make no difference. These tests decide, as "
+  "on all pages before. Where both sides have the same seeds, runs are pairs. Then the evidence "
+  "also has the permutation test of the differences, or the two t-tests of the ratio, which "
+  "are sharper but change no verdict."
+)
 
 
-def verdict_rows(found: Sequence[verdicts.Claim], claim: str, source: str) -> str:
-  """Returns a table of claims.
+class Cell(NamedTuple):
+  """A cell of a table.
 
-  Args:
-    found: The claims.
-    claim: Heading of what is claimed.
-    source: Heading of where it is claimed, or of what.
+  Attributes:
+    text: What it shows.
+    value: What its column is sorted by, if that is a number.
+    run: Name of the run that the cell names, or "".
   """
-  rows = [page.row([c.summary, c.text, c.source, c.evidence], _KINDS[c.verdict]) for c in found]
-  return page.table(["Verdict", claim, source, "What decides"], rows, "verdicts")
+
+  text: str
+  value: float | None = None
+  run: str = ""
 
 
-def verdict_table(found: Sequence[verdicts.Claim]) -> list[str]:
-  """Returns the table of the paper's claims."""
-  note = (
-    "A claim is about one or more settings, such as a method on a data set with a number of "
-    "latents, each trained with several seeds. The last column has a line for each setting. A "
-    "claim holds if every setting shows it. It is opposite if one setting shows the opposite, and "
-    f"too small if one setting shows that the effect is below {verdicts.SIZE:g} standard "
-    "deviation of the runs. Otherwise it is open, which says nothing against it: then the last "
-    "column tells how many runs could decide it. Whatever is true, a verdict is wrong with a "
-    f"probability of at most {verdicts.ALPHA:.0%}: each one-sided test has the level "
-    f"{verdicts.LEVEL:g}, divided by the number of the claim's settings where one "
-    "setting is enough. “Falls” and “rises” are Mann-Whitney "
-    f"tests, an effect below {verdicts.SIZE:g} standard deviation is a noncentral t-test. “Nearly "
-    f"unchanged”: the mean changes by less than {verdicts.MARGIN:.0%} (two one-sided tests of the "
-    "ratio of means). Settings that are not the claim's make no difference. These tests decide, as "
-    "on all pages before. Where both sides have the same seeds, runs are pairs. Then the evidence "
-    "also has the permutation test of the differences, or the two t-tests of the ratio, which "
-    "are sharper but change no verdict."
-  )
-  return [verdict_rows(found, "Claim, from c = 0 to c = 0.9", "Paper"), page.note(note)]
+class Table(NamedTuple):
+  """A table.
+
+  Attributes:
+    title: What it shows.
+    headings: Of its columns.
+    rows: Its cells.
+    summary: What it shows, in short.
+  """
+
+  title: str
+  headings: Sequence[str]
+  rows: Sequence[Sequence[Cell]]
+  summary: str = ""
 
 
-def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings) -> list[str]:
-  """Returns the table of each measure of each setting and correlation.
+def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings) -> list[Table]:
+  """Returns a table for each measure, of all settings and correlations.
 
   Args:
     found: The comparisons.
@@ -78,14 +85,30 @@ def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings)
   headings = ["Setting", "c", "Runs", "Not counted", "Median", "Mean", "95 % interval"]
   headings += ["Change", "A12", "p", "p, Holm", "Would show", f"p, ±{comparisons.MARGIN:.0%}"]
   headings += ["Pairs", "Mean difference, 95 % interval", "p, paired", "p, paired, Holm"]
-  rows = []
+  tables = []
   for measure in measures.compared():
     table = found[measure.name]
-    if not any(entry.summary.count for entry in table.values()):
-      continue
-    test = f"{measure.title}; tested: it {measure.expected}"
-    rows.append(page.row([test], "setting", span=len(headings)))
-    rows += [page.row(_statistics_cells(entry, measure, left_out)) for entry in table.values()]
+    if any(entry.summary.count for entry in table.values()):
+      rows = [_statistics_cells(entry, measure, left_out) for entry in table.values()]
+      title = f"{measure.title}; tested: it {measure.expected}"
+      tables.append(Table(title, headings, rows, _summary(table)))
+  return tables
+
+
+def _summary(table: comparisons.Table) -> str:
+  """Says in short what the comparisons of a measure show."""
+  compared = [entry.comparison for entry in table.values() if entry.comparison]
+  tested = [c.adjusted for c in compared if c.adjusted is not None]
+  if not compared:
+    return "nothing to compare"
+  if not tested:
+    return "too few runs for a test"
+  num_shown = sum(p <= comparisons.ALPHA for p in tested)
+  return f"shown in {num_shown} of {len(compared)} (smallest p, Holm: {p_text(min(tested))})"
+
+
+def statistics_notes() -> list[str]:
+  """Says what the columns of the tables of `setting_statistics` are."""
   effects = [f"{statistics.superiority_of_shift(shift):.2f}" for shift in (1.0, 1.5, 2.0)]
   note = (
     "Runs are those that have the measure. The interval of the mean is a bootstrap interval (BCa, "
@@ -101,108 +124,139 @@ def setting_statistics(found: comparisons.Tables, left_out: study_runs.Settings)
     f"“p, ±{comparisons.MARGIN:.0%}” is of the tests that the mean changed by less than that. "
     "“too few” means that no values of so few runs could have been significant."
   )
-  return [page.table(headings, rows), page.note(note), page.note(_PAIRED_NOTE)]
+  return [note, _PAIRED_NOTE]
 
 
 def _statistics_cells(
   entry: comparisons.Entry, measure: measures.Measure, left_out: study_runs.Settings
-) -> list[str]:
+) -> list[Cell]:
   summary, digits = entry.summary, measure.digits
   others = study_runs.of_correlation(left_out.get(entry.setting, ()), entry.label)
   states = [run.state for run in others]
   counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
   interval = summary.interval and " to ".join(f"{value:,.{digits}f}" for value in summary.interval)
-  cells = [entry.setting, entry.label, str(summary.count), ", ".join(counts) or _ABSENT]
-  cells += [_text(summary.median, f",.{digits}f"), _text(summary.mean, f",.{digits}f")]
-  return [*cells, interval or _ABSENT, *_comparison_cells(entry.comparison, measure)]
+  return [
+    Cell(entry.setting),
+    _label(entry.label),
+    Cell(str(summary.count), summary.count),
+    Cell(", ".join(counts) or _ABSENT),
+    number(summary.median, f",.{digits}f"),
+    number(summary.mean, f",.{digits}f"),
+    Cell(interval or _ABSENT, summary.interval and summary.interval[0]),
+    *_comparison_cells(entry.comparison, measure),
+  ]
 
 
 def _comparison_cells(
   comparison: comparisons.Comparison | None, measure: measures.Measure
-) -> list[str]:
+) -> list[Cell]:
   if comparison is None:
-    return [""] * 10
+    return [Cell("")] * 10
   if comparison.effect is None:
-    return [_ABSENT] * 10
-  shift, equivalence = comparison.detectable, comparison.equivalence
+    return [Cell(_ABSENT)] * 10
+  equivalence = comparison.equivalence
   no_equivalence = "too few" if measure.is_ratio else _ABSENT
   return [
-    _text(comparison.change, "+.1%" if measure.is_ratio else f"+z.{measure.digits}f"),
-    f"{comparison.effect:.2f}",
-    "too few" if comparison.p_value is None else _p_value(comparison.p_value),
-    _ABSENT if comparison.adjusted is None else _p_value(comparison.adjusted),
-    _ABSENT if shift is None else f"{shift:.1f} sd",
-    no_equivalence if equivalence is None else _p_value(equivalence.p_value),
+    number(comparison.change, "+.1%" if measure.is_ratio else f"+z.{measure.digits}f"),
+    number(comparison.effect, ".2f"),
+    _p_value(comparison.p_value, "too few"),
+    _p_value(comparison.adjusted),
+    number(comparison.detectable, ".1f", " sd"),
+    _p_value(equivalence.p_value if equivalence else None, no_equivalence),
     *_paired_cells(comparison, measure),
   ]
 
 
-def _paired_cells(comparison: comparisons.Comparison, measure: measures.Measure) -> list[str]:
+def _paired_cells(comparison: comparisons.Comparison, measure: measures.Measure) -> list[Cell]:
   found, digits = comparison.paired, measure.digits
   if found is None:
-    return [f"none: {comparison.unpaired}", _ABSENT, _ABSENT, _ABSENT]
+    return [Cell(f"none: {comparison.unpaired}"), *[Cell(_ABSENT)] * 3]
   difference = f"{found.mean:+z.{digits}f}"
   if found.interval:
     difference += " (" + " to ".join(f"{bound:+z.{digits}f}" for bound in found.interval) + ")"
   return [
-    str(found.num_pairs),
-    difference,
-    "too few" if found.p_value is None else _p_value(found.p_value),
-    _ABSENT if found.adjusted is None else _p_value(found.adjusted),
+    Cell(str(found.num_pairs), found.num_pairs),
+    Cell(difference, found.mean),
+    _p_value(found.p_value, "too few"),
+    _p_value(found.adjusted),
   ]
 
 
-def _p_value(p_value: float) -> str:
+def _p_value(p_value: float | None, absent: str = _ABSENT) -> Cell:
+  return Cell(absent) if p_value is None else Cell(p_text(p_value), p_value)
+
+
+def p_text(p_value: float) -> str:
+  """Returns a p-value with two significant digits, or that it is below 0.0001."""
   return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
 
 
-def _text(value: float | None, style: str) -> str:
-  return _ABSENT if value is None else f"{value:{style}}"
+def number(value: float | None, style: str, unit: str = "") -> Cell:
+  """Returns the cell of a number in a format, such as `.3f`; `-` if there is none."""
+  return Cell(_ABSENT) if value is None else Cell(f"{value:{style}}{unit}", value)
 
 
-def every_run(settings: study_runs.Settings) -> list[str]:
-  """Returns a table of all runs of each family, with the medians of each correlation."""
-  parts = []
-  for family, members in families.by_family(settings).items():
-    parts += _family_runs(family, members)
-  return parts
+def _label(label: str) -> Cell:
+  return Cell(label, float(label) if run_config.is_number(label) else None)
 
 
-def _family_runs(family: families.Family, settings: study_runs.Settings) -> list[str]:
+class RunTables(NamedTuple):
+  """All runs of one family, their medians, and what the columns are."""
+
+  runs: Table
+  medians: Table
+  note: str
+
+
+def every_run(family: families.Family, settings: study_runs.Settings) -> RunTables:
+  """Returns a table of all runs of a family, and the medians of several of one correlation."""
   everything = [run for runs in settings.values() for run in runs]
   columns = [c for c in family.columns if study_runs.values_of(everything, c.name)]
-  headings = ["Run", "c", "Seed", *(_heading(column) for column in columns), "Minutes"]
-  rows = []
+  measured = [*(_heading(column) for column in columns), "Minutes"]
+  rows = [
+    [
+      Cell(run.name, float(run.name) if run.name.isdecimal() else None, run.name),
+      Cell(name),
+      _label(run.correlation_label),
+      Cell(run.seed, float(run.seed) if run.seed.isdecimal() else None),
+      *_values([run], columns),
+    ]
+    for name, runs in settings.items()
+    for run in runs
+  ]
+  medians = []
   for name, runs in settings.items():
-    rows.append(page.row([name], "setting", span=len(headings)))
-    for run in runs:
-      rows.append(page.row([run.name, run.correlation_label, run.seed, *_values([run], columns)]))
     for label in study_runs.correlation_labels(runs):
       members = study_runs.of_correlation(runs, label)
-      if len(members) == 1:
-        continue  # The row of the run says it.
-      cells = [f"median of {len(members)}", label, "", *_values(members, columns)]
-      rows.append(page.row(cells, "median"))
-  table = page.table(headings, rows)
-  if len(everything) > _MAX_OPEN_RUNS:
-    table = page.details(f"All {len(everything)} runs", table)
-  return [table, page.note(f"{family.sentences.explain_columns(everything)} {_RUN_NOTE}")]
+      if len(members) > 1:  # Otherwise the row of the run says it.
+        count = Cell(str(len(members)), len(members))
+        medians.append([Cell(name), _label(label), count, *_values(members, columns)])
+  return RunTables(
+    Table(
+      f"{sentences.count_of(family.name, len(everything))}",
+      ["Run", "Setting", "c", "Seed", *measured],
+      rows,
+    ),
+    Table("Medians of runs with equal correlation", ["Setting", "c", "Runs", *measured], medians),
+    f"{family.sentences.explain_columns(everything)} {_RUN_NOTE}",
+  )
 
 
-def _values(runs: Sequence[study_runs.Run], columns: Sequence[measures.Measure]) -> list[str]:
+def _values(runs: Sequence[study_runs.Run], columns: Sequence[measures.Measure]) -> list[Cell]:
   """Returns the measures of a run, or the medians of several."""
   seconds = study_runs.median(runs, "seconds")
   minutes = None if seconds is None else seconds / 60
-  return [*(_cell(runs, column) for column in columns), _text(minutes, ",.1f")]
+  return [*(_cell(runs, column) for column in columns), number(minutes, ",.1f")]
 
 
 def _heading(column: measures.Measure) -> str:
   return f"{column.heading} (null)" if column.null else column.heading
 
 
-def _cell(runs: Sequence[study_runs.Run], column: measures.Measure) -> str:
+def _cell(runs: Sequence[study_runs.Run], column: measures.Measure) -> Cell:
   style = f"z,.{column.digits}f"  # z: never -0.00
-  text = _text(study_runs.median(runs, column.name), style)
-  if column.null is None or text == _ABSENT:
-    return text
-  return f"{text} ({_text(study_runs.median(runs, column.null), style)})"
+  cell = number(study_runs.median(runs, column.name), style)
+  if column.null is None or cell.value is None:
+    return cell
+  null = number(study_runs.median(runs, column.null), style)
+  return Cell(f"{cell.text} ({null.text})", cell.value)

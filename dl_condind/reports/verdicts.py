@@ -12,8 +12,7 @@ and for an effect that is smaller than a stated size. The verdict is
 Each one-sided test has the level LEVEL = ALPHA / 2. HOLDS needs all cells, so its tests need no
 adjustment; the other verdicts need one cell, so their tests are adjusted for the number of the
 claim's cells (Bonferroni). Then a verdict is wrong with a probability of at most ALPHA, however
-many runs and other cells a study has, and few runs leave a claim open instead of turning against
-it.
+many runs and other cells a study has. Few runs leave a claim open.
 
 The tests of `directed` and `unchanged` do not use that runs of one seed are pairs; where they are,
 the evidence has the paired tests as well. `paired_verdicts` decides by those.
@@ -31,12 +30,11 @@ from dl_condind.reports import statistics
 from dl_condind.reports import study_runs
 
 HOLDS, OPPOSITE, TOO_SMALL, OPEN = "holds", "opposite", "too small", "open"
-
+NO_RUNS = "no runs"  # The leaning of a claim that no run says anything of.
 ALPHA = 0.05  # Probability of a wrong verdict, at most.
 LEVEL = ALPHA / 2
 SIZE = 1.0  # Standard deviations; a smaller shift of a measure is too small.
 MARGIN = 0.1  # Share of the mean; a smaller change is nearly none.
-
 LOW, HIGH = "0", "0.9"  # correlations
 
 Values = Sequence[float]
@@ -82,10 +80,19 @@ class Claim:
   deviations: tuple[protocol.Deviation, ...] = ()
 
   @property
+  def has_runs(self) -> bool:
+    """Whether any run says something of it."""
+    return self.leaning != NO_RUNS
+
+  @property
+  def where(self) -> str:
+    """The protocol that the verdict is about, such as ` in this shorter protocol`, if any."""
+    return f" in {protocol.name(self.deviations)}" if self.deviations else ""
+
+  @property
   def summary(self) -> str:
     """The verdict, the protocol it is about if that is not the paper's, and the leaning."""
-    where = f" in {protocol.name(self.deviations)}" if self.deviations else ""
-    return f"{self.verdict}{where}{f': {self.leaning}' if self.leaning else ''}"
+    return f"{self.verdict}{self.where}{f': {self.leaning}' if self.leaning else ''}"
 
 
 # Of the values at LOW and at HIGH, and whether the two of a place are a pair.
@@ -123,7 +130,7 @@ def leaning_of(findings: Sequence[Finding]) -> str:
   """Returns which way the cells point, in words."""
   pointing = [f.leans for f in findings if f.leans is not None]
   if not pointing:
-    return "no runs"
+    return NO_RUNS
   if all(pointing):
     return "points to it so far" + _of_cells(len(pointing), len(findings))
   if not any(pointing):

@@ -51,6 +51,11 @@ def are_given() -> bool:
   return bool(_given())
 
 
+def makes_runs() -> bool:
+  """Returns whether `run` makes runs and returns when they are done."""
+  return flags.FLAGS.engine in ("local", "ray") and not flags.FLAGS.status
+
+
 def _given() -> list[str]:
   return [name for name in _NAMES if flags.FLAGS[name].present]
 

@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import io
 import textwrap
+from typing import NamedTuple
+
+import numpy as np
 
 from dl_condind.utils import errors
 
 try:
   import matplotlib as mpl
   from matplotlib import axes as mpl_axes
+  from matplotlib import colors
   from matplotlib import figure as mpl_figure
+  from matplotlib import lines as mpl_lines
   from matplotlib.backends import backend_agg
   from matplotlib.backends import backend_svg
 except ImportError as error:
@@ -21,6 +26,7 @@ except ImportError as error:
 
 Axes = mpl_axes.Axes
 Figure = mpl_figure.Figure
+Line2D = mpl_lines.Line2D
 
 DOTS_PER_INCH = 144
 _MAX_MARKED_POINTS = 20  # of a curve
@@ -39,6 +45,42 @@ STYLES = (
   ("#882255", "*"),
 )
 _LINES = ("solid", "dashed", "dashdot")
+_DARK_PART = 0.75  # of the map of ordered colours; the rest is too light for white paper
+
+
+class Look(NamedTuple):
+  """How the points and lines of one name look.
+
+  Attributes:
+    color: As `#0072b2`.
+    marker: As matplotlib calls it.
+    number: Number of the marker, its position in STYLES.
+    line: As matplotlib calls the style of a line.
+  """
+
+  color: str
+  marker: str
+  number: int
+  line: str
+
+
+def looks(names: Sequence[str], is_ordered: bool = False) -> list[Look]:
+  """Returns a look for each name, of which no two among the first nine are alike, in grey neither.
+
+  Args:
+    names: The names. The look of `0`, the factorized posterior, is the same in every figure.
+    is_ordered: Whether the names are steps of one quantity: then colours are a sequence.
+  """
+  others = [name for name in names if name != "0"]
+  numbers = [0 if name == "0" else 1 + others.index(name) % (len(STYLES) - 1) for name in names]
+  shades = [STYLES[number][0] for number in numbers]
+  if is_ordered:
+    steps = np.linspace(0, _DARK_PART, len(names))
+    shades = [colors.to_hex(color) for color in mpl.colormaps["plasma"](steps)]
+  return [
+    Look(color, STYLES[number][1], number, _LINES[index % len(_LINES)])
+    for index, (color, number) in enumerate(zip(shades, numbers, strict=True))
+  ]
 
 
 def to_png(figure: Figure) -> bytes:
@@ -91,7 +133,8 @@ def curves(
 
 def finish(axes: Axes, title: str, x_label: str, y_label: str) -> None:
   """Gives a panel its title, names and look."""
-  axes.set_title("\n".join(textwrap.fill(line, 42) for line in title.split("\n")), fontsize=11)
+  if title:
+    axes.set_title("\n".join(textwrap.fill(line, 42) for line in title.split("\n")), fontsize=11)
   axes.set_xlabel(x_label)
   axes.set_ylabel(y_label)
   axes.spines[["top", "right"]].set_visible(False)

@@ -1,7 +1,7 @@
 """Figures of images: arrays in, matplotlib figures out. Nothing here reads or writes a file."""
 
-from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,76 +10,52 @@ from dl_condind.visualize import figures
 _GAP = 3  # pixels between images
 
 
-def traversals(panels: Mapping[str, np.ndarray], values: np.ndarray) -> figures.Figure:
-  """Draws latent traversals side by side.
+class Grid(NamedTuple):
+  """A grid of images.
 
-  Args:
-    panels: Title -> images in [0, 1], [num_latent, num_values, height, width, channels].
-    values: Values of the latent that changes, [num_values].
+  Attributes:
+    title: Above it.
+    images: In [0, 1], [num_rows, num_columns, height, width, channels].
+    row_labels: Of its rows, from the top.
   """
-  num_latent = len(next(iter(panels.values())))
-  rows = [f"$z_{{{latent}}}$" for latent in range(num_latent)]
-  columns = [f"{value:.1f}" for value in values]
-  return image_grids(panels, rows, columns, "value of the latent that changes")
+
+  title: str
+  images: np.ndarray
+  row_labels: Sequence[str]
 
 
 def image_grids(
-  panels: Mapping[str, np.ndarray],
-  row_labels: Sequence[str],
-  column_labels: Sequence[str],
-  x_label: str,
-  y_label: str = "",
+  grids: Sequence[Grid], column_labels: Sequence[str], x_label: str, title: str = ""
 ) -> figures.Figure:
   """Draws grids of images side by side.
 
   Args:
-    panels: Title -> images in [0, 1], [num_rows, num_columns, height, width, channels].
-    row_labels: Of the rows, from the top.
-    column_labels: Of the columns.
+    grids: The grids, which have images of one size, and as many rows and columns each.
+    column_labels: Of the columns; none if they have no labels.
     x_label: What differs from column to column.
-    y_label: What differs from row to row.
+    title: Above all grids.
   """
-  mosaics = {title: mosaic(images) for title, images in panels.items()}
-  height, width = next(iter(mosaics.values())).shape[:2]
-  panel_width = 5.0
+  mosaics = [mosaic(grid.images) for grid in grids]
+  height, width = mosaics[0].shape[:2]
+  panel_width = 5.6 if len(grids) > 1 else 9.0
   figure = figures.Figure(
-    (panel_width * len(panels), panel_width * height / width + 0.9),
+    (panel_width * len(grids), panel_width * height / width + 1.2),
     dpi=figures.DOTS_PER_INCH,
     layout="constrained",
   )
-  for axes, (title, images) in zip(
-    figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True
-  ):
-    _show(axes, mosaics[title])
-    axes.set_title(title, fontsize=11)
+  if title:
+    figure.suptitle(title, fontsize=12)
+  all_axes = figure.subplots(1, len(grids), squeeze=False).flat
+  for axes, grid, image in zip(all_axes, grids, mosaics, strict=True):
+    _show(axes, image)
+    axes.set_title(grid.title, fontsize=11)
     rows, columns = (
       (np.arange(num) + 0.5) * size / num
-      for num, size in zip(images.shape[:2], mosaics[title].shape[:2], strict=True)
+      for num, size in zip(grid.images.shape[:2], image.shape[:2], strict=True)
     )
-    axes.set_yticks(rows, row_labels)
-    axes.set_xticks(columns, column_labels, fontsize=8)
+    axes.set_yticks(rows, grid.row_labels, fontsize=8)
+    axes.set_xticks(columns[: len(column_labels)], column_labels, fontsize=8)
     axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-  return figure
-
-
-def image_rows(rows: Mapping[str, np.ndarray]) -> figures.Figure:
-  """Draws rows of images, such as observations above their reconstructions.
-
-  Args:
-    rows: Label -> images in [0, 1], [num_images, height, width, channels].
-  """
-  image = mosaic(np.stack(list(rows.values())))
-  width = 9.0
-  figure = figures.Figure(
-    (width, (width - 1.5) * image.shape[0] / image.shape[1] + 0.1),
-    dpi=figures.DOTS_PER_INCH,
-    layout="constrained",
-  )
-  axes = figure.subplots()
-  _show(axes, image)
-  axes.set_yticks((np.arange(len(rows)) + 0.5) * image.shape[0] / len(rows), list(rows))
-  axes.set_xticks([])
   return figure
 
 

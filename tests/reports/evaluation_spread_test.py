@@ -44,22 +44,25 @@ def test_rows_tell_mean_and_standard_deviation():
     }
 
 
-def test_section_tells_the_spread_within_and_between_runs():
+def test_tables_tell_the_spread_within_and_between_runs():
   config = {"train_config.posterior.noise_correlation": "@independent"}
   runs = [
     study_runs.Run(name, pathlib.Path(name), {**config, **row}, {})
     for name, row in make_rows().items()
   ]
-  (text,) = evaluation_spread.section({"beta-VAE on it": runs})
+  (table,) = evaluation_spread.tables_of({"beta-VAE on it": runs})
   within = statistics.fmean(statistics.variance(values) for values in VALUES.values()) ** 0.5
   between = statistics.stdev(statistics.fmean(values) for values in VALUES.values())
   assert within == pytest.approx(0.2) and between == pytest.approx(0.0707, abs=1e-4)
   cells = ["beta-VAE on it", "c\u00a0=\u00a00", "2", "3", "0.35000", "0.20000", "0.07071"]
-  assert "".join(f"<td>{cell}</td>" for cell in cells) in text
-  (single,) = evaluation_spread.section({"beta-VAE on it": runs[:1]})
-  assert single.count("<td>-</td>") == 1
+  (row,) = table.rows
+  assert table.title == "MIG, mean representation"
+  assert [cell.text for cell in row] == cells
+  assert [cell.value for cell in row[4:]] == pytest.approx([0.35, within, between])
+  (single,) = evaluation_spread.tables_of({"beta-VAE on it": runs[:1]})[0].rows
+  assert [cell.text for cell in single].count("-") == 1
 
 
-def test_runs_that_were_evaluated_once_have_no_section():
+def test_runs_that_were_evaluated_once_have_no_table():
   run = study_runs.Run("0", pathlib.Path("0"), {"mean.mig.discrete_mig": 0.25}, {})
-  assert evaluation_spread.section({"beta-VAE on it": [run]}) == []
+  assert evaluation_spread.tables_of({"beta-VAE on it": [run]}) == []

@@ -4,65 +4,78 @@ import sys
 import numpy as np
 import pytest
 
+from dl_condind.reports import axes as chart_axes
+from dl_condind.reports import charts
 from dl_condind.reports import figures
 from dl_condind.visualize import figures as drawing
 
 
+def panel_of(by_style, title="", lines=()):
+  """Returns a panel; style -> (x, y) of its marks."""
+  marks = tuple(
+    charts.Mark("0", x, y, style, "") for style, points in by_style.items() for x, y in points
+  )
+  axis = chart_axes.Axis("noise correlation c", (-1.0, 3.0), ((0.0, "0"), (1.0, "0.9")))
+  return charts.Panel(title, axis, axis, marks, tuple(lines), "")
+
+
+def drawn(chart, title="MIG"):
+  figure = figures.draw_chart(chart, title)
+  return figure, [axes for axes in figure.axes if axes.axison]
+
+
 def points(axes):
-  """Returns the runs drawn in a panel, a list of [x, y] for each correlation."""
-  return [line.get_xydata() for line in axes.lines if line.get_marker() not in ("None", "", None)]
+  return [line.get_xydata().tolist() for line in axes.lines if line.get_linestyle() == "None"]
 
 
-def test_each_run_is_a_point_and_each_correlation_has_its_median():
-  panel = {"0": [0.3, 0.1, 0.2], "0.9": [0.05]}
-  figure = figures.values_by_correlation([("MIG", {"a": panel})], ["0", "0.9"])
-  (axes,) = figure.axes
-  low, high = points(axes)
-  assert low[:, 1].tolist() == [0.3, 0.1, 0.2]
-  assert np.all(np.abs(low[:, 0]) < 0.3) and len(set(low[:, 0])) == 3
-  assert high.tolist() == [[1, 0.05]]
-  (median,) = axes.collections  # None for the single run, and no violin.
-  assert median.get_segments()[0][:, 1].tolist() == [0.2, 0.2]
-  assert [label.get_text() for label in axes.get_xticklabels()] == ["0\n(n = 3)", "0.9\n(n = 1)"]
-  assert axes.get_ylabel() == "MIG"
+def test_a_figure_has_one_title_and_panels_have_what_differs():
+  panels = [panel_of({0: [(0, 1)], 1: [(1, 2), (1, 3)]}, title) for title in ("VAE", "FactorVAE")]
+  figure, shown = drawn(charts.Chart(tuple(panels), ("0", "0.9")))
+  assert figure.get_suptitle() == "MIG"
+  assert [axes.get_title() for axes in shown] == ["VAE", "FactorVAE"]
+  for axes in shown:
+    assert points(axes) == [[[0, 1]], [[1, 2], [1, 3]]]
+    assert axes.get_xlim() == axes.get_ylim() == (-1, 3)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "0.9"]
+  assert not figure.legends
 
 
-@pytest.mark.parametrize(("num_runs", "has_violin"), [(4, False), (5, True)])
-def test_violins_need_five_runs(num_runs, has_violin):
-  values = np.linspace(0.1, 0.2, num_runs).tolist()
-  figure = figures.values_by_correlation([("MIG", {"a": {"0": values}})], ["0"])
-  assert len(figure.axes[0].collections) == 1 + has_violin
-  assert len(points(figure.axes[0])[0]) == num_runs
+def test_no_point_is_cut_off_by_an_axis():
+  _, (axes,) = drawn(charts.Chart((panel_of({0: [(0, -1.0)]}),), ("0",)))
+  assert not axes.lines[0].get_clip_on()
 
 
-def test_equal_values_have_no_violin():
-  figure = figures.values_by_correlation([("MIG", {"a": {"0": [0.1] * 6}})], ["0"])
-  assert len(figure.axes[0].collections) == 1
+def test_lines_of_each_kind():
+  kinds = (charts.MEDIAN, charts.INTERVAL, charts.SHAPE, charts.TREND, charts.CURVE)
+  corners = ((0.0, 0.0), (1.0, 1.0), (2.0, 1.0))
+  lines = [charts.Line(kind, corners) for kind in kinds]
+  _, (axes,) = drawn(charts.Chart((panel_of({}, lines=lines),), ("0",)))
+  assert len(axes.patches) == 1 and len(axes.lines) == 4  # The shape is filled.
+  assert all(line.get_xydata().tolist() == [list(c) for c in corners] for line in axes.lines)
 
 
-def test_panels_of_a_row_share_an_axis_from_zero():
-  rows = [
-    ("MIG", {"a": {"0": [1.0]}, "b": {"0": [4.0], "0.9": []}}),
-    ("nats", {"c": {"0": [-2.0]}}),
-  ]
-  first, second, third, empty = figures.values_by_correlation(rows, ["0", "0.9"]).axes
-  assert first.get_ylim() == second.get_ylim() == (0, 4.4)
-  assert third.get_ylim() == (-2.2, 0.2)
-  assert [axes.get_title() for axes in (first, second, third)] == ["a", "b", "c"]
-  assert [axes.get_ylabel() for axes in (first, second, third)] == ["MIG", "MIG", "nats"]
-  assert second.get_xticklabels()[1].get_text() == "0.9\n(n = 0)"
-  assert not empty.axison
+@pytest.mark.parametrize("number", [5, 8])
+def test_panels_beyond_four_take_another_row(number):
+  figure, shown = drawn(charts.Chart((panel_of({0: [(0, 1)]}),) * number, ("0",)))
+  assert len(shown) == number and len(figure.axes) == 8
 
 
-def test_a_value_just_below_zero_is_not_cut_off():
-  figure = figures.values_by_correlation([("r", {"a": {"0": [-0.05], "0.9": [0.6]}})], ["0", "0.9"])
-  assert figure.axes[0].get_ylim() == pytest.approx((-0.115, 0.665))
+def test_legends_name_what_axes_do_not():
+  curve = charts.Line(charts.CURVE, ((0.0, 0.0), (1.0, 1.0)))
+  chart = charts.Chart((panel_of({0: [(0, 1)]}),), ("0", "rotated"), has_legend=True)
+  figure, _ = drawn(chart)
+  (legend,) = figure.legends
+  assert [text.get_text() for text in legend.get_texts()] == ["c\u00a0=\u00a00", "rotated"]
+  assert [line.get_marker() for line in legend.get_lines()] == ["o", "^"]
+  figure, _ = drawn(charts.Chart((panel_of({}, lines=[curve]),), ("a", "b"), has_legend=True))
+  assert [line.get_linestyle() for line in figure.legends[0].get_lines()] == ["-", "--"]
 
 
 def test_shares_are_tables_of_numbers():
   values = np.array([[0.125, 0.875], [np.nan, 0.0]])
   rows = [("c = 0", {"run 0": values, "run 1": values[::-1]}), ("c = 0.9", {"run 5": values})]
-  figure = figures.shares(rows, ["slant", "width"], ["code 0", "code 1"])
+  tables = figures.Shares(rows, ["slant", "width"], ["code 0", "code 1"])
+  figure = figures.draw_shares(tables, "What codes explain")
   first, second, third, empty = figure.axes
   for axes, title, shown in ((first, "run 0", values), (second, "run 1", values[::-1])):
     assert axes.get_title() == title
@@ -75,84 +88,22 @@ def test_shares_are_tables_of_numbers():
   assert third.get_title() == "run 5" and not empty.axison
 
 
-def test_medians_of_three_correlations_are_joined_but_not_to_other_noise():
-  panel = {"0": [3.0, 1.0], "0.5": [1.5], "0.9": [], "0.95": [1.0], "given": [9.0]}
-  figure = figures.values_by_correlation([("MIG", {"a": panel})], list(panel))
-  (line,) = (line for line in figure.axes[0].lines if line.get_linestyle() == ":")
-  assert line.get_xydata().tolist() == [[0, 2], [1, 1.5], [3, 1]]
-  two = {"0": [3.0], "0.5": [1.5]}
-  figure = figures.values_by_correlation([("MIG", {"a": two})], list(two))
-  assert not [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
-
-
-def test_long_legends_do_not_hide_points():
-  labels = [f"0.{digit}" for digit in range(1, 9)]
-  panel = {label: [(1.0, 2.0)] for label in labels}
-  figure = figures.scatter([("nats", {"a": panel})], labels, "nats")
-  assert figure.axes[0].get_legend() is None
-  (legend,) = figure.legends
-  assert len(legend.get_texts()) == 8
-
-
-def test_figure_without_any_value_can_be_drawn():
-  figure = figures.values_by_correlation([("MIG", {"a": {}})], ["0"])
-  assert drawing.to_png(figure).startswith(b"\x89PNG")
-
-
-def test_correlations_differ_in_colour_and_marker_in_every_figure():
-  labels = ["0", "0.5", "0.9", "given"]
-  by_correlation = figures.values_by_correlation(
-    [("nats", {"a": {label: [1.0] for label in labels}})], labels
-  )
-  scatter = figures.scatter(
-    [("nats", {"a": {label: [(1.0, 2.0)] for label in labels}})], labels, "nats"
-  )
-  styles = [
-    [
-      (line.get_color(), line.get_marker())
-      for line in figure.axes[0].lines
-      if len(line.get_xdata()) == 1
-    ]
-    for figure in (by_correlation, scatter)
-  ]
-  assert styles[0] == styles[1]
-  assert len({color for color, _ in styles[0]}) == len({marker for _, marker in styles[0]}) == 4
-  alone = figures.values_by_correlation([("nats", {"a": {"0.5": [1.0]}})], ["0.5"])
-  assert alone.axes[0].lines[0].get_color() != styles[0][0][0]
-
-
-def test_scatter_has_points_and_units():
-  runs = {"0": [(10.0, 1.0), (12.0, 2.0)], "given": [(9.0, 3.0)]}
-  figure = figures.scatter([("TC [nats]", {"a": runs})], ["0", "given"], "factorized KL [nats]")
-  (axes,) = figure.axes
-  low, high = points(axes)
-  assert low.tolist() == [[10, 1], [12, 2]]
-  assert high.tolist() == [[9, 3]]
-  assert axes.get_xlabel() == "factorized KL [nats]"
-  assert axes.get_ylabel() == "TC [nats]"
-  texts = [text.get_text() for text in axes.get_legend().get_texts()]
-  assert texts == ["c\u00a0=\u00a00 (n = 2)", "given (n = 1)"]
-
-
-def test_pictures_are_repeatable():
-  def draw():
-    panels = {"a": {"0": [0.1, 0.2, 0.3, 0.4, 0.6]}}
-    figure = figures.values_by_correlation([("MIG", panels)], ["0"])
-    return drawing.to_png(figure), drawing.to_svg(figure)
-
-  png, svg = draw()
-  assert (png, svg) == draw()
-  assert svg.startswith(b"<?xml") and b"<svg" in svg
+def test_files_of_a_figure_are_repeatable():
+  chart = charts.Chart((panel_of({0: [(0, 1)], 1: [(1, 2)]}),), ("0", "0.9"))
+  found = figures.Drawn("mig", "MIG", "caption", chart)
+  png, svg = drawing.to_png(found.figure), drawing.to_svg(found.figure)
+  assert (png, svg) == (drawing.to_png(found.figure), drawing.to_svg(found.figure))
+  assert png.startswith(b"\x89PNG") and svg.startswith(b"<?xml") and b"<svg" in svg
 
 
 def test_pyplot_is_not_used():
   code = (
-    "import sys; from dl_condind.reports import figures; "
+    "import sys; from dl_condind.reports import figures, charts, axes; "
     "from dl_condind.visualize import figures as drawing; "
-    "drawing.to_png(figures.values_by_correlation([('y', {'a': {'0': [1.0]}})], ['0'])); "
+    "axis = axes.Axis('c', (0, 1), ((0, '0'),)); "
+    "panel = charts.Panel('', axis, axis, (charts.Mark('0', 0, 0, 0, ''),), (), ''); "
+    "drawing.to_png(figures.draw_chart(charts.Chart((panel,), ('0',)), 'title')); "
     "print('matplotlib.pyplot' in sys.modules)"
   )
-  assert (
-    subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
-    == "False"
-  )
+  done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+  assert done.stdout.strip() == "False"

@@ -62,9 +62,9 @@ def test_one_line_is_enough_for_a_report_to_show_a_metric(generated, tmp_path):
       results = {"evaluation_results": {"SAP_score": 0.125 * (1 + number)}}
       generated.write_record(run / "metrics" / "mean" / "sap_score", "evaluation", results)
   page = report.write_report(tmp_path, show_models=False).read_text(encoding="utf-8")
-  assert '<th scope="col">SAP</th>' in page and "<td>0.125</td>" in page
+  assert '<th scope="col">SAP</th>' in page and '<td data-value="0.125">0.125</td>' in page
   assert "SAP score; tested: it falls" in page
-  assert "SAP score, 10 latents." in page
+  assert "SAP score: VAE, dsprites_full, 10 latents" in page
   assert (tmp_path / "figures" / "sap_mean_10_latents.png").is_file()
   assert "SAP score stayed 0.500" in page
   assert "Run 7: not evaluated: MIG (sampled), SAP (mean)." in page

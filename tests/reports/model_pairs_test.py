@@ -24,15 +24,9 @@ def drawn_of(pair):
   return {drawn.name: drawn for drawn in model_pairs.draw(pair)}
 
 
-def labels_of(axis_labels):
-  return [label.get_text() for label in axis_labels]
-
-
-def pixels(axes, num_rows, num_columns):
-  """Returns the four pixels of each image of a grid, [num_rows, num_columns, 2, 2]."""
-  shown = np.asarray(axes.images[0].get_array(), np.float64)
-  shown = np.pad(shown, ((0, 3), (0, 3)), constant_values=1)
-  return shown.reshape(num_rows, 5, num_columns, 5).transpose(0, 2, 1, 3)[:, :, :2, :2]
+def pixels(column):
+  """Returns the four pixels of each image of a model, [num_rows, num_columns, 2, 2]."""
+  return np.stack([strip.images[..., 0] for strip in column.strips])
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +36,15 @@ def pair(generated, tiny_infogan, tmp_path_factory):
 
 def test_first_code_grows_to_the_right_and_second_upwards(pair):
   drawn = drawn_of(pair)
-  assert list(drawn) == ["losses", "two_codes", "code_0", "code_1"]
+  assert list(drawn) == ["two_codes", "code_0", "code_1", "losses"]
+  content = drawn["two_codes"].content
   values = np.linspace(-2, 2, 11)
-  for axes, title in zip(
-    drawn["two_codes"].figure.axes, ("c\u00a0=\u00a00", "c\u00a0=\u00a00.9"), strict=True
-  ):
-    assert axes.get_title() == title
-    assert labels_of(axes.get_xticklabels()) == [f"{value:.1f}" for value in values]
-    assert labels_of(axes.get_yticklabels()) == [f"{value:.1f}" for value in values[::-1]]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("code 0", "code 1")
-    shown = pixels(axes, 11, 11)
+  assert (content.x_label, content.values) == ("code 0", [f"{value:.1f}" for value in values])
+  for column, title in zip(content.columns, ("c\u00a0=\u00a00", "c\u00a0=\u00a00.9"), strict=True):
+    assert column.title == f"{title}, seed 0"
+    labels = [strip.label for strip in column.strips]
+    assert labels == [f"code 1 = {value:.1f}" for value in values[::-1]]
+    shown = pixels(column)
     codes = np.clip(0.5 + 0.25 * values, 0, 1)
     np.testing.assert_allclose(shown[:, :, 0, 0], np.tile(codes, (11, 1)), atol=1e-6)
     np.testing.assert_allclose(shown[:, :, 0, 1], np.tile(codes[::-1, None], (1, 11)), atol=1e-6)
@@ -61,9 +54,9 @@ def test_first_code_grows_to_the_right_and_second_upwards(pair):
 @pytest.mark.parametrize("code", [0, 1])
 def test_one_code_moves_in_each_category(pair, code):
   drawn = drawn_of(pair)[f"code_{code}"]
-  axes = drawn.figure.axes[1]
-  assert labels_of(axes.get_yticklabels()) == [f"category {k}" for k in range(10)]
-  shown = pixels(axes, 10, 11)
+  column = drawn.content.columns[1]
+  assert [strip.label for strip in column.strips] == [f"category {k}" for k in range(10)]
+  shown = pixels(column)
   moved, still = shown[:, :, 0, code], shown[:, :, 0, 1 - code]
   np.testing.assert_allclose(
     moved, np.tile(0.5 + 0.25 * np.linspace(-2, 2, 11), (10, 1)), atol=1e-6
@@ -78,16 +71,16 @@ def test_one_code_moves_in_each_category(pair, code):
 
 def test_codes_of_a_uniform_prior_stay_in_it(generated, tiny_infogan, tmp_path):
   drawn = drawn_of(make_pair(generated, tiny_infogan, tmp_path, prior="uniform"))
-  axes = drawn["code_0"].figure.axes[0]
-  np.testing.assert_allclose(pixels(axes, 10, 11)[0, [0, -1], 0, 0], [0.25, 0.75], atol=1e-6)
+  column = drawn["code_0"].content.columns[0]
+  np.testing.assert_allclose(pixels(column)[0, [0, -1], 0, 0], [0.25, 0.75], atol=1e-6)
   assert "over [-1, 1]" in drawn["two_codes"].caption
 
 
 def test_losses_are_those_of_the_logs_and_left_out_without_one(generated, tiny_infogan, tmp_path):
   pair = make_pair(generated, tiny_infogan, tmp_path)
-  axes = drawn_of(pair)["losses"].figure.axes[1]
+  panel = drawn_of(pair)["losses"].content.panels[1]
   lines = (tmp_path / "1" / "model" / "train_log.jsonl").read_text().count("\n")
-  assert [len(line.get_xdata()) for line in axes.lines] == [lines] * 3
+  assert [len(line.points) for line in panel.lines] == [lines] * 3
   (tmp_path / "1" / "model" / "train_log.jsonl").unlink()
   assert list(drawn_of(pair)) == ["two_codes", "code_0", "code_1"]
 

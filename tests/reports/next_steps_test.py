@@ -1,6 +1,4 @@
 import dataclasses
-import html
-import re
 import shlex
 
 from dl_condind.reports import next_steps
@@ -19,19 +17,17 @@ def quickstart_runs(generated):
   return [make_run(generated, str(i), c, REPRODUCE.format(i, i)) for i, c in enumerate((0.0, 0.9))]
 
 
-def text_of(parts):
-  text = re.sub(r"<[^>]*>", " ", "".join(parts)).replace("\u00a0", " ")
-  return re.sub(r"\s+", " ", text)
+def text_of(steps):
+  return " ".join([steps.introduction, *steps.commands, *steps.others])
 
 
-def commands_of(parts):
-  (block,) = re.findall(r"<pre>(.*?)</pre>", "".join(parts), re.DOTALL)
-  return [shlex.split(html.unescape(line)) for line in block.splitlines()]
+def commands_of(steps):
+  return [shlex.split(line) for line in steps.commands]
 
 
 def test_commands_add_a_seed_in_new_folders(generated):
-  parts = next_steps.how_to_go_on("out", "out/report.html", quickstart_runs(generated))
-  assert commands_of(parts) == [
+  steps = next_steps.how_to_go_on("out", "out/report.html", quickstart_runs(generated))
+  assert commands_of(steps) == [
     [
       "bin/dl_condind_reproduce",
       "--study=quickstart",
@@ -45,16 +41,16 @@ def test_commands_add_a_seed_in_new_folders(generated):
 
 def test_other_ways_of_training_get_words(generated):
   runs = [make_run(generated, "0", 0.0, "bin/dl_condind_train --model_dir=out/0/model")]
-  parts = next_steps.how_to_go_on("my out", "r.html", runs)
-  assert "dl_condind_reproduce --study=quickstart" not in "".join(parts)
-  assert "another model.random_seed" in text_of(parts)
-  assert commands_of(parts) == [["dl_condind_report", "--study_dir=my out", "--output_path=r.html"]]
+  steps = next_steps.how_to_go_on("my out", "r.html", runs)
+  assert "dl_condind_reproduce --study=quickstart" not in text_of(steps)
+  assert "another model.random_seed" in text_of(steps)
+  assert commands_of(steps) == [["dl_condind_report", "--study_dir=my out", "--output_path=r.html"]]
 
 
 def test_commands_take_a_seed_that_no_run_was_begun_with(generated):
   other = make_run(generated, "7", 0.0, "", seed=4)
-  parts = next_steps.how_to_go_on("out", "r.html", quickstart_runs(generated), [other])
-  text = text_of(parts)
+  steps = next_steps.how_to_go_on("out", "r.html", quickstart_runs(generated), [other])
+  text = text_of(steps)
   assert "--output_directory=out/0_seed_5" in text and "model.random_seed = 5" in text
 
 
@@ -64,8 +60,8 @@ def test_command_of_a_known_study_makes_all_that_is_missing(generated):
     "--model_num=1 --output_directory=out/1 '--gin_bindings=model.num_threads = 1'"
   )
   study = study_file.make_study("my", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
-  parts = next_steps.how_to_go_on("out", "r.html", [make_run(generated, "1", 0.0, line)], (), study)
-  assert commands_of(parts) == [
+  steps = next_steps.how_to_go_on("out", "r.html", [make_run(generated, "1", 0.0, line)], (), study)
+  assert commands_of(steps) == [
     [
       "dl_condind_reproduce",
       "--study=my.gin",
@@ -89,8 +85,8 @@ def test_imports_stay_trusted(generated):
 def test_runs_of_another_study_go_on_as_the_known_one(generated):
   study = study_file.make_study("part", ["shared.gin"], axes=[("model.random_seed", [0, 1])])
   runs = [make_run(generated, "1", 0.0, "bin/dl_condind_reproduce --study=whole --model_num=1")]
-  parts = next_steps.how_to_go_on("out", "r.html", runs, (), study)
-  assert ["--study=part" in words for words in commands_of(parts)] == [True, True]
+  steps = next_steps.how_to_go_on("out", "r.html", runs, (), study)
+  assert ["--study=part" in words for words in commands_of(steps)] == [True, True]
 
 
 def test_a_known_study_needs_no_command_of_a_run(generated):
@@ -107,4 +103,4 @@ def test_ways_on_are_those_of_the_methods_there_are(generated):
     text = text_of(next_steps.how_to_go_on("out", "r.html", runs))
     assert ("dl_condind_visualize_model" in text) == (vae in runs)
     assert ("dl_condind_visualize_infogan" in text) == (infogan in runs)
-    assert "infogan.continuous_prior = 'uniform'" in html.unescape(text) or infogan not in runs
+    assert "infogan.continuous_prior = 'uniform'" in text or infogan not in runs

@@ -1,47 +1,109 @@
-import base64
 import re
 
+import jinja2
+import pytest
+
+from dl_condind.reports import headline
+from dl_condind.reports import next_steps
 from dl_condind.reports import page
+from dl_condind.reports import study_description
+from dl_condind.reports import tables
+from dl_condind.reports import verdicts
+from dl_condind.reports import views
+
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+def context_of(text):
+  """Returns a context of the smallest page in which each text is the same."""
+  cell = tables.Cell(text, 1.0, text)
+  table = tables.Table(text, [text], [[cell]], text)
+  claim = verdicts.Claim(text, text, verdicts.OPEN, text, text)
+  rows = [("a", {text: [[views.Share(text, 0.5)]]})]
+  picture = views.Picture("data:image/png;base64,AA==", 1, 1, text)
+  model = views.Model(text, text, [(text, picture)], [views.Row(text, text, True, picture)])
+  figure = views.Figure(
+    text, text, text, shares=rows, row_labels=[text], column_labels=[text], models=[model]
+  )
+  claims = {
+    "id": "claims",
+    "title": text,
+    "judged": [claim],
+    "without_runs": [claim],
+    "notes": [text],
+    "banner": text,
+    "reservations": [text],
+    "are_of_several_protocols": True,
+  }
+  return {
+    "title": text,
+    "headlines": [text],
+    "data_sets": text,
+    "introductions": [text],
+    "contents": [("claims", text)],
+    "study_links": [],
+    "main_figures": [[figure]],
+    "other_figures": [],
+    "points_note": text,
+    "without_models": [text],
+    "claim_sets": [claims],
+    "told": [text],
+    "statistics": [table],
+    "statistics_notes": [text],
+    "spread": [table],
+    "spread_note": text,
+    "run_tables": [tables.RunTables(table, table, text)],
+    "anchors": {text: "run-0"},
+    "targets": {text: "run-0"},
+    "run_links": {text: []},
+    "provenance": study_description.Provenance({text: [(text, text)]}, [text]),
+    "missing": study_description.Missing(text, [text]),
+    "next_steps": next_steps.NextSteps(text, [text], [text]),
+  }
 
 
 def test_text_is_escaped():
-  assert page.escape("<b> & \"c\" 'd' Größe") == "&lt;b&gt; &amp; &quot;c&quot; &#x27;d&#x27; Größe"
-  hostile = "<script>alert(1)</script>"
-  parts = [
-    page.section(hostile, page.heading(hostile)),
-    page.paragraphs([hostile]),
-    page.note(hostile),
-    page.banner(hostile),
-    page.bullets([hostile]),
-    page.commands([hostile]),
-    page.details(hostile),
-    page.table([hostile], [page.row([hostile]), page.row([hostile], "setting", 2)]),
-    page.facts_table([(hostile, hostile)]),
-    page.picture(b"\x89PNG" + bytes(20), f'"{hostile}', hostile),
-    page.document(hostile, [hostile], []),
-  ]
-  assert all("<script" not in part and "&lt;script" in part for part in parts)
-  assert 'alt="&quot;' in parts[-2]
+  rendered = page.render(**context_of(HOSTILE))
+  assert rendered.count("<script") == 1 and "alert(1)<" not in rendered
+  assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;" in rendered
+  # Each text of the smallest page is somewhere in it.
+  marked = page.render(**context_of("TEXT"))
+  assert rendered.count("&lt;script&gt;") == marked.count("TEXT") > 30
+
+
+def test_what_a_template_names_must_be_given():
+  context = context_of("text")
+  del context["told"]
+  with pytest.raises(jinja2.UndefinedError, match="told"):
+    page.render(**context)
 
 
 def test_names_that_are_not_text_can_be_written():
   name = b"r\xe9sum\xe9".decode("utf-8", "surrogateescape")
-  assert page.escape(name) == "r\\udce9sum\\udce9"
-  page.document(name, [name], []).encode("utf-8")
+  rendered = page.render(**context_of(name))
+  assert "r\\udce9sum\\udce9" in rendered
+  rendered.encode("utf-8")
 
 
-def test_document_allows_nothing_from_elsewhere():
-  text = page.document("t", ["i"], ["<section></section>"])
-  (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
-  assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-  assert text.index("Content-Security-Policy") < text.index("<style>")
-  assert text.startswith("<!DOCTYPE html>")
-  assert not re.search(r"https?:|//|url\(|@import|<script|<link", text)
+def test_policy_comes_before_what_it_rules():
+  rendered = page.render(**context_of("text"))
+  assert rendered.startswith("<!DOCTYPE html>")
+  assert rendered.index("Content-Security-Policy") < rendered.index("<style>")
+  assert not re.search(r"\son\w+=", rendered)
 
 
-def test_picture_holds_its_bytes_and_size():
-  png = b"\x89PNG\r\n\x1a\n" + bytes(8) + (1500).to_bytes(4) + (300).to_bytes(4) + b"rest"
-  text = page.picture(png, "alt", "caption")
-  (data,) = re.findall(r'src="data:image/png;base64,([^"]*)"', text)
-  assert base64.b64decode(data) == png
-  assert 'width="1000" height="200"' in text
+@pytest.mark.parametrize(
+  ("kinds", "expected"),
+  [
+    ([], "None of the paper's claims is about these runs."),
+    (["holds"], "Of 2 claims of the paper, 1 has runs: 1 holds."),
+    (
+      ["open", "opposite", "open", "too small"],
+      "Of 5 claims of the paper, 4 have runs: 1 is the opposite, 1 is too small, 2 are open.",
+    ),
+  ],
+)
+def test_headline_counts_verdicts(kinds, expected):
+  claims = [verdicts.Claim("", "", kind, "", "") for kind in kinds]
+  claims.append(verdicts.Claim("", "", verdicts.OPEN, verdicts.NO_RUNS, ""))
+  assert headline.count_verdicts(claims) == expected

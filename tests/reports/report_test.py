@@ -1,4 +1,6 @@
 import base64
+import hashlib
+import html
 from html import parser
 import json
 import pathlib
@@ -6,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -23,8 +26,11 @@ from dl_condind.utils import files
 FIGURES = {
   "mig_mean_3_latents",
   "mig_sampled_3_latents",
-  "terms_dummy_data_3_latents",
-  "kl_dummy_data_3_latents",
+  "reconstruction_loss_dummy_data_3_latents",
+  "kl_loss_dummy_data_3_latents",
+  "total_correlation_dummy_data_3_latents",
+  "total_correlation_over_kl_dummy_data_3_latents",
+  "reconstruction_loss_over_kl_dummy_data_3_latents",
 }
 MODELS = {"reconstructions", "traversals"}
 VOID = {"img", "meta"}
@@ -36,7 +42,9 @@ class Page(parser.HTMLParser):
   def __init__(self, path):
     super().__init__()
     self.open, self.attributes, self.rows, self.text = [], [], [], ""
-    self.feed(path.read_text(encoding="utf-8"))
+    self.label, self.tables = "", []  # Label of a table -> its rows.
+    self.source = path.read_text(encoding="utf-8")
+    self.feed(self.source)
     self.close()
     assert self.open == []
 
@@ -44,8 +52,13 @@ class Page(parser.HTMLParser):
     self.attributes += [(tag, name, value) for name, value in attrs]
     if tag not in VOID:
       self.open.append(tag)
-    if tag == "tr":
+    if tag == "div":
+      self.label = dict(attrs).get("aria-label", "")
+    elif tag == "table":
+      self.tables.append((self.label, []))
+    elif tag == "tr":
       self.rows.append([])
+      self.tables[-1][1].append(self.rows[-1])
     elif tag in ("td", "th"):
       self.rows[-1].append("")
 
@@ -54,12 +67,26 @@ class Page(parser.HTMLParser):
 
   def handle_data(self, data):
     if self.open and self.open[-1] in ("td", "th"):
-      self.rows[-1][-1] += data
-    if "style" not in self.open:
+      self.rows[-1][-1] += data.strip()
+    if not {"style", "script"} & set(self.open):
       self.text += data
 
+  def values(self, tag, attribute):
+    return [value for t, name, value in self.attributes if (t, name) == (tag, attribute)]
+
   def images(self):
-    return [value for tag, name, value in self.attributes if (tag, name) == ("img", "src")]
+    return self.values("img", "src")
+
+  def claims(self):
+    """Returns text of a claim -> its verdict and leaning; the claims without runs have none."""
+    found = re.findall(
+      r'<b class="verdict">(.*?)</b> <span class="text">(.*?)</span> '
+      r'<span class="source"><span class="leaning">(.*?)</span>',
+      self.source,
+    )
+    claims = {html.unescape(text): (verdict, leaning) for verdict, text, leaning in found}
+    without = re.findall(r'<li>(.*?) <span class="source">', self.source)
+    return claims | {html.unescape(text): ("open", "no runs") for text in without}
 
 
 @pytest.fixture(scope="module")
@@ -79,51 +106,92 @@ def written(study_dir):
   return Page(report.write_report(study_dir))
 
 
-def test_page_is_complete_and_needs_nothing_else(study_dir, written):
-  text = (study_dir / "report.html").read_text(encoding="utf-8")
-  assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in text
+def test_page_is_complete_and_needs_nothing_else(written):
+  (script,) = re.findall(r"<script>(.*?)</script>", written.source, re.DOTALL)
+  digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+  (policy,) = (v for v in written.values("meta", "content") if v.startswith("default-src"))
+  assert policy == (
+    f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+  )
   images = written.images()
-  assert len(images) == 6 and all(src.startswith("data:image/png;base64,") for src in images)
-  without_images = re.sub(r'src="data:image/png;base64,[^"]*"', "", text)
-  assert not re.search(r"https?:|//|url\(|@import|<script|<link|\bsrc=|\bhref=", without_images)
+  # Two images and three rows of latents of each model, and three rows of reconstructions.
+  assert len(images) == 2 * (2 + 3) + 3
+  assert all(src.startswith("data:image/png;base64,") for src in images)
+  assert all(written.values("img", "alt"))
+  assert not re.search(r"url\(|@import|<link|<iframe|\bsrc=\"(?!data:)", written.source)
+  hrefs = [v for tag, name, v in written.attributes if name in ("href", "xlink:href")]
+  elsewhere = {href for href in hrefs if urllib.parse.urlparse(href).scheme}
+  assert elsewhere == {"https://arxiv.org/abs/1911.10922"}
   for heading in (
     "Claims of the paper",
     "Statistics",
     "Figures",
-    "What the figures say and do not say",
     "Every run",
     "What was run",
     "Missing or incomplete",
     "How to go on",
   ):
-    assert f"<h2>{heading}</h2>" in text
+    assert f"<h2>{heading}" in written.source
+
+
+def test_every_link_leads_somewhere(study_dir, written):
+  ids = [value for _, name, value in written.attributes if name == "id"]
+  assert len(ids) == len(set(ids))
+  hrefs = {v for _, name, v in written.attributes if name == "href"}
+  inner = {href.removeprefix("#") for href in hrefs if href.startswith("#")}
+  assert {"claims", "statistics", "runs", "next", "pictures-of-run-0", "run-1"} <= inner <= set(ids)
+  files_beside = {href for href in hrefs if not href.startswith(("#", "https:"))}
+  assert "runs.csv" in files_beside
+  assert all((study_dir / urllib.parse.unquote(href)).is_file() for href in files_beside)
+
+
+def test_first_screen_says_and_shows_what_was_found(study_dir, written):
+  migs = [run.measure("mig_mean") for run in study_runs.read_runs(study_dir)]
+  first = written.text[: written.text.index("Claims of the paper")].replace("\u00a0", " ")
+  before, after = (f"{mig:.3f}" for mig in migs)
+  change = f"stayed {before} at c = 0 and c = 0.9"
+  if before != after:
+    verb = "rose" if after > before else "fell"
+    change = f"{verb} from {before} at c = 0 to {after} at c = 0.9"
+  assert f"MIG of the mean representation {change}; one run per side, so no test." in first
+  assert "What each latent does" in first and "MIG, mean representation" in first
+  assert "None of the paper's claims is about these runs." in first
 
 
 def test_figures_lie_beside_the_page(study_dir, written):
   files.verify_manifest(study_dir / "figures")
-  pngs = {path.stem: path.read_bytes() for path in (study_dir / "figures").glob("*.png")}
-  assert set(pngs) == FIGURES | MODELS
-  svgs = {path.stem: path.read_bytes() for path in (study_dir / "figures").glob("*.svg")}
-  assert set(svgs) == set(pngs)
-  assert all(svg.startswith(b"<?xml") for svg in svgs.values())
-  embedded = {base64.b64decode(src.partition(",")[2]) for src in written.images()}
-  assert embedded == set(pngs.values())
+  names = {path.name for path in (study_dir / "figures").glob("*.[ps]*g")}
+  assert names == {f"{name}.{suffix}" for name in FIGURES | MODELS for suffix in ("png", "svg")}
+  for path in (study_dir / "figures").iterdir():
+    start = {".png": b"\x89PNG", ".svg": b"<?xml"}.get(path.suffix, b"")
+    assert path.read_bytes().startswith(start)
+
+
+def test_points_lead_to_the_pictures_of_their_models(study_dir, written):
+  runs = study_runs.read_runs(study_dir)
+  for number, run in enumerate(runs):
+    text = f"run {number}, c\u00a0=\u00a0{run.correlation_label}, seed 0: MIG "
+    text += f"{run.measure('mig_mean'):.3f}"
+    point = f'<a class="point" href="#pictures-of-run-{number}" style="--color: #[0-9a-fA-F]{{6}}">'
+    assert re.search(f"{point}<title>{text}</title><use href=", written.source)
 
 
 def test_table_has_each_run_and_no_median_of_one(study_dir, written):
   runs = {run.name: run for run in study_runs.read_runs(study_dir)}
-  headings = next(row for row in written.rows if row[:3] == ["Run", "c", "Seed"])
-  first = next(row for row in written.rows if row[:3] == ["0", "0", "0"])
-  second = next(row for row in written.rows if row[:3] == ["1", "0.9", "0"])
-  assert first[3:6] == [
+  ((headings, first, second),) = (rows for label, rows in written.tables if label == "2 VAEs")
+  assert headings[:4] == ["Run", "Setting", "c", "Seed"]
+  assert all(row[1].startswith("VAE on dummy_data, 3 latents") for row in (first, second))
+  assert [*first[:1], *first[2:4]] == ["0", "0", "0"]
+  assert [*second[:1], *second[2:4]] == ["1", "0.9", "0"]
+  assert first[4:7] == [
     "2",
     f"{runs['0'].measure('mig_mean'):.3f}",
     f"{runs['0'].measure('mig_sampled'):.3f}",
   ]
-  assert second[5] == "-"  # The sampled representation was not evaluated.
-  assert float(second[8]) - float(second[7]) == pytest.approx(1.79, abs=0.011)
+  assert second[6] == "-"  # The sampled representation was not evaluated.
+  assert float(second[9]) - float(second[8]) == pytest.approx(1.79, abs=0.011)
   assert {len(row) for row in (first, second)} == {len(headings)}
-  assert "median of 1" not in written.text
+  assert "Medians of runs" not in written.text
 
 
 def test_missing_runs_and_values_are_listed(written):
@@ -136,14 +204,13 @@ def test_missing_runs_and_values_are_listed(written):
 def test_names_are_escaped(study_dir, written):
   assert 'Größe <&> "b"' in written.text
   text = (study_dir / "report.html").read_text(encoding="utf-8")
-  assert "Größe &lt;&amp;&gt; &quot;b&quot;" in text
+  assert "Größe &lt;&amp;&gt; &#34;b&#34;" in text
 
 
 def test_what_the_study_says_is_in_the_page(written):
   text = written.text.replace("\u00a0", " ")
   assert re.search(r"Median MIG of the mean representation (fell from|rose from|stayed) ", text)
   assert "1.79 nats at c = 0.9 (3 latents)" in text
-  assert "hardly sees c" in text
   assert "hardly sees c" in text
 
 
@@ -155,8 +222,9 @@ def test_data_that_are_not_real_are_told_first(written):
 
 
 def test_one_run_a_side_gives_no_verdict(written):
-  verdicts = [row[0] for row in written.rows if len(row) == 4]
-  assert verdicts == ["Verdict"] + ["open: no runs"] * len(vae_claims.judge({}))
+  expected = {claim.text: ("open", "no runs") for claim in vae_claims.judge({})}
+  assert written.claims() == expected
+  assert f"{len(expected)} claims need runs of other cells" in written.text
 
 
 @pytest.mark.slow
@@ -273,17 +341,10 @@ def generated_page(generated_study, tmp_path_factory):
 
 
 def statistics_tables(page):
-  """Returns the rows of the table of statistics, measure -> rows."""
-  start = next(i for i, row in enumerate(page.rows) if row[:2] == ["Setting", "c"])
-  found = {}
-  for row in page.rows[start + 1 :]:
-    if row[:2] == ["Run", "c"]:
-      return found
-    if len(row) == 1:
-      rows = found.setdefault(row[0], [])
-    else:
-      rows.append(row)
-  return found
+  """Returns the rows of the tables of statistics, measure -> rows."""
+  return {
+    label: rows[1:] for label, rows in page.tables if rows[0][:4][2:] == ["Runs", "Not counted"]
+  }
 
 
 def test_numbers_of_the_page_are_those_of_the_records(generated_study, generated_page):
@@ -344,11 +405,14 @@ def check_p_values(p_values):
 
 
 def test_verdicts_of_a_study_in_which_the_paper_is_right(generated_page):
-  verdicts = {row[1]: row[0] for row in generated_page.rows if len(row) == 4}
-  assert {text for text, verdict in verdicts.items() if verdict == "open: no runs"} == {
-    text for text in verdicts if "20" in text or "SmallNORB" in text or "precise" in text
-  }
-  assert {verdict for verdict in verdicts.values()} == {"Verdict", "holds", "open: no runs"}
+  claims = generated_page.claims()
+  without = {text for text, verdict in claims.items() if verdict == ("open", "no runs")}
+  assert without == {text for text in claims if re.search("20|SmallNORB|precise", text)}
+  assert {verdict for text, verdict in claims.items() if text not in without} == {("holds", "")}
+  num = len(claims) - len(without)
+  assert f"Of {len(claims)} claims of the paper, {num} have runs: {num} hold." in (
+    generated_page.text
+  )
   assert "paper's protocol" not in generated_page.text
   assert "Not the official files that the paper used: cars3d: rendered" in generated_page.text
 
@@ -364,10 +428,8 @@ def test_verdicts_on_a_shorter_protocol_say_so_in_the_headline(generated, tmp_pa
   page = Page(report.write_report(tmp_path))
   assert "Claims of the paper, judged in this shorter protocol" in page.text
   assert "(training steps: 4,000 instead of 300,000)" in page.text
-  verdicts = {row[1]: row[0] for row in page.rows if len(row) == 4}
-  assert verdicts["MIG falls on dSprites with 10 latents"] == (
-    "open in this shorter protocol: points to it so far, in 1 of 3 settings"
-  )
+  verdict = page.claims()["MIG falls on dSprites with 10 latents"]
+  assert verdict == ("open", "points to it so far, in 1 of 3 settings")
 
 
 @pytest.mark.slow
@@ -380,7 +442,7 @@ def test_report_from_a_table_is_that_from_the_runs(generated, tmp_path):
   from_table = Page(path)
   assert from_table.rows == from_runs.rows
   assert from_table.text.replace("b.html", "a.html") == from_runs.text
-  assert from_table.images() == from_runs.images()
+  assert "../published.csv" in from_table.source or "published.csv" in from_table.source
 
 
 @pytest.mark.parametrize(
@@ -405,9 +467,8 @@ def test_published_table_gives_the_published_verdicts():
   """The page under docs/results is that of the table beside it."""
   folder = pathlib.Path(__file__).parents[2] / "docs" / "results" / "paper_reduced"
   settings = grouping.group_by_setting(study_runs.read_table(folder / "runs.csv"))
-  judged = {claim.text: claim.summary for claim in vae_claims.judge(settings)}
-  rows = [row for row in Page(folder / "report.html").rows if len(row) == 4]
-  assert {row[1]: row[0] for row in rows[1:]} == judged
+  judged = {claim.text: (claim.verdict, claim.leaning) for claim in vae_claims.judge(settings)}
+  assert Page(folder / "report.html").claims() == judged
 
 
 @pytest.mark.parametrize(
@@ -424,16 +485,26 @@ def test_published_text_names_the_verdicts_of_the_published_table(name, claims):
 
 
 def test_figures_of_the_paper_are_drawn(generated_page):
-  captions = ["10 latents (as in Figure 1)", "on dsprites_full, 10 latents (as in Figure 2)"]
+  captions = ["mean representation (as in Figure 1)", "On dsprites_full (as in Figure 2)"]
   assert all(caption in generated_page.text for caption in captions)
-  assert len(generated_page.images()) == 5  # MIG, and two for each data set.
+  # MIG, and five for each data set.
+  assert len([i for i in generated_page.values("figure", "id") if i]) == 11
+  assert len(generated_page.values("svg", "aria-label")) == 6 + 2 * 5 * 3
 
 
-def test_every_run_is_in_a_table_that_is_folded(generated_study, generated_page):
-  assert "All 120 runs" in generated_page.text
-  headings = next(row for row in generated_page.rows if row[:3] == ["Run", "c", "Seed"])
-  names = {row[0] for row in generated_page.rows if len(row) == len(headings)}
-  assert {str(number) for number in range(120)} <= names
+def test_every_run_is_in_a_table_with_an_anchor(generated_page):
+  (rows,) = (rows for label, rows in generated_page.tables if label == "120 VAEs")
+  assert [row[0] for row in rows[1:]] == [str(number) for number in range(120)]
+  assert {f"run-{number}" for number in range(120)} <= set(generated_page.values("tr", "id"))
+  points = [v for v in generated_page.values("a", "href") if v.startswith("#run-")]
+  assert len(points) == 120 * 6  # In a figure of each measure, and in two over the KL.
+  (medians,) = (rows for label, rows in generated_page.tables if label.startswith("Medians"))
+  assert [row[2] for row in medians[1:]] == ["10"] * 12
+
+
+@pytest.mark.slow
+def test_page_of_many_runs_is_small(generated_study, generated_page):
+  assert len(generated_page.source.encode()) < 1_000_000
 
 
 def test_any_part_of_a_study_may_be_done(generated, generated_study, tmp_path):
@@ -445,9 +516,7 @@ def test_any_part_of_a_study_may_be_done(generated, generated_study, tmp_path):
   generated.write_begun(tmp_path / "3", configs[3], failed={"message": "no memory"})
   study = study_file.make_study("part", gin_files=[], axes=[("model.random_seed", [*range(9)])])
   page = Page(report.write_report(tmp_path, study=study))
-  row = next(
-    row for row in page.rows if row[0] == "VAE on dsprites_full, 10 latents" and len(row) > 1
-  )
+  row = statistics_tables(page)["MIG, mean representation; tested: it falls"][0]
   assert row[1:4] == ["0", "1", "1 repeated, 1 diverged, 1 failed"]
   for line in (
     "1 trained run of 9 of the study part count.",
@@ -483,7 +552,14 @@ def test_runs_that_are_no_pairs_say_why(generated, tmp_path):
   assert "Runs of one seed share data, initial weights and noise." in page.text
 
 
-INFOGAN_FIGURES = {"infogan_mnist_0", "codes_mnist_0", "losses", "two_codes", "code_0", "code_1"}
+INFOGAN_FIGURES = {
+  "conditional_r2_mean_gap_mnist",
+  "conditional_r2_assigned_mnist",
+  "digit_change_rate_mnist",
+  "error_correlation_mnist",
+  "codes_mnist_0",
+}
+INFOGAN_MODELS = {"losses", "two_codes", "code_0", "code_1"}
 INFOGAN_MEASURES = {
   "gap of R² between best and second code; tested: it falls": ("conditional_r2_mean_gap", 3),
   "R² of a code with an attribute of its own; tested: it falls": ("conditional_r2_assigned", 3),
@@ -520,24 +596,25 @@ def test_report_of_infogans_has_their_numbers(infogan_study, infogan_page):
 
 
 def test_report_of_infogans_judges_what_the_paper_sees(infogan_page):
-  verdicts = {row[1]: row[0] for row in infogan_page.rows if len(row) == 4}
-  by_three, contrast = "holds", "open: points to it so far"  # Three runs do not show a contrast.
+  by_three = ("holds", "")
+  contrast = ("open", "points to it so far")  # Three runs do not show a contrast.
   expected = [by_three] * 2 + [contrast] * 3 + [by_three, contrast] + [by_three] * 6
-  assert list(verdicts.values()) == ["Verdict", *expected]
+  assert list(infogan_page.claims().values()) == expected
   assert "MIG" not in infogan_page.text and "variational" not in infogan_page.text
   assert "gives no numbers" in infogan_page.text
 
 
 def test_report_of_infogans_shows_every_run_and_what_codes_do(infogan_study, infogan_page):
-  headings = next(row for row in infogan_page.rows if row[:3] == ["Run", "c", "Seed"])
-  rows = [row for row in infogan_page.rows if len(row) == len(headings)]
-  assert [row[0] for row in rows[1:]] == [*"012345", "median of 3", "median of 3"]
+  (rows,) = (rows for label, rows in infogan_page.tables if label == "6 InfoGANs")
+  headings = rows[0]
+  assert [row[0] for row in rows[1:]] == [*"012345"]
   metric = "infogan_disentanglement"
   gap = measure_of(infogan_study / "4", "model", metric, "conditional_r2_mean_gap")
   assigned = measure_of(infogan_study / "4", "model", metric, "conditional_r2_assigned")
   change = measure_of(infogan_study / "4", "model", metric, "digit_change_rate")
   assert dict(zip(headings, rows[5], strict=True)) == {
     "Run": "4",
+    "Setting": "InfoGAN on mnist, 2 continuous codes",
     "c": "0.9",
     "Seed": "1",
     "Steps": "15,000",
@@ -553,8 +630,8 @@ def test_report_of_infogans_shows_every_run_and_what_codes_do(infogan_study, inf
     "Minutes": "50.0",
   }
   pngs = {path.stem for path in (infogan_study / "figures").glob("*.png")}
-  assert pngs == INFOGAN_FIGURES
-  assert len(infogan_page.images()) == len(INFOGAN_FIGURES)
+  assert pngs == INFOGAN_FIGURES | INFOGAN_MODELS
+  assert len(infogan_page.images()) == 2 * (11 + 10 + 10)  # Rows of both codes, and of each.
   assert "with category 0 (as in Figure 3), by run 0" in infogan_page.text
   assert "infogan_disentanglement.num_points = 5000" in infogan_page.text
   assert "6 trained runs, each with every value" in infogan_page.text
@@ -566,17 +643,17 @@ def test_report_of_vaes_and_infogans_has_both(trained_study, infogan_study, tmp_
   shutil.copytree(infogan_study, tmp_path / "study" / "infogans")
   shutil.copytree(trained_study, tmp_path / "study" / "vaes")
   page = Page(report.write_report(tmp_path / "study"))
-  verdicts = [row[0] for row in page.rows if len(row) == 4]
-  num_claims = len(vae_claims.judge({})) + len(infogan_claims.judge({}))
-  assert len(verdicts) == 1 + num_claims and verdicts.count("holds") == 9
+  claims = page.claims()
+  assert len(claims) == len(vae_claims.judge({})) + len(infogan_claims.judge({}))
+  assert [verdict for verdict, _ in claims.values()].count("holds") == 9
   tables = statistics_tables(page)
   assert {*MEASURES, *INFOGAN_MEASURES} <= set(tables)
   assert {row[0] for row in tables["KL, factorized; tested: it falls"]} == {
     "VAE on dummy_data, 3 latents"
   }
   pngs = {path.stem for path in (tmp_path / "study" / "figures").glob("*.png")}
-  assert pngs == FIGURES | MODELS | INFOGAN_FIGURES
-  assert [row[:2] for row in page.rows].count(["Run", "c"]) == 2
+  assert pngs == FIGURES | MODELS | INFOGAN_FIGURES | INFOGAN_MODELS
+  assert [row[:2] for row in page.rows].count(["Run", "Setting"]) == 2
   assert "variational" in page.text and "an InfoGAN recovers" in page.text
 
 
@@ -593,14 +670,14 @@ def test_damaged_log_of_an_infogan_is_an_error_and_a_missing_one_leaves_its_loss
   log.unlink()
   page = Page(report.write_report(copy))
   pngs = {path.stem for path in (copy / "figures").glob("*.png")}
-  assert pngs == INFOGAN_FIGURES - {"losses"}
+  assert pngs == INFOGAN_FIGURES | INFOGAN_MODELS - {"losses"}
   losses = statistics_tables(page)["loss of the generator; tested: it changes"]
   assert [row[2] for row in losses] == ["2", "3"]
 
 
 def test_report_of_infogans_without_models(infogan_study, tmp_path):
   page = Page(report.write_report(infogan_study, tmp_path / "page.html", show_models=False))
-  assert len(page.images()) == 2 and "No pictures of InfoGANs" in page.text
+  assert page.images() == [] and "No pictures of InfoGANs" in page.text
   assert "No pictures of VAEs" not in page.text
 
 

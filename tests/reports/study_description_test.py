@@ -1,4 +1,3 @@
-import html
 import pathlib
 import re
 
@@ -39,9 +38,14 @@ def quickstart_runs():
   return [make_run(str(i), c, REPRODUCE.format(i, i)) for i, c in enumerate((0.0, 0.9))]
 
 
-def text_of(parts):
-  text = re.sub(r"<[^>]*>", " ", "".join(parts)).replace("\u00a0", " ")
-  return re.sub(r"\s+", " ", text)
+def text_of(found):
+  """Returns all texts of what was run or of what is missing."""
+  if isinstance(found, study_description.Missing):
+    parts = [found.summary, *found.problems]
+  else:
+    parts = [f"{name} {value}" for facts in found.facts.values() for name, value in facts]
+    parts = [*found.facts, *parts, *found.commands]
+  return re.sub(r"\s+", " ", " ".join(parts).replace("\u00a0", " "))
 
 
 def test_what_was_run_is_complete():
@@ -61,7 +65,7 @@ def test_what_was_run_is_complete():
 def test_commands_of_runs_are_shown_without_the_folder_of_the_program():
   line = "/somewhere/bin/dl_condind_reproduce '--gin_bindings=model.batch_size = 8' --model_num=1"
   runs = [make_run("1", 0.0, line), make_run("2", 0.0, "")]
-  text = html.unescape(text_of(study_description.what_was_run({"VAE": runs})))
+  text = text_of(study_description.what_was_run({"VAE": runs}))
   assert "# run 1 dl_condind_reproduce '--gin_bindings=model.batch_size = 8' --model_num=1" in text
   assert "# run 2 -" in text
 

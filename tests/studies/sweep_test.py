@@ -191,6 +191,25 @@ def test_status_and_flags_of_the_program(tmp_path):
   assert counts["paper"] == 360 and counts["unsupervised_study_v1"] == 12600
 
 
+def test_an_engine_ends_with_the_results_and_the_next_command(generated, tmp_path):
+  jobs = jobs_in(tmp_path, [0, 1], study_file.load_study("quickstart"))
+  for job, (correlation, mig) in zip(jobs, [(0.0, 0.25), (0.9, 0.125)], strict=True):
+    mark_done(job)
+    run = pathlib.Path(job.folder)
+    generated.write_run(run, generated.config_of(correlation=correlation), mig=mig)
+  output = f"--output_directory={tmp_path}/{{model_num}}"
+  done = start("--study=quickstart", "--engine=local", output)
+  assert done.returncode == 0, done.stderr
+  count, _, *table, _, command = done.stdout.splitlines()
+  assert count == "2 of 2 done, 0 running, 0 failed, 0 diverged, 0 missing"
+  assert [re.split(" {2,}", line)[:4] for line in table] == [
+    ["setting", "c", "runs", "MIG, mean"],
+    ["VAE on dsprites_full, 10 latents", "0", "1", "0.250"],
+    ["VAE on dsprites_full, 10 latents", "0.9", "1", "0.125"],
+  ]
+  assert command == f"Now: dl_condind_report --study_dir={tmp_path} --study=quickstart"
+
+
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [

@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 from PIL import Image
 import pytest
@@ -38,6 +40,25 @@ def test_labels_take_space_and_show():
 
 def test_values_outside_are_clipped():
   assert image_grids.to_bytes(np.array([-0.5, 0, 0.5, 1, 2.0])).tolist() == [0, 0, 128, 255, 255]
+
+
+def test_grey_rows_are_kept_as_they_are_with_a_grey_pixel_between_images():
+  images = np.random.default_rng(0).uniform(size=(3, 4, 5, 1))
+  media_type, data = image_grids.encode_row(images)
+  pixels = np.array(Image.open(io.BytesIO(data)))
+  assert media_type == "image/png" and pixels.shape == (4, 3 * 5 + 2)
+  assert np.all(pixels[:, [5, 11]] == 128)
+  np.testing.assert_array_equal(pixels[:, 6:11], image_grids.to_bytes(images)[1, :, :, 0])
+
+
+def test_coloured_rows_are_small():
+  y, x = np.mgrid[0:64, 0:64] / 64
+  image = np.stack([x, y, (x + y) / 2], axis=-1)
+  media_type, data = image_grids.encode_row(np.stack([image] * 11))
+  shown = Image.open(io.BytesIO(data))
+  assert media_type == "image/jpeg" and shown.size == (11 * 64 + 10, 64)
+  np.testing.assert_allclose(np.array(shown)[:, :60] / 255, image[:, :60], atol=0.06)
+  assert len(data) < 12_000
 
 
 @pytest.mark.parametrize("num_channels", [1, 3])
