@@ -29,6 +29,7 @@ NOTEBOOKS = (
   "first_run",
   "linear_laboratory",
   "own_parts",
+  "own_representations",
 )  # Whole in themselves; the others are shown in pages.
 MODULES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in NOTEBOOKS)
 PAGES = "".join(
