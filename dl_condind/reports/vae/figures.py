@@ -8,6 +8,8 @@ from dl_condind.reports import figures
 from dl_condind.reports import measures
 from dl_condind.reports import study_runs
 from dl_condind.reports.vae import sentences
+from dl_condind.reports.vae import vector_figures
+from dl_condind.utils import observations as observation_shapes
 from dl_condind.utils import run_config
 from dl_condind.visualize import image_figures
 from dl_condind.visualize import traversals
@@ -137,6 +139,10 @@ def draw_models(
   models = [trained_vae.TrainedVAE(run.model.path, trust_gin_imports) for run in pair]
   observations = models[0].dataset.sample_observations(_NUM_IMAGES, np.random.RandomState(0))
   labels = [run_config.name_correlation(run.correlation_label) for run in pair]
+  if observation_shapes.is_vector(models[0].image_shape):
+    return vector_figures.draw_models(
+      dict(zip(labels, models, strict=True)), observations, described
+    )
   rows = {"image": observations}
   panels = {}
   values = visualize_model.TRAVERSAL_VALUES
