@@ -44,7 +44,7 @@ def our_study(data, encode) -> dict[str, Callable]:
 
   def downstream(predictor_fn):
     for size in SIZES:
-      downstream_task.accuracies(*splits(size), predictor_fn=predictor_fn)
+      downstream_task.downstream_scores(*splits(size), predictor_fn=predictor_fn)
 
   def points():
     return representation.generate_batch_factor_code(

@@ -70,7 +70,7 @@ CASES = {
       "--gin_bindings=reconstruction_loss.activation = 'relu'",
     ],
     2,
-    r"reconstruction_loss\.activation must be \"logits\" or \"tanh\", got 'relu'",
+    r"reconstruction_loss\.activation must be \"logits\", \"tanh\" or \"linear\", got 'relu'",
   ),
   "run in use": (
     [*TRAIN, "--model_dir={folder}/locked"],

@@ -29,6 +29,8 @@ NOTEBOOKS = (
   "first_run",
   "linear_laboratory",
   "own_parts",
+  "own_representations",
+  "vectors",
 )  # Whole in themselves; the others are shown in pages.
 MODULES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in NOTEBOOKS)
 PAGES = "".join(
@@ -99,6 +101,23 @@ def test_notebooks_run(name, printed, tmp_path):
   assert process.returncode == 0, process.stderr
   assert printed in process.stdout
   assert len(list((tmp_path / "output").glob("*/**/saved_model"))) >= 2
+
+
+@pytest.mark.slow
+def test_tutorial_of_vectors_runs(tmp_path):
+  process = subprocess.run(
+    [sys.executable, EXAMPLES / "vectors.py"],
+    cwd=tmp_path,
+    env={**os.environ, "STEPS": "2", "PYTHONPATH": str(ROOT)},
+    capture_output=True,
+    text=True,
+  )
+  assert process.returncode == 0, process.stderr
+  printed = process.stdout.splitlines()[-6:]
+  page = (ROOT / "docs" / "vectors.md").read_text(encoding="utf-8")
+  numbers = r"-?\d+\.\d+"
+  assert re.sub(numbers, "?", "\n".join(printed)) in re.sub(numbers, "?", page)
+  assert (tmp_path / "output/vectors_2_steps/traversals.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow

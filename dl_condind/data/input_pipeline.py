@@ -26,7 +26,7 @@ def make_batch_fn(
     seed: Non-negative seed.
 
   Returns:
-    Function from the step, int64 scalar, to float32 [batch_size, height, width, channels].
+    Function from the step, int64 scalar, to float32 [batch_size, *observation_shape].
 
   Raises:
     DatasetError: If the data set has fewer images than a batch.

@@ -88,6 +88,16 @@ def is_continuous(values: np.ndarray) -> np.ndarray:
   return (np.floor(values) != values).any(axis=0)
 
 
+def continuous_factors(y_train: np.ndarray, y_test: np.ndarray) -> np.ndarray:
+  """Returns which factors are not whole numbers everywhere, bool `[num_factors]`.
+
+  Args:
+    y_train: `[num_train, num_factors]`.
+    y_test: `[num_test, num_factors]`.
+  """
+  return is_continuous(y_train) | is_continuous(y_test)
+
+
 def check_powers(what: str, values: np.ndarray, power: int) -> None:
   """Checks that sums of powers of differences of values do not overflow the values' type.
 
@@ -133,7 +143,7 @@ def check_arrays(codes: np.ndarray, factors: np.ndarray, split: str = "") -> Non
 
 
 def check_points(
-  representations: np.ndarray, factors: np.ndarray, name: str
+  representations: np.ndarray, factors: np.ndarray, name: str, allow_continuous: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns representations as float64 and factors as int64 if classifiers can use them.
 
@@ -141,10 +151,11 @@ def check_points(
     representations: `[num_points, num_latent]`.
     factors: `[num_points, num_factors]`.
     name: What the points are for, such as "train".
+    allow_continuous: Whether factors may be continuous. If one is, all are returned as float64.
 
   Raises:
     ConfigError: If a value is not finite in float32, which trees compute in, or a factor is not a
-      whole number.
+      whole number and may not be continuous.
     ValueError: If an array has the wrong shape or no entry, or their lengths differ.
   """
   representations, factors = np.asarray(representations, dtype=np.float64), np.asarray(factors)
@@ -158,16 +169,20 @@ def check_points(
           "float32: the model has diverged or the data are damaged."
         )
   continuous = np.flatnonzero(is_continuous(factors))
-  if continuous.size:
+  if continuous.size and not allow_continuous:
     raise errors.ConfigError(
       f"A classifier predicts discrete factors, and factor {continuous[0]} of the {name} factors "
-      "is continuous: choose a metric that needs no classifier, such as mig."
+      "is continuous: choose a metric that takes continuous factors, such as dci or mig."
     )
-  return representations, factors.astype(np.int64)
+  return representations, factors.astype(np.float64 if continuous.size else np.int64)
 
 
 def check_splits(
-  x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  allow_continuous: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
   """Returns the four arrays of `check_points`, for training and testing.
 
@@ -175,8 +190,8 @@ def check_splits(
     ConfigError: As `check_points`; or if there are fewer than 5 points to train on.
     ValueError: As `check_points`; or if the two splits differ in their number of columns.
   """
-  x_train, y_train = check_points(x_train, y_train, "train")
-  x_test, y_test = check_points(x_test, y_test, "test")
+  x_train, y_train = check_points(x_train, y_train, "train", allow_continuous)
+  x_test, y_test = check_points(x_test, y_test, "test", allow_continuous)
   for what, train, test in (("representations", x_train, x_test), ("factors", y_train, y_test)):
     if train.shape[1] != test.shape[1]:
       raise ValueError(
@@ -191,13 +206,20 @@ def check_splits(
   return x_train, y_train, x_test, y_test
 
 
-def varying_factors(y_train: np.ndarray, metric: str) -> np.ndarray:
+def varying_factors(
+  y_train: np.ndarray, metric: str, y_test: np.ndarray | None = None
+) -> np.ndarray:
   """Returns the indices of the factors that have more than one value.
 
   A factor of one value is predicted without a look at the representation: metrics leave it out.
 
+  Args:
+    y_train: Factors to fit, `[num_train, num_factors]`.
+    metric: Name of the metric.
+    y_test: Factors to test on, for a metric that takes continuous ones: their R2 needs two values.
+
   Raises:
-    ConfigError: If there is none.
+    ConfigError: If no factor varies, or a continuous one that does has a single value in y_test.
   """
   varies = np.flatnonzero(np.ptp(y_train, axis=0) > 0)
   if not varies.size:
@@ -205,4 +227,11 @@ def varying_factors(y_train: np.ndarray, metric: str) -> np.ndarray:
       f"{metric} has nothing to score: none of the {y_train.shape[1]} factors varies in the "
       f"{len(y_train)} train points; raise {metric}.num_train."
     )
+  if y_test is not None:
+    constant = np.ptp(y_test, axis=0) == 0
+    for i in varies[(constant & continuous_factors(y_train, y_test))[varies]]:
+      raise errors.ConfigError(
+        f"{metric} has no R2 of factor {i}, which is continuous and has a single value in the "
+        f"{len(y_test)} test points; raise {metric}.num_test."
+      )
   return varies

@@ -66,11 +66,18 @@ def neighbor_information(
 
 
 @gin.configurable("predictor")
-def predictor_fn(
+def predictor_fns(
   predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
-) -> Callable[[], Any]:
-  """Returns the function that makes a classifier which gin binds; see `predictors`."""
-  return predictor_fn
+  regressor_fn: Callable[[], Any] | None = None,
+) -> tuple[Callable[[], Any], Callable[[], Any] | None]:
+  """Returns the functions that make a classifier and a regressor which gin binds; see `predictors`.
+
+  Args:
+    predictor_fn: Makes a classifier.
+    regressor_fn: Makes a regressor for continuous factors; None stands for the counterpart of the
+      classifier.
+  """
+  return predictor_fn, regressor_fn
 
 
 @gin.configurable("prune_dims")

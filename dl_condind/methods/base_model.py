@@ -4,6 +4,7 @@ import abc
 from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
+import types
 from typing import Any
 from typing import ClassVar
 from typing import Self
@@ -34,13 +35,15 @@ class Model(abc.ABC):
       encoder and a decoder, `INFOGAN` one with a generator and a recognition network, `OTHER` one
       that can be trained and exported, but neither evaluated nor reported.
     main_losses: Names of the losses that a message about the progress shows.
+    negative_losses: Name of a main loss -> what it means that it is negative, where it can be.
     num_slices: Number of slices of the batch that the networks may work on at the same time. The
       training loop sets it.
-    observation_shape: (height, width, channels), set by `build`.
+    observation_shape: (height, width, channels), or (features,) of vectors, set by `build`.
   """
 
   kind: ClassVar[str] = OTHER
   main_losses: ClassVar[tuple[str, ...]]
+  negative_losses: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
   num_slices: ClassVar[int] = 1
 
   def __new__(cls, *args, **kwargs) -> Self:
@@ -56,7 +59,7 @@ class Model(abc.ABC):
     """Makes the networks, with weights that depend on the seed alone.
 
     Args:
-      observation_shape: (height, width, channels).
+      observation_shape: (height, width, channels), or (features,) of vectors.
       seed: Seed of the initial weights.
 
     Raises:
@@ -68,7 +71,7 @@ class Model(abc.ABC):
     """Returns scalars, averaged over the batch, among them the main losses. Changes nothing.
 
     Args:
-      observations: [batch, height, width, channels].
+      observations: [batch, *observation_shape].
       seed: Two integers that determine every random draw.
     """
 

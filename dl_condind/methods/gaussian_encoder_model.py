@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
+import types
 from typing import Any
 
 import keras
@@ -31,15 +32,24 @@ class GaussianEncoderModel(base_model.Model):
       which a copy is trained. `build` replaces it by the model: images -> means, log variances and
       what else the posterior needs.
     decoder: Function (num_latent, observation_shape, seed) -> Keras model, or a Keras model.
-      `build` replaces it by the model: latents -> logits.
-    reconstruction_loss: Function (images, decoder's outputs, activation) -> loss of each image,
-      [batch], nats.
-    activation: What the decoder's outputs mean: "logits", or "tanh" if their tanh is in [-1, 1].
+      `build` replaces it by the model: latents -> logits, or means with the activation "linear".
+    reconstruction_loss: Function (observations, decoder's outputs, activation) -> loss of each
+      observation, [batch], nats.
+    activation: What the decoder's outputs mean: "logits"; "tanh" if their tanh is in [-1, 1];
+      "linear" if they are the observations themselves, such as vectors of any range.
     global_step: Number of training steps done, int64, made by `build`.
   """
 
   kind = base_model.VAE
   main_losses = ("loss", "reconstruction_loss")
+  negative_losses = types.MappingProxyType(
+    {
+      "loss": "it contains minus the logarithm of a density, or an estimate of a total "
+      "correlation, either of which can be negative; lower is better",
+      "reconstruction_loss": "it is minus the logarithm of a density, and the density of "
+      "continuous values can exceed 1; lower is better",
+    }
+  )
 
   _: dataclasses.KW_ONLY
   num_latent: int = 10
@@ -76,14 +86,14 @@ class GaussianEncoderModel(base_model.Model):
     return posteriors.Encoded(*outputs)
 
   def decode(self, z: tf.Tensor) -> tf.Tensor:
-    """Returns the logits of reconstructions, [batch, height, width, channels]."""
+    """Returns the outputs for reconstructions, [batch, *observation_shape]."""
     return network_parts.apply_in_slices(self.decoder, z, self.num_slices)
 
   def image_loss(self, observations: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """Returns the reconstruction loss of each image, [batch], nats.
+    """Returns the reconstruction loss of each observation, [batch], nats.
 
     Args:
-      observations: [batch, height, width, channels].
+      observations: [batch, *observation_shape].
       outputs: The decoder's, of the same shape.
     """
     return self.reconstruction_loss(observations, outputs, self.activation)
@@ -92,7 +102,7 @@ class GaussianEncoderModel(base_model.Model):
     """Returns the terms of the evidence lower bound of each observation.
 
     Args:
-      observations: [batch, height, width, channels].
+      observations: [batch, *observation_shape].
       seed: Two integers that determine the noise.
 
     Returns:
@@ -115,8 +125,8 @@ class GaussianEncoderModel(base_model.Model):
     derivative of the reconstruction loss with respect to each output, at the mean image. Moving z
     by e costs e^T G e / 2 nats to second order. It is the Fisher information of the decoder, where
     the loss is a negative log-likelihood: of Bernoulli pixels, w = p (1 - p); `l2_loss` is one of
-    normal pixels of variance 1/2. The loss has to be a sum over pixels; G is 0 where it has no
-    second derivative.
+    normal pixels of variance 1/2, `gaussian_loss` of variance stddev**2. The loss has to be a sum
+    over pixels; G is 0 where it has no second derivative.
 
     Args:
       z: [batch, num_latent].
@@ -148,7 +158,7 @@ class GaussianEncoderModel(base_model.Model):
     kl_loss_full of each image; `decoder_jacobian(latent_vectors)` the derivatives `jacobian` of the
     mean image, in [0, 1], with respect to each latent, [batch, num_latent, height, width,
     channels]; `fisher_gram(latent_vectors)` the matrices `gram` of `fisher_gram`. Images outside
-    [0, 1] are an error.
+    [0, 1] are an error. Vectors are `images` of the shape [batch, features], any finite numbers.
 
     The module's function `encode(images)`, not a signature, returns what `gaussian_encoder` does
     and takes uint8 images, too.

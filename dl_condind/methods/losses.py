@@ -1,6 +1,7 @@
 """Losses as pure functions of tensors: of reconstructions, and of the GAN game."""
 
 from collections.abc import Callable
+import math
 
 import gin
 import tensorflow as tf
@@ -8,6 +9,7 @@ import tensorflow as tf
 from dl_condind.utils import errors
 
 ReconstructionLoss = Callable[[tf.Tensor, tf.Tensor, str], tf.Tensor]
+ACTIVATIONS = ("logits", "tanh", "linear")  # What a decoder's outputs may mean.
 
 
 def _flat(images: tf.Tensor) -> tf.Tensor:
@@ -42,12 +44,21 @@ def bernoulli_loss(
     true_images: Images in [0, 1], [batch, height, width, channels].
     reconstructed_images: The decoder's output, same shape.
     activation: What the decoder's output means: "logits", or "tanh" if its tanh is in [-1, 1].
+      "linear" outputs are no probabilities.
     subtract_true_image_entropy: Whether to subtract the entropy of the images' own pixels, so that
       a perfect reconstruction of grey images has loss 0.
 
   Returns:
     Loss per image, [batch], nats.
+
+  Raises:
+    ConfigError: If the activation is "linear".
   """
+  if activation == "linear":
+    raise errors.ConfigError(
+      "bernoulli_loss needs outputs that are probabilities, and reconstruction_loss.activation is "
+      '"linear": use gaussian_loss or l2_loss, or the activation "logits" for values in [0, 1].'
+    )
   labels, outputs = _flat(true_images), _flat(reconstructed_images)
   if activation == "logits":
     loss = summed_sigmoid_cross_entropy(labels, outputs)
@@ -73,19 +84,55 @@ def l2_loss(true_images: tf.Tensor, reconstructed_images: tf.Tensor, activation:
   Args:
     true_images: Images in [0, 1], [batch, height, width, channels].
     reconstructed_images: The decoder's output, same shape.
-    activation: "logits": images are its sigmoid; "tanh": they are its tanh moved to [0, 1].
+    activation: "logits": images are its sigmoid; "tanh": they are its tanh moved to [0, 1];
+      "linear": they are the output.
   """
   images = images_of(reconstructed_images, activation)
   return tf.reduce_sum(tf.square(_flat(true_images) - _flat(images)), axis=1)
 
 
+@gin.register
+def gaussian_loss(
+  true_images: tf.Tensor, reconstructed_images: tf.Tensor, activation: str, stddev: float = 1.0
+) -> tf.Tensor:
+  """Computes the negative log-likelihood of independent normal values, [batch], nats.
+
+    -log N(x; m, stddev^2 I) = sum_i 0.5 ((x_i - m_i) / stddev)^2 + log(stddev) + 0.5 log(2 pi)
+
+  The sum runs over pixels and channels, or over the features of vectors; m is what the decoder's
+  output stands for. The loss is negative where the density exceeds 1, as that of a good
+  reconstruction does if stddev is below 0.4. Up to constants, stddev weights the KL: the objective
+  is that of stddev 1 with the KL weighted by stddev^2. Of all constants, the root mean squared
+  error of the reconstructions is the one that minimizes the loss (Rybkin et al., 2021,
+  arXiv:2006.13202).
+
+  Args:
+    true_images: Images in [0, 1] or vectors, [batch, ...].
+    reconstructed_images: The decoder's output, same shape.
+    activation: As `l2_loss`; "linear" for values of any range.
+    stddev: Standard deviation of each value, in its unit, greater than 0.
+
+  Raises:
+    ConfigError: If stddev is not a positive number.
+  """
+  if not 0 < stddev < math.inf:
+    raise errors.ConfigError(f"gaussian_loss.stddev must be a positive number, got {stddev!r}.")
+  means = images_of(reconstructed_images, activation)
+  squared = tf.square((_flat(true_images) - _flat(means)) / stddev)
+  return tf.reduce_sum(0.5 * squared + math.log(stddev) + 0.5 * math.log(2 * math.pi), axis=1)
+
+
 def images_of(outputs: tf.Tensor, activation: str) -> tf.Tensor:
-  """Returns the images in [0, 1] that a decoder's outputs stand for, of the same shape.
+  """Returns the observations that a decoder's outputs stand for, of the same shape.
+
+  They are in [0, 1], unless the activation is "linear".
 
   Args:
     outputs: The decoder's output.
     activation: As `l2_loss`.
   """
+  if activation == "linear":
+    return outputs
   return tf.sigmoid(outputs) if activation == "logits" else tf.tanh(outputs) / 2 + 0.5
 
 
@@ -93,11 +140,11 @@ def check_activation(activation: str) -> None:
   """Checks the name of what a decoder's outputs mean.
 
   Raises:
-    ConfigError: If activation is neither "logits" nor "tanh".
+    ConfigError: If there is no such activation.
   """
-  if activation not in ("logits", "tanh"):
+  if activation not in ACTIVATIONS:
     raise errors.ConfigError(
-      f'reconstruction_loss.activation must be "logits" or "tanh", got {activation!r}.'
+      f'reconstruction_loss.activation must be "logits", "tanh" or "linear", got {activation!r}.'
     )
 
 

@@ -31,7 +31,7 @@ def _check_64(observation_shape: Shape, name: str) -> None:
   if tuple(observation_shape[:2]) != (64, 64):
     raise errors.ConfigError(
       f"{name} takes images of 64 x 64 pixels, got {' x '.join(map(str, observation_shape[:2]))}; "
-      "use fc_encoder and fc_decoder for other sizes."
+      "use fc_encoder and fc_decoder for other sizes and for vectors."
     )
 
 
@@ -83,7 +83,7 @@ def gaussian_heads(
 
 @gin.register
 def fc_encoder(observation_shape: Shape, num_latent: int, seed: int) -> keras.Model:
-  """Builds the fully connected encoder (two layers of 1200) for images of any size.
+  """Builds the fully connected encoder (two layers of 1200) for images of any size and vectors.
 
   Arguments and result as conv_encoder.
   """
@@ -145,7 +145,7 @@ def deconv_decoder(num_latent: int, observation_shape: Shape, seed: int) -> kera
 
 @gin.register
 def fc_decoder(num_latent: int, observation_shape: Shape, seed: int) -> keras.Model:
-  """Builds the fully connected decoder (three tanh layers of 1200) for images of any size.
+  """Builds the fully connected decoder (three tanh layers of 1200) for any images and vectors.
 
   Arguments and result as deconv_decoder.
   """

@@ -89,13 +89,13 @@ class Chart:
     panels: The panels.
     names: Name of each style.
     is_ordered: Whether the styles are steps of one quantity, whose colours are a sequence.
-    has_legend: Whether a legend names the styles, because the axes do not.
+    legend: What a legend calls each style; empty if the axes name them.
   """
 
   panels: tuple[Panel, ...]
   names: tuple[str, ...]
   is_ordered: bool = False
-  has_legend: bool = False
+  legend: tuple[str, ...] = ()
 
 
 def is_ordered(labels: Sequence[str]) -> bool:
@@ -188,7 +188,8 @@ def of_points(
       )
       text = f"{axis_labels[1]} over {axis_labels[0]}, {name}: {len(marks)} runs."
       panels.append(Panel(titles[name], x_axis, y_axis, tuple(marks), (), text))
-  return Chart(tuple(panels), tuple(labels), is_ordered(labels), True) if panels else None
+  legend = tuple(map(run_config.name_correlation, labels))
+  return Chart(tuple(panels), tuple(labels), is_ordered(labels), legend) if panels else None
 
 
 def of_curves(
@@ -218,7 +219,7 @@ def of_curves(
     ends = [f"{name} ends at {y[-1]:.2f}" for name, (_, y) in panel.items()]
     text = f"{y_label}, {title}: {', '.join(ends)}."
     drawn.append(Panel(title, x_axis, y_axis, (), tuple(lines), text))
-  return Chart(tuple(drawn), tuple(names), has_legend=True)
+  return Chart(tuple(drawn), tuple(names), legend=tuple(names))
 
 
 def _of(run: study_runs.Run, label: str, measure: str) -> float | None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from dl_condind.reports import charts
 from dl_condind.reports import strips
-from dl_condind.utils import run_config
 from dl_condind.visualize import figures
 
 POINTS = (
@@ -97,7 +96,7 @@ def draw_chart(chart: charts.Chart, title: str) -> figures.Figure:
     axes.set(xlim=panel.x.limits, ylim=panel.y.limits)
   for axes in grid[len(chart.panels) :]:
     axes.set_axis_off()
-  if chart.has_legend:
+  if chart.legend:
     _add_legend(figure, chart, looks)
   return figure
 
@@ -124,8 +123,9 @@ def _add_legend(figure: figures.Figure, chart: charts.Chart, looks: Sequence[fig
     else figures.Line2D([], [], color=look.color, marker=look.marker, linestyle="none")
     for look in looks
   ]
-  names = list(map(run_config.name_correlation, chart.names))
-  figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+  labels = list(map(figures.plain_label, chart.legend))
+  columns = min(len(labels), _MAX_COLUMNS)
+  figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def draw_shares(tables: Shares, title: str) -> figures.Figure:

@@ -11,7 +11,6 @@ from dl_condind.reports import charts
 from dl_condind.reports import figures
 from dl_condind.reports import strips
 from dl_condind.reports import svg
-from dl_condind.utils import run_config
 from dl_condind.visualize import figures as visualize_figures
 from dl_condind.visualize import image_grids
 
@@ -92,11 +91,10 @@ def of_figure(drawn: figures.Drawn) -> Figure:
   content = drawn.content
   if isinstance(content, charts.Chart):
     kinds = {line.kind for panel in content.panels for line in panel.lines}
-    names = [run_config.name_correlation(name) for name in content.names]
     return shown._replace(
       panels=[svg.place(panel) for panel in content.panels],
       looks=visualize_figures.looks(content.names, content.is_ordered),
-      legend=names if content.has_legend else (),
+      legend=content.legend,
       has_curves=charts.CURVE in kinds,
     )
   if isinstance(content, strips.Strips):

@@ -18,6 +18,7 @@ from dl_condind.methods import image_inputs
 from dl_condind.saved_models import export
 from dl_condind.training import trainer
 from dl_condind.utils import errors
+from dl_condind.utils import observations
 from dl_condind.utils import run_config
 from dl_condind.utils import run_folder
 from dl_condind.visualize import image_grids
@@ -82,6 +83,14 @@ class Run(abc.ABC):
   @abc.abstractmethod
   def picture(self) -> np.ndarray:
     """Returns what shows the model at a glance, [rows, columns, height, width, channels]."""
+
+  def picture_png(self) -> bytes:
+    """Returns `picture` as a PNG file."""
+    images = self.picture()
+    buffer = io.BytesIO()
+    grid = images.reshape(-1, *images.shape[2:])
+    image_grids.image_grid(grid, images.shape[1]).save(buffer, "PNG")
+    return buffer.getvalue()
 
   def explore(
     self,
@@ -148,11 +157,7 @@ class Run(abc.ABC):
     return run_config.describe_training(self.config, source)
 
   def _repr_html_(self) -> str:
-    images = self.picture()
-    buffer = io.BytesIO()
-    grid = images.reshape(-1, *images.shape[2:])
-    image_grids.image_grid(grid, images.shape[1]).save(buffer, "PNG")
-    png = base64.b64encode(buffer.getvalue()).decode()
+    png = base64.b64encode(self.picture_png()).decode()
     return (
       f"<p><b>{html.escape(self._description())}</b><br>{html.escape(str(self.stage.path))}</p>"
       f'<img alt="One latent per row" src="data:image/png;base64,{png}">'
@@ -162,15 +167,19 @@ class Run(abc.ABC):
 
 
 def check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
-  """Returns images as float32 or uint8, if they are what a model takes.
+  """Returns images as float32 or uint8, or vectors as float32, if they are what a model takes.
 
   Raises:
-    ConfigError: If they have another shape or type, or are outside [0, 1]. It is a ValueError.
+    ConfigError: If they have another shape or type, are outside [0, 1], or are vectors with a value
+      that is not finite. It is a ValueError.
   """
   images = np.asarray(images)
   if images.shape[1:] != image_shape:
     shape = ", ".join(map(str, image_shape))
-    raise errors.ConfigError(f"images must be [num, {shape}], got {list(images.shape)}.")
+    what = "observations" if observations.is_vector(image_shape) else "images"
+    raise errors.ConfigError(f"{what} must be [num, {shape}], got {list(images.shape)}.")
+  if observations.is_vector(image_shape):
+    return _check_vectors(images)
   if images.dtype == np.uint8:
     return images
   if images.dtype.kind != "f":
@@ -181,6 +190,15 @@ def check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray
       "pixels of 0...255 by 255, or give them as uint8."
     )
   return images.astype(np.float32, copy=False)
+
+
+def _check_vectors(vectors: np.ndarray) -> np.ndarray:
+  if vectors.dtype.kind not in "fiub":
+    raise errors.ConfigError(f"observations must be numbers, got {vectors.dtype}.")
+  vectors = vectors.astype(np.float32, copy=False)
+  if not np.isfinite(vectors).all():
+    raise errors.ConfigError("observations must be finite numbers in float32.")
+  return vectors
 
 
 def _part_of(record: dict[str, Any], part: str) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def train(
   config = gin_description.describe(model, data, settings)
   trainer.build(model, data, settings)
   model_dir = run_folder.RunFolder(pathlib.Path(directory)).model.path
-  show = training_progress.in_python(steps)
-  is_new = trainer.run(model, data, settings, config, model_dir, overwrite, show)
+  is_new = trainer.run(
+    model, data, settings, config, model_dir, overwrite, training_progress.in_python
+  )
   return load.load(directory, trust_model=is_new)  # What this call wrote needs no check.

@@ -11,11 +11,13 @@ from dl_condind.runs import run
 from dl_condind.saved_models import saved_model
 from dl_condind.saved_models import stored_vae
 from dl_condind.utils import errors
+from dl_condind.utils import observations
 from dl_condind.utils import run_config
 from dl_condind.utils import run_folder
 from dl_condind.visualize import traversals
 
 _SHOWN_LATENTS = 10
+_SHOWN_RANGE = (-2.0, 2.0)
 
 
 class VAERun(run.Run):
@@ -36,7 +38,7 @@ class VAERun(run.Run):
 
   @property
   def image_shape(self) -> tuple[int, ...]:
-    """(height, width, channels)."""
+    """(height, width, channels), or (features,) of vectors."""
     return self.model.image_shape
 
   @property
@@ -48,7 +50,8 @@ class VAERun(run.Run):
     """Returns the posteriors q(z|x) of images.
 
     Args:
-      images: [num, height, width, channels], uint8, or floating point in [0, 1].
+      images: [num, height, width, channels], uint8, or floating point in [0, 1]; or vectors,
+        [num, features], any finite numbers.
 
     Raises:
       ConfigError: If they have another shape or type, or are out of range. It is a ValueError.
@@ -63,7 +66,7 @@ class VAERun(run.Run):
     """Samples z = mean + L noise of each image, [num, num_latent]; errors as `posterior`.
 
     Args:
-      images: [num, height, width, channels].
+      images: [num, *image_shape].
       seed: Seed of the noise.
     """
     mean, _, scale_tril = self.posterior(images)
@@ -71,7 +74,7 @@ class VAERun(run.Run):
     return gaussian_posteriors.place_noise(mean, scale_tril, noise[:, None])
 
   def decode(self, z: np.ndarray) -> np.ndarray:
-    """Returns the images of latents in [0, 1], [..., height, width, channels].
+    """Returns the images of latents in [0, 1], or their vectors, [..., *image_shape].
 
     Args:
       z: [..., num_latent].
@@ -88,7 +91,7 @@ class VAERun(run.Run):
     """Returns what the decoder makes of the code of each image; errors as `posterior`.
 
     Args:
-      images: [num, height, width, channels].
+      images: [num, *image_shape].
       seed: Seed of a sample of q(z|x) to decode; None stands for the mean.
     """
     return self.decode(self.encode(images) if seed is None else self.sample(images, seed))
@@ -96,10 +99,10 @@ class VAERun(run.Run):
   def traverse(
     self, image: np.ndarray | None = None, values: np.ndarray | None = None
   ) -> np.ndarray:
-    """Returns images along each latent, [num_latent, num_values, height, width, channels].
+    """Returns images or vectors along each latent, [num_latent, num_values, *image_shape].
 
     Args:
-      image: [height, width, channels], from whose code the others differ in one latent; None
+      image: [*image_shape], from whose code the others differ in one latent; None
         stands for the prior's mean.
       values: Values each latent takes, [num_values]; by default seven from -2 to 2.
 
@@ -107,7 +110,7 @@ class VAERun(run.Run):
       ConfigError: As `posterior`.
     """
     base = np.zeros(self.num_latent) if image is None else self.encode(np.asarray(image)[None])[0]
-    values = np.linspace(-2, 2, 7) if values is None else np.asarray(values)
+    values = np.linspace(*_SHOWN_RANGE, 7) if values is None else np.asarray(values)
     return self.decode(traversals.traverse(base, values))
 
   def evaluated(
@@ -129,3 +132,13 @@ class VAERun(run.Run):
   def picture(self) -> np.ndarray:
     """Returns a traversal from the prior's mean."""
     return self.traverse()[:_SHOWN_LATENTS]
+
+  def picture_png(self) -> bytes:
+    """Returns `picture` as a PNG file, of vectors as lines that need matplotlib."""
+    if not observations.is_vector(self.image_shape):
+      return super().picture_png()
+    from dl_condind.visualize import figures  # It needs matplotlib.
+    from dl_condind.visualize import vector_figures
+
+    values = np.linspace(*_SHOWN_RANGE, 21)
+    return figures.to_png(vector_figures.traversals(self.traverse(values=values), values))

@@ -1,4 +1,8 @@
-"""A stored VAE as functions of NumPy arrays."""
+"""A stored VAE as functions of NumPy arrays.
+
+What is called images here may be vectors, of the shape (features,): then their values may be any
+finite numbers.
+"""
 
 import os
 from typing import NamedTuple
@@ -26,11 +30,11 @@ class Posteriors(NamedTuple):
 
 
 class StoredVAE:
-  """An encoder and a decoder whose images are in [0, 1].
+  """An encoder and a decoder whose images are in [0, 1], or vectors of any range.
 
   Attributes:
     num_latent: Number of latents.
-    image_shape: (height, width, channels).
+    image_shape: (height, width, channels), or (features,) of vectors.
   """
 
   def __init__(self, path: str | os.PathLike, activation: str):
@@ -38,7 +42,7 @@ class StoredVAE:
 
     Args:
       path: Folder of the SavedModel.
-      activation: What the decoder's outputs are: "logits" or "tanh".
+      activation: What the decoder's outputs are: "logits", "tanh" or "linear".
 
     Raises:
       ConfigError: If it is no VAE.

@@ -89,7 +89,7 @@ def train(
 
   Raises:
     ConfigError: If a setting is out of range, or model_dir holds a run of another configuration.
-    DatasetError: If the data cannot be read, or observations are outside [0, 1].
+    DatasetError: If the data cannot be read, images are outside [0, 1], or vectors not finite.
     DivergedError: If a loss is not finite.
     TryAgainError: If the run is in use, SIGTERM or SIGINT came, or the disk is full. The same
       command continues it.

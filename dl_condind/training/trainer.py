@@ -113,7 +113,7 @@ def run(
   config: configs.Config,
   model_dir: pathlib.Path,
   overwrite: bool = False,
-  show: training_progress.Show | None = None,
+  make_show: Callable[[int], training_progress.Show] | None = None,
 ) -> bool:
   """Trains a model that is built, or continues where an interrupted call stopped, and records it.
 
@@ -128,14 +128,15 @@ def run(
     config: All of that in words: the identity of the run, and what its record says of it.
     model_dir: Folder of the run.
     overwrite: Whether to delete a run that is there and start again.
-    show: What shows how far the training has come; None stands for lines of the log.
+    make_show: Makes of the number of steps what shows how far the training has come; None stands
+      for the way of a program.
 
   Returns:
     Whether anything was left to do.
 
   Raises:
     ConfigError: If model_dir holds a run of another configuration.
-    DatasetError: If the data cannot be read, or observations are outside [0, 1].
+    DatasetError: If the data cannot be read, images are outside [0, 1], or vectors not finite.
     DivergedError: If a loss is not finite.
     TryAgainError: If the run is in use, SIGTERM or SIGINT came, or the disk is full. The same
       call continues it.
@@ -166,9 +167,8 @@ def run(
         with files.locked(folder):
           record(folder, step)
 
-    _train(
-      model, dataset, settings, model_dir, interruption, show or training_progress.LOG, snapshot
-    )
+    show = (make_show or training_progress.in_program)(settings.training_steps)
+    _train(model, dataset, settings, model_dir, interruption, show, snapshot)
     record(model_dir, settings.training_steps)
   return True
 
@@ -228,7 +228,11 @@ def _train(
   """Runs the training steps that are missing."""
   seeds = Seeds(settings.random_seed)
   batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.data)
-  image_inputs.check_observations(batch_fn(tf.constant(0, tf.int64)).numpy(), dataset.name)
+  image_inputs.check_observations(
+    batch_fn(tf.constant(0, tf.int64)).numpy(),
+    dataset.name,
+    are_probabilities=getattr(model, "activation", "logits") != "linear",
+  )
   loop = training_loop.TrainingLoop(model, batch_fn, seeds.noise, model_dir, settings.jit_compile)
   loop.run(
     settings.training_steps,

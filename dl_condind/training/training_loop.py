@@ -100,14 +100,16 @@ class TrainingLoop:
     """
     step = checkpoints.restore_newest(self._checkpoint, self._checkpoint_folder)
     saved_step, saved_time = step, time.monotonic()
-    progress = training_progress.Progress(step, training_steps, self._model.main_losses, show)
+    progress = training_progress.Progress(
+      step, training_steps, self._model.main_losses, self._model.negative_losses, show
+    )
     known_problems = set()
     if step and snapshot_steps and step % snapshot_steps == 0:
       snapshot(step)  # The run may have been stopped in the middle of it.
     if step:
       logging.info("Continuing %s at step %d of %d.", self._directory, step, training_steps)
     log = _Log(self._log, step, log_steps, run_folder.StageFolder(self._directory).tensorboard)
-    with log:
+    with log, progress:
       while step < training_steps:
         if interruption.signal_name:
           self._save(step, saved_step)

@@ -31,6 +31,7 @@ Line2D = mpl_lines.Line2D
 DOTS_PER_INCH = 144
 _MAX_MARKED_POINTS = 20  # of a curve
 PANEL_HEIGHT = 3.2  # inches
+_MAX_LABEL = 40  # characters
 
 # Okabe and Ito's colours, told apart by all common kinds of colour vision; markers differ as well.
 STYLES = (
@@ -81,6 +82,16 @@ def looks(names: Sequence[str], is_ordered: bool = False) -> list[Look]:
     Look(color, STYLES[number][1], number, _LINES[index % len(_LINES)])
     for index, (color, number) in enumerate(zip(shades, numbers, strict=True))
   ]
+
+
+def plain_label(name: str) -> str:
+  """Returns a name without what matplotlib takes for formulas or for hidden, and not too long.
+
+  >>> plain_label("$x"), plain_label("_x")
+  ('\\\\$x', ' _x')
+  """
+  shown = name[:_MAX_LABEL].replace("$", r"\$")
+  return f" {shown}" if shown.startswith("_") else shown
 
 
 def to_png(figure: Figure) -> bytes:

@@ -7,6 +7,7 @@ import gin
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
+from dl_condind.methods import losses
 from dl_condind.saved_models import stored_vae
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -41,10 +42,10 @@ class TrainedVAE(stored_vae.StoredVAE):
     super().__init__(folder.saved_model, activation)
     if not config.is_file():
       raise errors.DatasetError(f"No {config}: finish the training first.")
-    if activation not in ("logits", "tanh"):
-      raise errors.ConfigError(
-        f'{config}: reconstruction_loss.activation must be "logits" or "tanh", got {activation!r}.'
-      )
+    try:
+      losses.check_activation(activation)
+    except errors.ConfigError as error:
+      raise errors.ConfigError(f"{config}: {error}") from error
     self.dataset = _dataset_of(config, trust_gin_imports)
 
 

@@ -14,6 +14,7 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import observations
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import picture_folders
 
@@ -59,7 +60,7 @@ def visualize_dataset(
   what is drawn anew for every observation. The same data set always gives the same pictures.
 
   A data set that lacks combinations of factors says so by an attribute `has_complete_grid` that is
-  False; it has no traversals.
+  False; it has no traversals. Neither have vectors, whose samples are lines over the features.
 
   Args:
     output_dir: Folder of the pictures; replaced as a whole.
@@ -71,7 +72,7 @@ def visualize_dataset(
   Raises:
     DatasetError: If the data set cannot be read.
     ConfigError: If a setting is out of range, output_dir holds something else, or the observations
-      are not images.
+      are neither images nor vectors.
   """
   picture_folders.check_in(0, NUM_SAMPLES, num_animations=num_animations)
   picture_folders.check_in(2, 1000, num_frames=num_frames)
@@ -92,27 +93,46 @@ def visualize_dataset(
     return
   factors, samples = dataset.sample(NUM_SAMPLES, np.random.RandomState(_SEED))
   with picture_folders.written(output_dir, settings) as folder:
-    _save_samples(dataset, samples, folder / "samples.png")
-    if dataset.has_complete_grid:
-      _save_traversals(dataset, factors[:NUM_ROWS], folder / "traversals")
-      if num_animations:
-        starts = factors[:num_animations]
-        _save_animations(dataset, starts, num_frames, fps, folder / "animated_traversals")
+    if observations.is_vector(dataset.observation_shape):
+      from dl_condind.visualize import vector_pictures  # It needs matplotlib.
+
+      vector_pictures.save_samples(dataset, samples, folder / "samples.png")
+      logging.info("%s has vectors: samples only, no traversals.", dataset.name)
     else:
-      logging.info(
-        "Single factors of %s cannot be set, for combinations of factors are missing or there are "
-        "no factors: samples only, no traversals.",
-        dataset.name,
-      )
+      _save_samples(dataset, samples, folder / "samples.png")
+      _save_all_traversals(dataset, factors, num_animations, num_frames, fps, folder)
   logging.info("Wrote pictures of the data set %s to %s.", dataset.name, output_dir)
+
+
+def _save_all_traversals(
+  dataset: ground_truth_data.GroundTruthData,
+  factors: np.ndarray,
+  num_animations: int,
+  num_frames: int,
+  fps: int,
+  folder: pathlib.Path,
+) -> None:
+  """Writes traversals, as pictures and as animations, from the first of factors."""
+  if dataset.has_complete_grid:
+    _save_traversals(dataset, factors[:NUM_ROWS], folder / "traversals")
+    if num_animations:
+      starts = factors[:num_animations]
+      _save_animations(dataset, starts, num_frames, fps, folder / "animated_traversals")
+  else:
+    logging.info(
+      "Single factors of %s cannot be set, for combinations of factors are missing or there are "
+      "no factors: samples only, no traversals.",
+      dataset.name,
+    )
 
 
 def _check_images(dataset: ground_truth_data.GroundTruthData) -> None:
   shape = dataset.observation_shape
-  if len(shape) != 3 or shape[2] not in (1, 3):
+  is_image = len(shape) == 3 and shape[2] in (1, 3)
+  if not is_image and not observations.is_vector(shape):
     raise errors.ConfigError(
-      f"Observations of {dataset.name} must be images [height, width, 1 or 3] to be shown, got "
-      f"shape {list(shape)}."
+      f"Observations of {dataset.name} must be images [height, width, 1 or 3] or vectors "
+      f"[features] to be shown, got shape {list(shape)}."
     )
 
 

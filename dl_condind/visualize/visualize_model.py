@@ -11,6 +11,7 @@ from PIL import Image
 
 from dl_condind.saved_models import saved_model
 from dl_condind.utils import files
+from dl_condind.utils import observations as observation_shapes
 from dl_condind.utils import run_folder
 from dl_condind.visualize import image_grids
 from dl_condind.visualize import picture_folders
@@ -46,7 +47,8 @@ def visualize_model(
   `sampled/samples.png` decoded samples of the prior. `traversals/traversals{j}.png` moves each
   latent over [-2, 2] from the code of observation j, and `animated_traversals/*_cycle{j}.gif` does
   so in time, over the quantiles of the prior or over the interval. The same model always gives the
-  same pictures.
+  same pictures. Those of a model of vectors are lines over the features or, of traversals, over the
+  latent, and need matplotlib; there are no animations of them.
 
   Args:
     model_dir: Folder of the trained model.
@@ -85,11 +87,31 @@ def visualize_model(
   prior_samples = random_state.normal(size=(_NUM_PICTURES, model.num_latent))
   bases = model.posterior(observations).mean[:num_animations]
   with picture_folders.written(output_dir, settings) as folder:
-    _save_reconstructions(model, observations, folder / "reconstructions")
-    _save_samples(model, prior_samples, folder / "sampled")
-    _save_traversals(model, bases, folder / "traversals")
-    _save_animations(model, bases, num_frames, fps, folder / "animated_traversals")
+    if observation_shapes.is_vector(observations.shape[1:]):
+      from dl_condind.visualize import vector_pictures  # It needs matplotlib.
+
+      vector_pictures.save_pictures_of_model(
+        model, observations, prior_samples, bases, TRAVERSAL_VALUES, folder
+      )
+    else:
+      _save_pictures(model, observations, prior_samples, bases, num_frames, fps, folder)
   logging.info("Wrote pictures of the model to %s.", output_dir)
+
+
+def _save_pictures(
+  model: trained_vae.TrainedVAE,
+  observations: np.ndarray,
+  prior_samples: np.ndarray,
+  bases: np.ndarray,
+  num_frames: int,
+  fps: int,
+  folder: pathlib.Path,
+) -> None:
+  """Writes all pictures of images."""
+  _save_reconstructions(model, observations, folder / "reconstructions")
+  _save_samples(model, prior_samples, folder / "sampled")
+  _save_traversals(model, bases, folder / "traversals")
+  _save_animations(model, bases, num_frames, fps, folder / "animated_traversals")
 
 
 def _save_reconstructions(

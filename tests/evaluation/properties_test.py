@@ -342,7 +342,7 @@ METRICS = {
   ),
   "decoder_geometry:cosine": Metric(geometry, "power_of_2", {"mean_abs_cosine": UNIT}),
   "downstream_task": Metric(
-    on_splits(downstream_task.accuracies, predictor_fn=tree.DecisionTreeClassifier),
+    on_splits(downstream_task.downstream_scores, predictor_fn=tree.DecisionTreeClassifier),
     "order_of_factors names_in_order power_of_2",
     dict.fromkeys(["mean_train_accuracy", "mean_test_accuracy", "min_test_accuracy"], UNIT),
   ),

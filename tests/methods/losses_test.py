@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 import tensorflow as tf
 
 from dl_condind.methods import losses
@@ -42,6 +43,41 @@ def test_bernoulli_loss(activation, subtract):
   assert loss.shape == (3,)
   # The clip at 1 - 1e-6 is rounded to float32, which moves its logarithm by up to 5%.
   np.testing.assert_allclose(loss, expected, rtol=1e-5 if activation == "logits" else 1e-3)
+
+
+@pytest.mark.parametrize("stddev", [1.0, 0.1, 7.0])
+@pytest.mark.parametrize("activation", ["linear", "logits", "tanh"])
+def test_gaussian_loss_is_the_negative_log_likelihood(activation, stddev):
+  images, outputs = images_and_outputs()
+  means = {"linear": outputs, "logits": sigmoid(outputs), "tanh": np.tanh(outputs) / 2 + 0.5}
+  densities = stats.norm.logpdf(images, means[activation], stddev)
+  loss = losses.gaussian_loss(IMAGES, OUTPUTS, activation, stddev)
+  np.testing.assert_allclose(loss, -densities.sum(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_gaussian_loss_of_vectors():
+  vectors, outputs = IMAGES.reshape(3, 40), OUTPUTS.reshape(3, 40)
+  np.testing.assert_allclose(
+    losses.gaussian_loss(vectors, outputs, "linear"),
+    losses.gaussian_loss(IMAGES, OUTPUTS, "linear"),
+  )
+  # Half the squared error, and a constant.
+  constant = 0.5 * 40 * np.log(2 * np.pi)
+  squared = losses.l2_loss(vectors, outputs, "linear")
+  np.testing.assert_allclose(
+    losses.gaussian_loss(vectors, outputs, "linear"), 0.5 * squared + constant, rtol=1e-6
+  )
+
+
+@pytest.mark.parametrize("stddev", [0, -1.0, np.inf, np.nan])
+def test_gaussian_loss_refuses_a_stddev(stddev):
+  with pytest.raises(errors.ConfigError, match="gaussian_loss.stddev must be a positive number"):
+    losses.gaussian_loss(IMAGES, OUTPUTS, "linear", stddev)
+
+
+def test_linear_outputs_are_no_probabilities():
+  with pytest.raises(errors.ConfigError, match="bernoulli_loss needs outputs that are probabiliti"):
+    losses.bernoulli_loss(IMAGES, OUTPUTS, "linear")
 
 
 def test_perfect_reconstruction_of_grey_images_has_loss_0_without_their_entropy():
@@ -171,7 +207,7 @@ def test_configured_loss(bindings, expected):
 
 
 def test_unknown_activation():
-  message = 'reconstruction_loss.activation must be "logits" or "tanh", got \'sigmoid\''
+  message = 'reconstruction_loss.activation must be "logits", "tanh" or "linear", got \'sigmoid\''
   with pytest.raises(errors.ConfigError, match=message):
     losses.check_activation("sigmoid")
 

@@ -102,7 +102,7 @@ def test_points_have_both_measures_or_are_left_out(generated):
   chart = charts.of_points(settings, ("kl_loss", "total_correlation"), ["0", "0.9"], labels, 2)
   (panel,) = chart.panels
   assert [(mark.x, mark.y) for mark in panel.marks] == [(10, 1), (12, 2)]
-  assert (panel.x.label, panel.y.label) == labels and chart.has_legend
+  assert (panel.x.label, panel.y.label) == labels and chart.legend
   assert panel.marks[1].text.endswith("seed 1: KL [nats] 12.00, TC [nats] 2.00")
 
 

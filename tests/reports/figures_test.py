@@ -62,12 +62,12 @@ def test_panels_beyond_four_take_another_row(number):
 
 def test_legends_name_what_axes_do_not():
   curve = charts.Line(charts.CURVE, ((0.0, 0.0), (1.0, 1.0)))
-  chart = charts.Chart((panel_of({0: [(0, 1)]}),), ("0", "rotated"), has_legend=True)
+  chart = charts.Chart((panel_of({0: [(0, 1)]}),), ("0", "rotated"), legend=("c = 0", "$rotated$"))
   figure, _ = drawn(chart)
   (legend,) = figure.legends
-  assert [text.get_text() for text in legend.get_texts()] == ["c\u00a0=\u00a00", "rotated"]
+  assert [text.get_text() for text in legend.get_texts()] == ["c = 0", r"\$rotated\$"]
   assert [line.get_marker() for line in legend.get_lines()] == ["o", "^"]
-  figure, _ = drawn(charts.Chart((panel_of({}, lines=[curve]),), ("a", "b"), has_legend=True))
+  figure, _ = drawn(charts.Chart((panel_of({}, lines=[curve]),), ("a", "b"), legend=("a", "b")))
   assert [line.get_linestyle() for line in figure.legends[0].get_lines()] == ["-", "--"]
 
 

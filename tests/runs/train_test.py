@@ -136,7 +136,7 @@ def test_one_continues_the_other_bit_for_bit(first, tmp_path, tiny_training, mon
   with monkeypatch.context() as patch:
     shown = training_progress.Show(kill, 0)
     patch.setattr(training_progress, "in_python", lambda steps: shown)
-    patch.setattr(training_progress, "LOG", shown)
+    patch.setattr(training_progress, "in_program", lambda steps: shown)
     with pytest.raises(errors.TryAgainError, match="SIGTERM: .* is saved at step 20"):
       runs[first](tmp_path / "continued")
   runs[second](tmp_path / "continued")
@@ -232,7 +232,7 @@ def test_an_objective_of_the_user(tmp_path):
   "parts, settings, message",
   [
     ({"num_latent": 0}, {}, r"encoder\.num_latent must be in \[1, 1000\], got 0"),
-    ({"activation": "relu"}, {}, 'activation must be "logits" or "tanh", got \'relu\''),
+    ({"activation": "relu"}, {}, 'activation must be "logits", "tanh" or "linear", got \'relu\''),
     ({"posterior": dl.posteriors.Equicorrelated(1.0)}, {}, r"correlation must be in \(-0.3333"),
     ({"encoder": lambda shape, num_latent, seed: None}, {}, "must return a Keras model, got a Non"),
     ({}, {"steps": 0}, r"training_steps must be in \[1, \d+\], got 0"),

@@ -358,13 +358,13 @@ def test_a_locked_run_is_left_alone(tmp_path):
 def test_a_training_says_what_it_does_from_its_start_to_its_end(tmp_path, caplog, monkeypatch):
   monkeypatch.setattr(progress_lines, "SECONDS_PER_LINE", 0.0)
   monkeypatch.setattr(training_loop, "_STEPS_PER_CALL", 2)
-  every_time = dataclasses.replace(training_progress.LOG, seconds=0)
-  monkeypatch.setattr(training_progress, "LOG", every_time)
+  every_time = dataclasses.replace(training_progress.in_program(6), seconds=0)
+  monkeypatch.setattr(training_progress, "in_program", lambda steps: every_time)
   monkeypatch.setattr(flags.FLAGS["verbosity"], "value", logging.INFO)  # As in a program.
   bindings = [*TINY, "model.eval_steps = 3", "model.random_seed = 7"]
   files_of = [*VAE, "posteriors/equicorrelated.gin"]
   train.train_with_gin(tmp_path, False, files_of, [*bindings, "equicorrelated.correlation = 0.5"])
-  lines = [record.getMessage() for record in caplog.records]
+  lines = [record.getMessage() for record in caplog.records if record.name == "absl"]
   assert lines[0] == "Training VAE on dummy_data (synthetic), 6 steps of 4 images, c = 0.5, seed 7."
   steps = [re.fullmatch(r"step (\d) of 6, \S+ steps/s, \d+ s left, loss .*", x) for x in lines[1:4]]
   assert [match[1] for match in steps] == ["2", "4", "6"]

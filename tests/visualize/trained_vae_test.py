@@ -69,7 +69,7 @@ def test_missing_and_damaged_models_are_refused(trained_study, tmp_path):
   model_dir = tmp_path / "copy"
   shutil.copytree(trained_study / "0" / "model", model_dir)
   config = edit_config(model_dir, "'logits'", "'softmax'")
-  with pytest.raises(errors.ConfigError, match='must be "logits" or "tanh"'):
+  with pytest.raises(errors.ConfigError, match='must be "logits", "tanh" or "linear"'):
     trained_vae.TrainedVAE(model_dir)
   config.unlink()
   with pytest.raises(errors.DatasetError, match=r"train\.gin is missing"):

@@ -38,7 +38,8 @@ class GroundTruthData(abc.ABC):
     name: Name of the data set, as in `dataset.name`.
     factor_names: Name of each factor.
     factors_num_values: Number of values of each factor.
-    observation_shape: (height, width, channels).
+    observation_shape: (height, width, channels), or (features,) of vectors.
+    feature_names: Name of each feature of vectors, if they have names.
     options: What the data set was made with, by the names of its constructor's arguments.
     has_complete_grid: Whether there is an observation of every combination of factors, so that
       single factors can be set.
@@ -46,6 +47,7 @@ class GroundTruthData(abc.ABC):
       observations are made anew.
   """
 
+  feature_names: Sequence[str] | None = None
   options: Mapping[str, Any] = types.MappingProxyType({})
   has_complete_grid = True
   num_rows: int | None = None
@@ -75,7 +77,10 @@ class GroundTruthData(abc.ABC):
   def sample_observations_from_factors(
     self, factors: np.ndarray, random_state: np.random.RandomState
   ) -> np.ndarray:
-    """Returns an observation of each row of factors, float32 `[num, height, width, channels]`."""
+    """Returns an observation of each row of factors, float32 `[num, *observation_shape]`.
+
+    Images are in [0, 1]; vectors have any finite values.
+    """
 
   def sample(self, num: int, random_state: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
     """Returns random factors and an observation of each."""
@@ -115,7 +120,7 @@ class RowData(GroundTruthData):
 
   @abc.abstractmethod
   def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
-    """Returns the images of rows as float32 `[num, height, width, channels]` in [0, 1]."""
+    """Returns the observations of rows, float32 `[num, *observation_shape]`, images in [0, 1]."""
 
   def sample_rows(
     self, num: int, random_state: np.random.RandomState

@@ -1,4 +1,4 @@
-"""Images with a table of their factors, in which combinations may be missing or repeated."""
+"""Images, or vectors, with a table of their factors; combinations may be missing or repeated."""
 
 import abc
 from collections.abc import Hashable
@@ -45,7 +45,7 @@ class LabelledImages(ground_truth_data.RowData):
       factors_num_values: Number of values of each factor; of a continuous one, the number of
         different values that the images have.
       num_rows: Number of images.
-      observation_shape: (height, width, channels).
+      observation_shape: (height, width, channels), or (features,) of vectors.
       version: What tells apart the contents of one path at different times.
     """
     super().__init__(name, factor_names, factors_num_values, observation_shape)
@@ -108,7 +108,7 @@ class LabelledImages(ground_truth_data.RowData):
     self._read()
 
   def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
-    """Returns images as float32 `[num, height, width, channels]` in [0, 1]."""
+    """Returns observations as float32 `[num, *observation_shape]`, images in [0, 1]."""
     images = self._read()[0][rows]
     if images.dtype == np.uint8:
       return images.astype(np.float32) / np.float32(255)

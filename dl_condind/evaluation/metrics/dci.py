@@ -21,13 +21,14 @@ def compute_dci(
   y_test: np.ndarray,
   seed: int,
   predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
+  regressor_fn: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
   """Returns the results of `dci_scores` on sampled points.
 
   Differs from disentanglement_lib in that the classifiers have a seed, and may be of another kind:
   `extra_trees_classifier` is faster.
   """
-  return dci_scores(x_train, y_train, x_test, y_test, predictor_fn, seed)
+  return dci_scores(x_train, y_train, x_test, y_test, predictor_fn, seed, regressor_fn)
 
 
 def dci_scores(
@@ -37,6 +38,7 @@ def dci_scores(
   y_test: np.ndarray,
   predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
   seed: int = 0,
+  regressor_fn: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
   """Returns disentanglement, completeness and informativeness of representations.
 
@@ -44,40 +46,57 @@ def dci_scores(
   disentanglement_lib does: with boosted trees, whose accuracies are the informativeness. A factor
   that has one value in the train points is left out everywhere (disentanglement_lib fails).
 
+  A factor with a value that is not a whole number is continuous: boosted trees of regression
+  predict it, and its informativeness is R2 (see `predictors.Scores`), which does not depend on its
+  unit. The paper has regressors for all factors and reports their normalized errors.
+
   Args:
     x_train: Representations to fit, `[num_train, num_latent]`.
-    y_train: Their factors, whole numbers, `[num_train, num_factors]`.
+    y_train: Their factors, `[num_train, num_factors]`.
     x_test: Representations to test on, `[num_test, num_latent]`.
     y_test: Their factors, `[num_test, num_factors]`.
     predictor_fn: Makes the classifiers.
     seed: Seed of the classifiers.
+    regressor_fn: Makes the regressors of continuous factors; None stands for the counterpart of
+      the classifiers (`predictors.make_regressor`).
 
   Returns:
-    `informativeness_train`, `informativeness_test`: mean accuracies, with `.factor_{i}`;
+    `informativeness_train`, `informativeness_test`: means of accuracies and R2, with `.factor_{i}`,
+    in [0, 1] or, of continuous factors, at most 1;
     `disentanglement`, with `.code_{j}` of each latent, None if only one factor varies;
-    `completeness`, with `.factor_{i}`, None if there is only one latent; all in [0, 1];
-    `constant_factors`: indices of the factors left out; `importance_matrix`: importance of each
-    latent for each factor, `[num_latent][num_factors]`, 0 for those left out.
+    `completeness`, with `.factor_{i}`, None if there is only one latent; both in [0, 1];
+    `constant_factors`: indices of the factors left out; `continuous_factors`: indices of those with
+    R2; `importance_matrix`: importance of each latent for each factor,
+    `[num_latent][num_factors]`, 0 for those left out.
 
   Raises:
-    ConfigError: If no factor varies, one is continuous, a representation is not finite, or there
-      are fewer than 5 train points.
+    ConfigError: If no factor varies, a continuous one has a single value in the test points, a
+      representation is not finite, or there are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
-  varies = checks.varying_factors(y_train, "dci")
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test, True)
+  varies = checks.varying_factors(y_train, "dci", y_test)
+  continuous = checks.continuous_factors(y_train, y_test)
   scores = predictors.score_factors(
-    predictor_fn, x_train, y_train[:, varies], x_test, y_test[:, varies], seed, with_importance=True
+    predictor_fn,
+    x_train,
+    y_train[:, varies],
+    x_test,
+    y_test[:, varies],
+    seed,
+    with_importance=True,
+    regressor_fn=regressor_fn,
   )
   matrix = np.zeros((x_train.shape[1], y_train.shape[1]))
   matrix[:, varies] = scores.importance
   return {
-    "informativeness_train": float(np.mean(scores.train_accuracy)),
-    "informativeness_test": float(np.mean(scores.test_accuracy)),
+    "informativeness_train": float(np.mean(scores.train_score)),
+    "informativeness_test": float(np.mean(scores.test_score)),
     **importance_scores(scores.importance, varies),
-    **metric.numbered("informativeness_train.factor", varies, scores.train_accuracy),
-    **metric.numbered("informativeness_test.factor", varies, scores.test_accuracy),
+    **metric.numbered("informativeness_train.factor", varies, scores.train_score),
+    **metric.numbered("informativeness_test.factor", varies, scores.test_score),
     "constant_factors": np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist(),
+    "continuous_factors": varies[continuous[varies]].tolist(),
     "importance_matrix": matrix.tolist(),
   }
 

@@ -60,12 +60,15 @@ def dci_es_scores(
   is the same if values are equally frequent. They also probe with MLPs and random Fourier features,
   over the logarithm of the number of parameters.
 
+  A factor with a value that is not a whole number is continuous: forests of regression predict it,
+  the loss is 1 - R2 (see `predictors.Scores`) and the baseline loss is 1, that of the mean.
+
   A representation that no probe can use has a flat curve, which is explicitness 1 by definition:
   read it beside informativeness, or look at `losses`.
 
   Args:
     x_train: Representations to fit, `[num_train, num_latent]`.
-    y_train: Their factors, whole numbers, `[num_train, num_factors]`.
+    y_train: Their factors, `[num_train, num_factors]`.
     x_test: Representations to test on, `[num_test, num_latent]`.
     y_test: Their factors, `[num_test, num_factors]`.
     depths: The largest depth of a tree of each probe, rising, at least two.
@@ -80,14 +83,17 @@ def dci_es_scores(
     `baseline_loss.factor_{i}`; `constant_factors`: indices of the factors left out.
 
   Raises:
-    ConfigError: If depths or num_trees is not allowed, no factor varies, one is continuous, a
-      representation is not finite, or there are fewer than 5 train points.
+    ConfigError: If depths or num_trees is not allowed, no factor varies, a continuous one has a
+      single value in the test points, a representation is not finite, or there are fewer than 5
+      train points.
     ValueError: If the arrays do not fit together.
   """
   depths = _check_depths(depths)
   checks.check_count("dci_es.num_trees", num_trees, 1)
-  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
-  varies = checks.varying_factors(y_train, "dci_es")
+  x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test, True)
+  varies = checks.varying_factors(y_train, "dci_es", y_test)
+  baselines = baseline_losses(y_train[:, varies])
+  baselines[checks.continuous_factors(y_train, y_test)[varies]] = 1.0
   probes = [
     predictors.score_factors(
       functools.partial(ensemble.RandomForestClassifier, num_trees, max_depth=depth),
@@ -100,16 +106,16 @@ def dci_es_scores(
     )
     for depth in depths
   ]
-  accuracy = np.array([probe.test_accuracy for probe in probes])  # [num_depths, num_factors]
-  best = int(np.argmax(accuracy.mean(axis=1)))
+  scores = np.array([probe.test_score for probe in probes])  # [num_depths, num_factors]
+  best = int(np.argmax(scores.mean(axis=1)))
   matrix = np.zeros((x_train.shape[1], y_train.shape[1]))
   matrix[:, varies] = probes[best].importance
   return {
-    **_explicitness(varies, depths, 1.0 - accuracy, baseline_losses(y_train[:, varies])),
+    **_explicitness(varies, depths, 1.0 - scores, baselines),
     "size": len(varies) / x_train.shape[1],
     **dci.importance_scores(probes[best].importance, varies),
-    "informativeness_test": float(np.mean(accuracy[best])),
-    **metric.numbered("informativeness_test.factor", varies, accuracy[best]),
+    "informativeness_test": float(np.mean(scores[best])),
+    **metric.numbered("informativeness_test.factor", varies, scores[best]),
     "best_depth": depths[best],
     "depths": depths,
     "constant_factors": np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist(),

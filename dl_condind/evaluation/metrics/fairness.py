@@ -61,7 +61,7 @@ def compute_fairness(
     ),
     name="train",
   )
-  models = predictors.fit_factors(gin_settings.predictor_fn(), x_train, y_train, seed)
+  models = predictors.fit_factors(gin_settings.predictor_fns()[0], x_train, y_train, seed)
   all_codes = representation.codes_of(representation_function, ground_truth_data)
   mean = np.zeros((len(num_values), len(num_values)))  # [target, sensitive]
   largest = np.zeros_like(mean)

@@ -1,9 +1,10 @@
 """InfoM, InfoC and InfoE (InfoMEC) of Hsu et al. (2023), arXiv:2305.18378.
 
 Modularity and compactness are ratios within the matrix of normalized mutual information of latents
-and factors, explicitness is the information that a linear classifier can use.
+and factors, explicitness is the information that a linear model can use.
 """
 
+import functools
 from typing import Any
 import warnings
 
@@ -54,6 +55,12 @@ def info_mec_scores(
   Implements InfoMEC of Hsu et al. (2023), arXiv:2305.18378, as their code does. A factor with one
   value is left out everywhere.
 
+  A factor with a value that is not a whole number is continuous. Its entropy, by which information
+  is divided, is that of its values in num_bins bins of equal width, and so is its information where
+  the estimator counts values; InfoE is R2 of a linear regression. The nearest neighbors of a latent
+  that tells apart values of one bin inform about more than that entropy: entries of the matrix may
+  exceed 1, which the ratios InfoM and InfoC allow.
+
   Where implementations differ: the information of a latent and a factor is divided by the factor's
   entropy, as in the paper; other normalizers weight factors differently. The authors' two files
   prune latents whose range is at most 1/20 or 1/8 of the largest, Tripod (Hsu et al., 2024,
@@ -67,7 +74,7 @@ def info_mec_scores(
 
   Args:
     representations: `[num_points, num_latent]`.
-    factors: Their factors, whole numbers, `[num_points, num_factors]`.
+    factors: Their factors, `[num_points, num_factors]`.
     estimator: How mutual information is estimated. "nearest_neighbors": from the nearest neighbors
       in one latent (Ross, 2014), the paper's for continuous latents. "histogram": each latent cut
       in bins of equal width, biased upwards. "discrete": each distinct value of a latent is a
@@ -76,7 +83,7 @@ def info_mec_scores(
       range of a latent, in [0, 1). The authors take 0 for discrete latents.
     seed: Seed of the noise that breaks ties between neighbors.
     num_neighbors: Of "nearest_neighbors"; 10 in the authors' code.
-    num_bins: Of "histogram"; 20 in the authors' code.
+    num_bins: Of "histogram", 20 in the authors' code, and of continuous factors.
 
   Returns:
     `info_m`, with `.code_{j}` of each active latent, None if only one factor varies; `info_c`, with
@@ -87,8 +94,8 @@ def info_mec_scores(
     "nearest_neighbors" also `num_distinct_points`.
 
   Raises:
-    ConfigError: If a setting is not allowed, no factor varies, one is continuous, a representation
-      is not finite, or the points are too few for nearest neighbors.
+    ConfigError: If a setting is not allowed, no factor varies, a representation is not finite, or
+      the points are too few for nearest neighbors.
     ValueError: If the arrays do not fit together.
   """
   checks.check_choice("info_mec.estimator", estimator, ESTIMATORS)
@@ -98,12 +105,15 @@ def info_mec_scores(
     raise errors.ConfigError(
       f"info_mec.min_relative_range must be in [0, 1), got {min_relative_range!r}."
     )
-  x, y = checks.check_points(representations, factors, "train")
+  x, y = checks.check_points(representations, factors, "train", allow_continuous=True)
   varies = checks.varying_factors(y, "info_mec")
   active = active_latents(x, min_relative_range)
-  entropy = discrete_information.discrete_entropy(y)
+  discretize = functools.partial(discretization.histogram_discretizer, num_bins=num_bins)
+  in_bins = discretization.discretize_continuous(y, discretize)
+  entropy = discrete_information.discrete_entropy(in_bins)
   matrix = np.zeros((x.shape[1], y.shape[1]))
-  information = mutual_information(x, y[:, varies], estimator, seed, num_neighbors, num_bins)
+  counted = y if estimator == "nearest_neighbors" else in_bins
+  information = mutual_information(x, counted[:, varies], estimator, seed, num_neighbors, num_bins)
   matrix[:, varies] = information / entropy[varies]
 
   results = {"info_m": None, "info_c": None}
@@ -154,14 +164,14 @@ def mutual_information(
 
   Args:
     representations: `[num_points, num_latent]`.
-    factors: Discrete, `[num_points, num_factors]`.
+    factors: `[num_points, num_factors]`; discrete unless the estimator is "nearest_neighbors".
     estimator: One of `ESTIMATORS`, as `info_mec_scores`.
     seed: Seed of the noise that breaks ties between neighbors.
     num_neighbors: Of "nearest_neighbors".
     num_bins: Of "histogram".
 
   Returns:
-    `[num_latent, num_factors]`, at least 0 and at most the entropy of the factor.
+    `[num_latent, num_factors]`, at least 0 and at most the entropy of a discrete factor.
 
   Raises:
     ConfigError: If the points are too few for nearest neighbors.
@@ -191,7 +201,11 @@ def largest_shares(information: np.ndarray) -> np.ndarray:
 
 
 def linear_information(features: np.ndarray, factor: np.ndarray) -> float:
-  """Returns the part of a factor's entropy that a linear classifier explains, in [0, 1].
+  """Returns the part of a factor's entropy that a linear model explains, in [0, 1].
+
+  For a continuous factor it is R2 of a linear regression, not below 0: what the same ratio is for
+  V of normal distributions with a linear mean and one variance, the entropies being the mean
+  squared errors with and without the features.
 
   It is predictive V-information (Xu et al., 2020, arXiv:2002.10689) divided by that of perfect
   prediction: `1 - H_V(factor | features) / H_V(factor)`, V being logistic regressions without
@@ -207,6 +221,9 @@ def linear_information(features: np.ndarray, factor: np.ndarray) -> float:
     features: `[num_points, num_features]`, standardized.
     factor: A factor of at least two values, `[num_points]`.
   """
+  if checks.is_continuous(factor[:, None])[0]:
+    explained = linear_model.LinearRegression().fit(features, factor).score(features, factor)
+    return float(np.clip(explained, 0.0, 1.0))
   # With several threads, sums would depend on their number.
   with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1, user_api="blas"):
     warnings.simplefilter("ignore", exceptions.ConvergenceWarning)

@@ -125,7 +125,9 @@ def scores_of_information(
   Implements Sec. 3 of Ridgeway and Mozer (2018) as disentanglement_lib does. Explicitness is the
   area under the ROC curve as it is, 0.5 at chance; the paper rescales it to 0 at chance. A factor
   that has one value in the train points is left out everywhere (disentanglement_lib fails). A
-  continuous factor has modularity but no classes, so no explicitness.
+  continuous factor, which is one with a value that is not a whole number, has no classes: its
+  explicitness is R2 of a linear regression (see `predictors.Scores`), under names of its own, since
+  0.5 and 0 are chance.
 
   Args:
     mutual_information: Of each latent with each factor in the train points, in nats,
@@ -139,16 +141,18 @@ def scores_of_information(
     `modularity_score`, with `.code_{j}` of each latent, None if only one factor varies;
     `explicitness_score_train` and `explicitness_score_test`, with `.factor_{i}`, None if all
     factors are continuous; all in [0, 1]. A factor that has one value in the test points has no
-    explicitness there and is left out of their mean. `constant_factors`: indices of the factors
-    left out everywhere.
+    explicitness there and is left out of their mean. If a factor is continuous, also
+    `explicitness_r2_train` and `explicitness_r2_test`, with `.factor_{i}`, at most 1.
+    `constant_factors`: indices of the factors left out everywhere.
 
   Raises:
-    ConfigError: If no factor varies, in the train or in the test points; if a number is not finite,
-      or there are fewer than 5 train points.
+    ConfigError: If no factor varies, in the train or in the test points, or a continuous one does
+      not vary in the test points; if a number is not finite, or there are fewer than 5 train
+      points.
     ValueError: If the arrays do not fit together.
   """
   y_train, y_test, discrete = check_splits(x_train, y_train, x_test, y_test)
-  varies = checks.varying_factors(y_train, "modularity_explicitness")
+  varies = checks.varying_factors(y_train, "modularity_explicitness", y_test)
   results = {"modularity_score": None}
   if len(varies) > 1:
     # `take` leaves rows contiguous, on which the last digit of their sums depends.
@@ -173,7 +177,26 @@ def scores_of_information(
       )
     results[name] = float(np.mean(list(values.values()))) if scored else None
     results |= metric.numbered(f"{name}.factor", values.keys(), values.values())
+  results |= _explained(x_train, y_train, x_test, y_test, [i for i in varies if not discrete[i]])
   results["constant_factors"] = np.setdiff1d(np.arange(y_train.shape[1]), varies).tolist()
+  return results
+
+
+def _explained(
+  x_train: np.ndarray,
+  y_train: np.ndarray,
+  x_test: np.ndarray,
+  y_test: np.ndarray,
+  continuous: list[int],
+) -> dict[str, float]:
+  """Returns R2 of linear regressions of continuous factors on standardized representations."""
+  results = {}
+  models = [linear_model.LinearRegression().fit(x_train, y_train[:, i]) for i in continuous]
+  for name, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
+    values = [model.score(x, y[:, i]) for i, model in zip(continuous, models, strict=True)]
+    if values:
+      results[f"explicitness_r2_{name}"] = float(np.mean(values))
+      results |= metric.numbered(f"explicitness_r2_{name}.factor", continuous, values)
   return results
 
 
@@ -186,15 +209,9 @@ def check_splits(
     ConfigError: If a number is not finite, or there are fewer than 5 train points.
     ValueError: If the arrays do not fit together.
   """
-  whole = []
-  y_train, y_test = np.asarray(y_train), np.asarray(y_test)
-  for name, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-    checks.check_arrays(np.asarray(x), y, f"{name} ")
-    checks.check_finite(f"The array of {name} factors", y)
-    whole.append(np.where(checks.is_continuous(y), 0, y))
-  checks.check_splits(x_train, whole[0], x_test, whole[1])
+  _, y_train, _, y_test = checks.check_splits(x_train, y_train, x_test, y_test, True)
   checks.check_powers("The train representation", np.asarray(x_train), power=2)
-  return y_train, y_test, ~(checks.is_continuous(y_train) | checks.is_continuous(y_test))
+  return y_train, y_test, ~checks.continuous_factors(y_train, y_test)
 
 
 def modularity_per_code(mutual_information: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ def compute_reduced_downstream_task(
     found = reduced_accuracies(
       *splits,
       num_factors_to_remove,
-      predictor_fn=gin_settings.predictor_fn(),
+      predictor_fn=gin_settings.predictor_fns()[0],
       remove_fn=most_important_latent,
       seed=seed,
     )

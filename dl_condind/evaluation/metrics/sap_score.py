@@ -47,14 +47,17 @@ def sap_scores(
   scores that single latents have for it. A factor that has one value in the train points is left
   out (disentanglement_lib fails or returns NaN).
 
+  As in the paper, the score of a latent for a continuous factor, which is one with a value that is
+  not a whole number, is their squared correlation in the train points, and for a discrete one the
+  test accuracy of a linear classifier.
+
   Args:
     x_train: Representations to fit, `[num_train, num_latent]`.
     y_train: Their factors, `[num_train, num_factors]`.
-    x_test: Representations to test on, `[num_test, num_latent]`. Not used if
-      factors are continuous.
+    x_test: Representations to test on, `[num_test, num_latent]`. Not used for continuous factors.
     y_test: Their factors, `[num_test, num_factors]`.
-    continuous_factors: Whether a score is the squared correlation instead of the accuracy of a
-      linear classifier. Has to be so unless all factors are whole numbers.
+    continuous_factors: Whether all factors are to be scored as continuous ones, whatever their
+      values.
     seed: Seed of the classifiers.
 
   Returns:
@@ -63,8 +66,8 @@ def sap_scores(
     `[num_latent][num_factors]`, 0 for those left out, unless it has more than 10000 entries.
 
   Raises:
-    ConfigError: If there are fewer than two latents, no factor varies, a representation is not
-      finite, or a classifier would have to predict a continuous factor.
+    ConfigError: If there are fewer than two latents, no factor varies, or a representation is not
+      finite.
     ValueError: If the arrays do not fit together.
   """
   x_train, y_train = np.asarray(x_train), np.asarray(y_train)
@@ -75,7 +78,7 @@ def sap_scores(
     checks.check_powers("The representation", x_train.astype(np.float64), power=2)
     checks.check_powers("The array of factors", y_train.astype(np.float64), power=2)
   else:
-    x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test)
+    x_train, y_train, x_test, y_test = checks.check_splits(x_train, y_train, x_test, y_test, True)
   if x_train.shape[1] < 2:
     raise errors.ConfigError(
       "sap_score compares the two best latents of each factor, the representation has "
@@ -85,8 +88,23 @@ def sap_scores(
   if continuous_factors:
     scores = squared_correlations(x_train, y_train[:, varies])
   else:
-    scores = classifier_accuracies(x_train, y_train[:, varies], x_test, y_test[:, varies], seed)
+    scores = latent_scores(x_train, y_train[:, varies], x_test, y_test[:, varies], seed)
   return _summary(scores, varies, y_train.shape[1])
+
+
+def latent_scores(
+  x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, seed: int = 0
+) -> np.ndarray:
+  """Returns `classifier_accuracies` of discrete and `squared_correlations` of continuous factors.
+
+  Arguments and result as `classifier_accuracies`.
+  """
+  continuous = checks.continuous_factors(y_train, y_test)
+  scores = np.zeros((x_train.shape[1], y_train.shape[1]))
+  scores[:, continuous] = squared_correlations(x_train, y_train[:, continuous])
+  classes_train, classes_test = (y[:, ~continuous].astype(np.int64) for y in (y_train, y_test))
+  scores[:, ~continuous] = classifier_accuracies(x_train, classes_train, x_test, classes_test, seed)
+  return scores
 
 
 def _summary(scores: np.ndarray, varies: np.ndarray, num_factors: int) -> dict[str, Any]:

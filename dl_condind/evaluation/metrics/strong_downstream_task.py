@@ -58,7 +58,7 @@ def compute_strong_downstream_task(
   _check_data(ground_truth_data)
   checks.check_count("strong_downstream_task.n_experiment", n_experiment, 1)
   checks.check_count("strong_downstream_task.num_test", num_test, 1)
-  predictor_fn = gin_settings.predictor_fn()
+  predictor_fn = gin_settings.predictor_fns()[0]
 
   codes = representation.codes_of(representation_function, ground_truth_data)
 
@@ -129,11 +129,11 @@ def shift_factor(
 
 
 def _compare(plain: predictors.Scores, shifted: predictors.Scores) -> dict[str, float | None]:
-  test, strong_test = float(np.mean(plain.test_accuracy)), float(np.mean(shifted.test_accuracy))
+  test, strong_test = float(np.mean(plain.test_score)), float(np.mean(shifted.test_score))
   return {
-    "mean_train_accuracy": float(np.mean(plain.train_accuracy)),
+    "mean_train_accuracy": float(np.mean(plain.train_score)),
     "mean_test_accuracy": test,
-    "mean_strong_train_accuracy": float(np.mean(shifted.train_accuracy)),
+    "mean_strong_train_accuracy": float(np.mean(shifted.train_score)),
     "mean_strong_test_accuracy": strong_test,
     "strong_generalization_gap": 1.0 - strong_test / test if test > 0 else None,
   }

@@ -59,7 +59,7 @@ def unified_scores(
 
   A factor that has one value in the train points is left out (disentanglement_lib returns NaN or
   fails). A continuous factor is cut in bins for its entropy and, by gin's `discretizer`, for
-  `mutual_information_matrix`, as `mig` does; the other matrices need discrete factors.
+  `mutual_information_matrix`, as `mig` does; the other matrices treat it as `dci` and `sap_score`.
 
   Args:
     x_train: Representations to fit, `[num_train, num_latent]`, at least two latents.
@@ -136,7 +136,7 @@ def importance_gbt_matrix(
   Returns:
     `[num_latent, num_factors]`.
   """
-  splits = checks.check_splits(x_train, y_train, x_test, y_test)
+  splits = checks.check_splits(x_train, y_train, x_test, y_test, allow_continuous=True)
   return reduced_downstream_task.factorwise_dci(*splits, seed=seed, predictor_fn=predictor_fn)
 
 
@@ -204,6 +204,8 @@ def accuracy_svm_matrix(
 ) -> np.ndarray:
   """Returns the accuracy of a linear classifier from each latent alone to each factor, as SAP.
 
+  For a continuous factor it is the squared correlation, as there.
+
   Args:
     x_train: Representations to fit, `[num_train, num_latent]`.
     y_train: Their factors, `[num_train, num_factors]`.
@@ -214,5 +216,5 @@ def accuracy_svm_matrix(
   Returns:
     In [0, 1], `[num_latent, num_factors]`.
   """
-  splits = checks.check_splits(x_train, y_train, x_test, y_test)
-  return sap_score.classifier_accuracies(*splits, seed=seed)
+  splits = checks.check_splits(x_train, y_train, x_test, y_test, allow_continuous=True)
+  return sap_score.latent_scores(*splits, seed=seed)

@@ -1,7 +1,9 @@
-"""Classifiers that predict factors from representations: seeded, and fitted in parallel.
+"""Models that predict factors from representations: seeded, and fitted in parallel.
 
 Arrays have one row per point. A `predictor_fn` is a function without arguments that returns a new
-classifier of scikit-learn's interface. gin binds it as `predictor.predictor_fn`.
+classifier of scikit-learn's interface. gin binds it as `predictor.predictor_fn`. A factor that is
+continuous, which is one with a value that is not a whole number, is predicted by a regressor: the
+counterpart of the classifier, unless a `regressor_fn` makes another.
 """
 
 from collections.abc import Callable
@@ -19,27 +21,42 @@ from sklearn import ensemble
 from sklearn import exceptions
 from sklearn import inspection
 from sklearn import linear_model
+from sklearn import metrics
 from sklearn import model_selection
 
+from dl_condind.evaluation import checks
 from dl_condind.evaluation.probes.trees import boosted_trees
+from dl_condind.utils import errors
 from dl_condind.utils import progress_lines
 
 PARALLEL_POINTS = 1000  # With fewer points, starting processes takes longer than fitting.
 NUM_PERMUTATIONS = 5  # of each latent, for the importances of classifiers that have none
 
+# Classifier -> the regressor that takes its place for a continuous factor, with its settings.
+_REGRESSORS = {
+  ensemble.ExtraTreesClassifier: ensemble.ExtraTreesRegressor,
+  ensemble.GradientBoostingClassifier: ensemble.GradientBoostingRegressor,
+  ensemble.RandomForestClassifier: ensemble.RandomForestRegressor,
+}
+_NOT_SHARED = ("criterion", "loss", "max_features")  # Settings with another meaning or default.
+
 
 class Scores(NamedTuple):
   """How well each factor is predicted.
 
+  A score is the accuracy, in [0, 1], or, of a continuous factor, R2, the coefficient of
+  determination: `1 - sum((y - predicted)**2) / sum((y - mean(y))**2)`, at most 1. R2 is 0 for a
+  prediction by the mean, and negative for a worse one.
+
   Attributes:
-    train_accuracy: `[num_factors]`, in [0, 1].
-    test_accuracy: `[num_factors]`, in [0, 1].
+    train_score: Of the points that were fitted, `[num_factors]`.
+    test_score: Of the others, `[num_factors]`.
     importance: Importance of each latent for each factor, `[num_latent, num_factors]`, or None if
       it was not asked for. A column sums to 1, or to 0 if no latent helps.
   """
 
-  train_accuracy: np.ndarray
-  test_accuracy: np.ndarray
+  train_score: np.ndarray
+  test_score: np.ndarray
   importance: np.ndarray | None
 
 
@@ -83,6 +100,22 @@ def extra_trees_classifier(num_trees: int = 100) -> ensemble.ExtraTreesClassifie
   return ensemble.ExtraTreesClassifier(num_trees, max_features=None, min_samples_leaf=20)
 
 
+@gin.register("ridge_cv")
+def ridge_cv() -> linear_model.RidgeCV:
+  """Returns a linear regression whose L2 penalty is chosen by cross-validation.
+
+  The candidates are scikit-learn's: 0.1, 1 and 10 times the squared weights; cross-validation
+  leaves out one point at a time.
+  """
+  return linear_model.RidgeCV()
+
+
+@gin.register("gradient_boosting_regressor")
+def gradient_boosting_regressor() -> ensemble.GradientBoostingRegressor:
+  """Returns gradient boosted trees with scikit-learn's defaults: 100 rounds, depth 3."""
+  return ensemble.GradientBoostingRegressor()
+
+
 def score_factors(
   predictor_fn: Callable[[], Any],
   x_train: np.ndarray,
@@ -91,11 +124,12 @@ def score_factors(
   y_test: np.ndarray,
   seed: int,
   with_importance: bool = False,
+  regressor_fn: Callable[[], Any] | None = None,
 ) -> Scores:
-  """Fits a classifier to each factor and returns its accuracies.
+  """Fits a classifier or, where it is continuous, a regressor to each factor and scores them.
 
-  The importance of a latent is that of the classifier (`feature_importances_`) or, if it has none,
-  how much permuting the latent lowers its accuracy on the train points, not below 0, divided by the
+  The importance of a latent is that of the model (`feature_importances_`) or, if it has none,
+  how much permuting the latent lowers its score on the train points, not below 0, divided by the
   sum over latents. A value of a factor that only the test points have is never predicted and counts
   as wrong. A factor of one value is always predicted and no latent matters to it.
 
@@ -107,14 +141,24 @@ def score_factors(
     y_test: Their factors, `[num_test, num_factors]`.
     seed: Seed of every classifier, in [0, 2**31).
     with_importance: Whether to compute importances.
+    regressor_fn: Makes a regressor for a continuous factor; None stands for the classifier's
+      counterpart, as `make_regressor`.
+
+  Raises:
+    ConfigError: If a factor is continuous and the classifier has no counterpart.
   """
   tasks = [
     (x_train, y_train[:, i], x_test, y_test[:, i], with_importance) for i in range(y_train.shape[1])
   ]
-  return score_tasks(predictor_fn, tasks, seed)
+  return score_tasks(predictor_fn, tasks, seed, regressor_fn)
 
 
-def score_tasks(predictor_fn: Callable[[], Any], tasks: Sequence[tuple], seed: int) -> Scores:
+def score_tasks(
+  predictor_fn: Callable[[], Any],
+  tasks: Sequence[tuple],
+  seed: int,
+  regressor_fn: Callable[[], Any] | None = None,
+) -> Scores:
   """Returns the scores of tasks, each with points of its own; otherwise as `score_factors`.
 
   Args:
@@ -122,8 +166,9 @@ def score_tasks(predictor_fn: Callable[[], Any], tasks: Sequence[tuple], seed: i
     tasks: Tuples `(x_train, y_train, x_test, y_test, with_importance)`, in which a y is one factor,
       `[num_points]`.
     seed: Seed of every classifier.
+    regressor_fn: As `score_factors`.
   """
-  calls = [(make_classifier(predictor_fn, seed), *task, seed) for task in tasks]
+  calls = [(*_model_and_task(predictor_fn, regressor_fn, task, seed), seed) for task in tasks]
   train, test, importance = zip(*_in_parallel(_fit_and_score, calls), strict=True)
   has_importance = importance[0] is not None
   return Scores(
@@ -141,10 +186,62 @@ def fit_factors(
 
 def make_classifier(predictor_fn: Callable[[], Any], seed: int) -> Any:
   """Returns a new classifier of predictor_fn, with the seed if it takes one."""
+  return _seeded(predictor_fn(), seed)
+
+
+def make_regressor(
+  predictor_fn: Callable[[], Any], regressor_fn: Callable[[], Any] | None, seed: int
+) -> Any:
+  """Returns a new regressor for a continuous factor, with the seed if it takes one.
+
+  Args:
+    predictor_fn: Makes the classifiers of the other factors.
+    regressor_fn: Makes the regressor; None stands for the counterpart of the classifier. That of
+      boosted trees, random forests and extremely randomized trees has their settings, such as the
+      number of trees, and scikit-learn's default loss, the squared error; that of a logistic
+      regression is `ridge_cv`.
+    seed: Seed of the regressor.
+
+  Raises:
+    ConfigError: If the classifier has no counterpart.
+  """
+  if regressor_fn is not None:
+    return _seeded(regressor_fn(), seed)
   classifier = predictor_fn()
-  if "random_state" in classifier.get_params():
-    classifier.set_params(random_state=seed)
-  return classifier
+  if isinstance(classifier, linear_model.LogisticRegression):
+    return ridge_cv()
+  for known, regressor_class in _REGRESSORS.items():
+    if isinstance(classifier, known):
+      regressor = regressor_class()
+      shared = classifier.get_params().keys() & regressor.get_params().keys() - {*_NOT_SHARED}
+      settings = {name: classifier.get_params()[name] for name in shared}
+      return _seeded(regressor.set_params(**settings), seed)
+  raise errors.ConfigError(
+    f"A factor is continuous, and there is no regressor for a {type(classifier).__name__}: set "
+    "regressor_fn, for example to gradient_boosting_regressor."
+  )
+
+
+def _seeded(model: Any, seed: int) -> Any:
+  if "random_state" in model.get_params():
+    model.set_params(random_state=seed)
+  return model
+
+
+def _model_and_task(
+  predictor_fn: Callable[[], Any], regressor_fn: Callable[[], Any] | None, task: tuple, seed: int
+) -> tuple:
+  """Returns a model for a task and the task, its factor in the form that the model fits."""
+  x_train, y_train, x_test, y_test, with_importance = task
+  if checks.is_continuous(np.concatenate([y_train, y_test])[:, None])[0]:
+    model = make_regressor(predictor_fn, regressor_fn, seed)
+    # Trees stop at small variances, so the unit of the factor would matter.
+    mean, stddev = y_train.mean(), y_train.std() or 1.0
+    y_train, y_test = (y_train - mean) / stddev, (y_test - mean) / stddev
+  else:
+    model = make_classifier(predictor_fn, seed)
+    y_train, y_test = y_train.astype(np.int64, copy=False), y_test.astype(np.int64, copy=False)
+  return model, x_train, y_train, x_test, y_test, with_importance
 
 
 def _in_parallel(function: Callable, calls: Sequence[tuple]) -> list[Any]:
@@ -164,7 +261,7 @@ def _in_parallel(function: Callable, calls: Sequence[tuple]) -> list[Any]:
 
 
 def _fit(classifier: Any, x: np.ndarray, y: np.ndarray) -> Any:
-  if (y == y[0]).all():  # which classifiers refuse
+  if (y == y[0]).all() and not _is_continuous(y):  # which classifiers refuse
     return dummy.DummyClassifier(strategy="most_frequent").fit(x, y)
   with warnings.catch_warnings():
     # Stopping early is part of the metric; scikit-learn announces defaults that it will change.
@@ -176,9 +273,20 @@ def _fit(classifier: Any, x: np.ndarray, y: np.ndarray) -> Any:
 def _fit_and_score(classifier, x_train, y_train, x_test, y_test, with_importance, seed):
   model = _fit(classifier, x_train, y_train)
   importance = _importance(model, x_train, y_train, seed) if with_importance else None
-  train = np.mean(model.predict(x_train) == y_train)
-  test = np.mean(model.predict(x_test) == y_test)
+  train, test = _score(model, x_train, y_train), _score(model, x_test, y_test)
   return train, test, importance
+
+
+def _is_continuous(y: np.ndarray) -> bool:
+  """Returns whether y has the type in which `_model_and_task` gives a continuous factor."""
+  return np.issubdtype(y.dtype, np.floating)
+
+
+def _score(model: Any, x: np.ndarray, y: np.ndarray) -> float:
+  """Returns R2 for a continuous factor, otherwise the accuracy."""
+  if _is_continuous(y):
+    return metrics.r2_score(y, model.predict(x))
+  return np.mean(model.predict(x) == y)
 
 
 def _importance(model: Any, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:

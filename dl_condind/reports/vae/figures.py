@@ -12,6 +12,8 @@ from dl_condind.reports import sentences as shared_sentences
 from dl_condind.reports import strips
 from dl_condind.reports import study_runs
 from dl_condind.reports.vae import sentences
+from dl_condind.reports.vae import vector_figures
+from dl_condind.utils import observations as observation_shapes
 from dl_condind.utils import run_config
 from dl_condind.visualize import traversals
 
@@ -125,17 +127,20 @@ def draw_models(
   random_state = np.random.RandomState(0)
   observations = models[0].dataset.sample_observations(_NUM_IMAGES, random_state)
   others = models[0].dataset.sample_observations(_NUM_IMAGES_OF_KL, random_state)
+  posteriors = [model.posterior(others) for model in models]
+  kls = [kl_of_latents(posterior.mean, posterior.scale_tril) for posterior in posteriors]
+  titles = [run_config.name_correlation(run.correlation_label) for run in pair]
+  if observation_shapes.is_vector(models[0].image_shape):
+    return vector_figures.draw_models(titles, models, kls, observations, described)
   reconstructions = [strips.Strip("image", observations)]
   columns = []
   values = visualize_model.TRAVERSAL_VALUES
-  for run, model in zip(pair, models, strict=True):
-    title = run_config.name_correlation(run.correlation_label)
+  for run, title, model, kl in zip(pair, titles, models, kls, strict=True):
     reconstructed = model.reconstruct(observations)
     reconstructions.append(strips.Strip(title, reconstructed))
     base = model.posterior(observations[:1]).mean[0]
     images = model.decode(traversals.traverse(base, values))
-    posteriors = model.posterior(others)
-    rows = _sorted_rows(images, kl_of_latents(posteriors.mean, posteriors.scale_tril))
+    rows = _sorted_rows(images, kl)
     singles = [("image", observations[0]), ("reconstruction", reconstructed[0])]
     columns.append(strips.Column(f"{title}, seed {run.seed}", rows, run.name, singles))
   labels = [f"{value:.1f}" for value in values]

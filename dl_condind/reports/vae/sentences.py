@@ -130,7 +130,7 @@ def explain_columns(runs: Sequence[study_runs.Run]) -> str:
 def reconstruction_unit(runs: Sequence[study_runs.Run]) -> str:
   """Returns the unit of the reconstruction error of runs."""
   losses = {run.setting("reconstruction_loss.loss_fn") for run in runs}
-  if losses == {"@bernoulli_loss"}:
+  if losses and losses <= {"@bernoulli_loss", "@gaussian_loss"}:
     return "nats"
   return "squared error" if losses == {"@l2_loss"} else "units of its loss"
 

@@ -66,6 +66,25 @@ def path(request, tmp_path):
   return tmp_path / f"own{request.param}"
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_vectors_are_those_of_the_file(path, dtype):
+  vectors = (100 * RANDOM.standard_normal((12, 3))).astype(dtype)
+  write(path, {"observations": vectors, "factors": FLOATS, "feature_names": np.array(list("äbc"))})
+  data = load(path)
+  assert (data.observation_shape, data.feature_names) == ((3,), ["ä", "b", "c"])
+  assert images_of(data).dtype == np.float32
+  np.testing.assert_array_equal(images_of(data), vectors.astype(np.float32))
+  factors, drawn = data.sample(5, np.random.RandomState(0))
+  rows = [np.flatnonzero((row == FLOATS).all(axis=1))[0] for row in factors]
+  np.testing.assert_array_equal(drawn, images_of(data)[rows])
+
+
+def test_vectors_need_no_names(path):
+  write(path, {"observations": np.ones((12, 3))})
+  data = load(path)
+  assert (data.observation_shape, data.feature_names, data.num_factors) == ((3,), None, 0)
+
+
 @pytest.mark.parametrize("compress", [True, False])
 def test_images_and_factors_are_those_of_the_file(path, compress):
   names = np.array(["shape", "größe"])
@@ -242,7 +261,15 @@ WRONG_ARRAYS = {
   "no pixels": (_with(observations=COLORED[:, :0]), "observations has the shape (12, 0, 7, 3)"),
   "two channels": (_with(observations=COLORED[..., :2]), "(12, 5, 7, 2), not [n, height, width], "),
   "four channels": (_with(observations=COLORED[..., [0, 1, 2, 0]]), "the shape (12, 5, 7, 4)"),
-  "two dimensions": (_with(observations=COLORED[:, 0, 0]), "observations has the shape (12, 3)"),
+  "vectors of bytes": (_with(observations=COLORED[:, 0, 0]), "observations are vectors of uint8"),
+  "vectors without features": (_with(observations=np.ones((12, 0))), "has the shape (12, 0)"),
+  "not a number": (_with(observations=np.full((12, 3), np.nan)), "[0, 0] is nan, not a finite"),
+  "too large": (_with(observations=np.full((12, 3), 1e39)), "is 1e+39, not a finite number"),
+  "names of features": (
+    _with(observations=np.ones((12, 3)), feature_names=np.array(["a", "b"])),
+    "feature_names has the shape (2,), and an observation (3,)",
+  ),
+  "names of pixels": (_with(feature_names=np.array(["a"])), "feature_names has the shape (1,)"),
   "five dimensions": (_with(observations=COLORED[..., None]), "the shape (12, 5, 7, 3, 1)"),
   "no dimension": (_with(observations=np.uint8(1)), "observations has the shape (), not"),
   "int64": (_with(observations=COLORED.astype(int)), "observations is int64, not uint8, float16"),

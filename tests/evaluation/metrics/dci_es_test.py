@@ -201,7 +201,6 @@ def test_settings_that_make_no_curve_are_refused(options, message):
   ("change", "message"),
   [
     (lambda x, y: (np.full_like(x, np.nan), y), "train representations have 1600 of 1600 values"),
-    (lambda x, y: (x, y + 0.5), "factor 0 of the train factors is continuous"),
     (lambda x, y: (x, np.zeros_like(y)), "dci_es has nothing to score"),
     (lambda x, y: (x[:4], y[:4]), "at least 5 points"),
     (lambda x, y: (x[1:], y), "got 399 and 400 rows"),
@@ -211,6 +210,22 @@ def test_points_that_cannot_be_scored_are_refused(change, message):
   x_train, y_train, x_test, y_test = split(*points())
   with pytest.raises(ValueError, match=message):
     dci_es.dci_es_scores(*change(x_train, y_train), x_test, y_test)
+
+
+def test_continuous_factor_has_losses_of_regression():
+  x_train, y_train, x_test, y_test = split(*points())
+  y_train, y_test = (np.insert(y.astype(float), 0, y[:, 0] + 0.5, 1) for y in (y_train, y_test))
+  results = dci_es.dci_es_scores(x_train, y_train, x_test, y_test, (1, 3), 5, seed=2)
+  discrete = dci_es.dci_es_scores(x_train, y_train[:, 1:], x_test, y_test[:, 1:], (1, 3), 5, seed=2)
+  assert results["losses.factor_1"] == discrete["losses.factor_0"]
+  assert results["baseline_loss.factor_0"] == 1
+  for depth, loss in zip((1, 3), results["losses.factor_0"], strict=True):
+    forest = ensemble.RandomForestRegressor(5, max_depth=depth, random_state=2)
+    forest.fit(x_train, y_train[:, 0])
+    assert loss == pytest.approx(1 - forest.score(x_test, y_test[:, 0]), abs=1e-9)
+  assert results["explicitness.factor_0"] == pytest.approx(
+    dci_es.explicitness_of_curve((1, 3), results["losses.factor_0"], 1.0)
+  )
 
 
 def test_protocol_draws_train_then_test_points_and_its_seed_apart():

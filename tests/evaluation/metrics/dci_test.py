@@ -217,7 +217,6 @@ def test_value_missing_from_a_split_is_allowed():
   ("change", "message"),
   [
     (lambda x, y: (np.full_like(x, np.nan), y), "train representations have 320 of 320 values"),
-    (lambda x, y: (x, y + 0.5), "factor 0 of the train factors is continuous"),
     (lambda x, y: (x[1:], y), "got 79 and 80 rows"),
     (lambda x, y: (x, np.zeros_like(y)), "dci has nothing to score"),
     (lambda x, y: (x[:, :2], y), "must have the same columns, got 2 and 4"),
@@ -227,6 +226,69 @@ def test_points_that_cannot_be_scored_are_refused(change, message):
   x_train, y_train, x_test, y_test = splits()
   with pytest.raises(ValueError, match=message):
     dci.dci_scores(*change(x_train, y_train), x_test, y_test)
+
+
+def with_continuous(y):
+  """Returns factors of which the first is continuous: the second, of 3 values, moved."""
+  return np.insert(y.astype(np.float64), 0, 7.0 * y[:, 1] + 0.5, axis=1)
+
+
+def test_continuous_factor_is_regressed_and_the_others_keep_their_values():
+  x_train, y_train, x_test, y_test = splits()
+  results = dci.dci_scores(
+    x_train, with_continuous(y_train), x_test, with_continuous(y_test), seed=3
+  )
+  discrete = dci.dci_scores(x_train, y_train, x_test, y_test, seed=3)
+  for i in range(3):
+    for split in ("train", "test"):
+      key = f"informativeness_{split}.factor"
+      assert results[f"{key}_{i + 1}"] == discrete[f"{key}_{i}"]
+    assert results[f"completeness.factor_{i + 1}"] == discrete[f"completeness.factor_{i}"]
+  matrix = np.array(results["importance_matrix"])
+  np.testing.assert_array_equal(matrix[:, 1:], discrete["importance_matrix"])
+  # In units of the standard deviation; another unit would break ties of splits by rounding.
+  mean, stddev = np.mean(7.0 * y_train[:, 1] + 0.5), np.std(7.0 * y_train[:, 1] + 0.5)
+  target, unseen = ((7.0 * y[:, 1] + 0.5 - mean) / stddev for y in (y_train, y_test))
+  model = ensemble.GradientBoostingRegressor(random_state=3).fit(x_train, target)
+  np.testing.assert_allclose(matrix[:, 0], model.feature_importances_, atol=1e-9)
+  r2 = results["informativeness_test.factor_0"]
+  assert r2 == pytest.approx(model.score(x_test, unseen), abs=1e-9)
+  shares = [r2, *(discrete[f"informativeness_test.factor_{i}"] for i in range(3))]
+  assert results["informativeness_test"] == pytest.approx(np.mean(shares), abs=1e-12)
+  assert (results["continuous_factors"], discrete["continuous_factors"]) == ([0], [])
+  json.dumps(results, allow_nan=False)
+
+
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**30])  # which round nothing
+def test_unit_of_a_continuous_factor_does_not_matter(unit):
+  x_train, y_train, x_test, y_test = splits(num_values=(30, 40))
+  factors = [np.sqrt(y + 0.5) for y in (y_train, y_test)]
+  expected = dci.dci_scores(x_train, factors[0], x_test, factors[1])
+  assert dci.dci_scores(x_train, unit * factors[0], x_test, unit * factors[1]) == expected
+
+
+def test_whole_numbers_of_any_type_are_classes():
+  x_train, y_train, x_test, y_test = splits()
+  expected = dci.dci_scores(x_train, y_train, x_test, y_test)
+  assert dci.dci_scores(x_train, y_train.astype(float), x_test, y_test.astype(float)) == expected
+
+
+def test_regressor_can_be_chosen():
+  x_train, y_train, x_test, y_test = splits()
+  splits_of = (x_train, with_continuous(y_train), x_test, with_continuous(y_test))
+  with pytest.raises(errors.ConfigError, match="no regressor for a DecisionTreeClassifier"):
+    dci.dci_scores(*splits_of, predictor_fn=tree.DecisionTreeClassifier)
+  results = dci.dci_scores(
+    *splits_of, predictor_fn=tree.DecisionTreeClassifier, regressor_fn=tree.DecisionTreeRegressor
+  )
+  assert results["informativeness_train.factor_0"] == 1  # A full tree knows its points.
+
+
+def test_continuous_factor_of_one_test_value_is_an_error():
+  x_train, y_train, x_test, y_test = splits()
+  message = "no R2 of factor 0, which is continuous and has a single value in the 1 test points"
+  with pytest.raises(errors.ConfigError, match=message):
+    dci.dci_scores(x_train, with_continuous(y_train), x_test[:1], with_continuous(y_test[:1]))
 
 
 def test_gin_binds_the_parameters():

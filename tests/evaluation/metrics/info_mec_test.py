@@ -265,7 +265,6 @@ def test_scores_repeat_exactly():
     (lambda x, y: (x, y), {"num_bins": 2.5}, "info_mec.num_bins must be a whole number"),
     (lambda x, y: (x, y), {"min_relative_range": np.nan}, r"must be in \[0, 1\), got nan"),
     (lambda x, y: (np.full_like(x, np.nan), y), {}, "values that are not finite"),
-    (lambda x, y: (x, y + 0.5), {}, "factor 0 of the train factors is continuous"),
     (lambda x, y: (x, np.zeros_like(y)), {}, "info_mec has nothing to score"),
     (lambda x, y: (x, np.arange(len(y))[:, None]), {}, "raise the number of points"),
     (lambda x, y: (x[1:], y), {}, "got 599 and 600 rows"),
@@ -275,6 +274,40 @@ def test_points_and_settings_that_cannot_be_scored_are_refused(change, options, 
   x, factors = change(*entangled())
   with pytest.raises(ValueError, match=message):
     info_mec.info_mec_scores(x, factors, **options)
+
+
+@pytest.mark.parametrize("estimator", info_mec.ESTIMATORS)
+def test_continuous_factor(estimator):
+  random_state = np.random.RandomState(0)
+  known, discrete = random_state.uniform(1, 2, 2000), random_state.randint(4, size=2000)
+  x = np.stack([discrete + 0.01 * random_state.normal(size=2000), 3 - 2 * known], axis=1)
+  if estimator == "discrete":
+    x = np.round(4 * x)
+  y = np.stack([known, discrete], axis=1)
+  results = info_mec.info_mec_scores(x, y, estimator)
+  alone = info_mec.info_mec_scores(x, y[:, 1:], estimator)
+  for key in ("info_e.factor", "info_c.factor"):
+    assert results[f"{key}_1"] == alone[f"{key}_0"]
+  matrix = np.array(results["normalized_mutual_information_matrix"])
+  np.testing.assert_array_equal(matrix[:, 1:], alone["normalized_mutual_information_matrix"])
+  assert min(results["info_m"], results["info_c"]) > 0.9
+  bins = np.histogram(known, 20)[0] / 2000
+  entropy = -np.sum(bins * np.log(bins))
+  assert results["factor_entropy"][0] == pytest.approx(entropy, abs=1e-12)
+  if estimator == "discrete":  # 8 values of the latent
+    assert results["info_e.factor_0"] == pytest.approx(1 - 1 / 64, abs=0.01)
+  else:
+    assert results["info_e.factor_0"] == pytest.approx(1, abs=1e-12)
+    exact = entropy if estimator == "histogram" else np.log(2000 / 10)
+    assert matrix[1, 0] == pytest.approx(exact / entropy, abs=0.1)
+
+
+def test_noise_does_not_explain_a_continuous_factor():
+  random_state = np.random.RandomState(0)
+  results = info_mec.info_mec_scores(
+    random_state.normal(size=(500, 2)), random_state.normal(size=(500, 1))
+  )
+  assert 0 <= results["info_e"] < 0.03
 
 
 def test_protocol_draws_points_and_its_seed_apart():

@@ -229,7 +229,7 @@ def test_no_factor_to_score_is_an_error():
 
 
 @pytest.mark.parametrize("estimator", ["discretized", "nearest_neighbors"])
-def test_continuous_factor_has_modularity_only(estimator):
+def test_continuous_factor_is_scored_apart_from_discrete_ones(estimator):
   x_train, y_train, x_test, y_test = splits()
   y_train, y_test = (y + np.array([0, 0.5, 0]) for y in (y_train, y_test))
   results = me.modularity_explicitness_scores(
@@ -248,13 +248,21 @@ def test_continuous_factor_has_modularity_only(estimator):
   for split in ("train", "test"):
     assert results[f"explicitness_score_{split}"] == whole[f"explicitness_score_{split}"]
     assert f"explicitness_score_{split}.factor_1" not in results
+    x, y = (x_train, y_train[:, 1]) if split == "train" else (x_test, y_test[:, 1])
+    # Least squares by the normal equations.
+    design, of_points = (np.column_stack([np.ones(len(v)), v]) for v in (x_train, x))
+    weights = np.linalg.solve(design.T @ design, design.T @ y_train[:, 1])
+    explained = 1 - np.sum((y - of_points @ weights) ** 2) / np.sum((y - y.mean()) ** 2)
+    assert results[f"explicitness_r2_{split}"] == pytest.approx(explained, abs=1e-9)
+    assert results[f"explicitness_r2_{split}.factor_1"] == results[f"explicitness_r2_{split}"]
   assert results["constant_factors"] == []
 
 
-def test_continuous_factors_alone_have_no_explicitness():
+def test_continuous_factors_alone_have_no_area_under_a_curve():
   x_train, y_train, x_test, y_test = splits()
   results = me.modularity_explicitness_scores(x_train, y_train + 0.5, x_test, y_test + 0.5)
   assert results["explicitness_score_train"] is results["explicitness_score_test"] is None
+  assert 0 < results["explicitness_r2_train"] < 1
   assert 0 <= results["modularity_score"] <= 1
   json.dumps(results, allow_nan=False)
 
@@ -297,7 +305,7 @@ def test_factor_that_is_not_finite_is_an_error(value, split):
   x_train, y_train, x_test, y_test = splits()
   bad = np.where(np.arange(len(y_test))[:, None] == 3, value, y_test)
   arrays = (x_test, bad, x_test, y_test) if split == "train" else (x_train, y_train, x_test, bad)
-  with pytest.raises(errors.ConfigError, match=f"The array of {split} factors has 3 of"):
+  with pytest.raises(errors.ConfigError, match=f"The {split} factors have 3 of"):
     me.modularity_explicitness_scores(*arrays)
 
 

@@ -98,7 +98,7 @@ def test_nothing_removed_leaves_the_downstream_task():
   x_train, y_train, x_test, y_test = splits()
   results = reduced(x_train, y_train, x_test, y_test, num_to_remove=0)
   scores = predictors.score_factors(TREES, x_train, y_train, x_test, y_test, 0)
-  assert results["reduced_factor_1:mean_test_accuracy_factor_0"] == scores.test_accuracy[0]
+  assert results["reduced_factor_1:mean_test_accuracy_factor_0"] == scores.test_score[0]
 
 
 def test_measure_sees_one_factor_and_every_latent_that_is_left():

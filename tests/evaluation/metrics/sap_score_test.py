@@ -161,8 +161,18 @@ def test_continuous_factors_are_scored_by_correlation():
   y = np.random.RandomState(0).uniform(size=(500, 2))
   results = sap_score.sap_scores(y, y, y, y, continuous_factors=True)
   assert results["SAP_score"] >= 0.95
-  with pytest.raises(errors.ConfigError, match="factor 0 of the train factors is continuous"):
-    sap_score.sap_scores(y, y, y, y, continuous_factors=False)
+  assert sap_score.sap_scores(y, y, y, y, continuous_factors=False) == results
+
+
+def test_each_factor_is_scored_as_its_kind():
+  x_train, y_train, x_test, y_test = splits()
+  discrete = sap_score.sap_scores(x_train, y_train, x_test, y_test)
+  mixed = [y + np.array([0.5, *np.zeros(y.shape[1] - 1)]) for y in (y_train, y_test)]
+  results = sap_score.sap_scores(x_train, mixed[0], x_test, mixed[1])
+  matrix = np.array(results["score_matrix"])
+  np.testing.assert_array_equal(matrix[:, 1:], np.array(discrete["score_matrix"])[:, 1:])
+  correlations = [np.corrcoef(latent, y_train[:, 0])[0, 1] for latent in x_train.T]
+  np.testing.assert_allclose(matrix[:, 0], np.square(correlations), atol=1e-12)
 
 
 def test_value_that_one_split_lacks():

@@ -153,8 +153,13 @@ def test_continuous_factor_is_cut_in_bins_as_mig_does():
   results = unified_scores.unified_scores(x_train, y_train, x_test, y_test, MUTUAL_INFORMATION)
   expected = mig.mutual_information_gap(x_train, y_train)
   assert results["mutual_information_matrix.mig"] == expected["discrete_mig"]
-  with pytest.raises(errors.ConfigError, match="factor 2 of the train factors is continuous"):
-    unified_scores.unified_scores(x_train, y_train, x_test, y_test, TREES)
+  y_test = y_test + np.array([0.0, 0.0, 0.25])
+  svms = [unified_scores.accuracy_svm_matrix]
+  results = unified_scores.unified_scores(x_train, y_train, x_test, y_test, [*TREES, *svms])
+  dci_scores = dci.dci_scores(x_train, y_train, x_test, y_test)
+  assert results["importance_gbt_matrix.matrix"] == dci_scores["importance_matrix"]
+  sap = sap_score.sap_scores(x_train, y_train, x_test, y_test)
+  assert results["accuracy_svm_matrix.matrix"] == sap["score_matrix"]
 
 
 def test_nearest_neighbors_are_a_matrix_too():

@@ -1,3 +1,5 @@
+import functools
+
 import gin
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ def splits(**options):
 
 def test_gin_chooses_the_predictor():
   gin.parse_config("predictor.predictor_fn = @logistic_regression_cv")
-  model = gin_settings.predictor_fn()()
+  model = gin_settings.predictor_fns()[0]()
   assert isinstance(model, linear_model.LogisticRegressionCV)
   assert model.Cs == 10 and model.cv.n_splits == 5
 
@@ -68,8 +70,8 @@ def test_scores_are_scikit_learns():
   )
   for i in range(2):
     model = ensemble.GradientBoostingClassifier(random_state=5).fit(x_train, y_train[:, i])
-    assert scores.train_accuracy[i] == np.mean(model.predict(x_train) == y_train[:, i])
-    assert scores.test_accuracy[i] == np.mean(model.predict(x_test) == y_test[:, i])
+    assert scores.train_score[i] == np.mean(model.predict(x_train) == y_train[:, i])
+    assert scores.test_score[i] == np.mean(model.predict(x_test) == y_test[:, i])
     np.testing.assert_array_equal(scores.importance[:, i], model.feature_importances_)
 
 
@@ -88,7 +90,7 @@ def test_logistic_regression_is_scikit_learns():
       l1_ratios=(0,),
       use_legacy_attributes=True,
     ).fit(x_train, y_train[:, i])
-    assert scores.test_accuracy[i] == model.score(x_test, y_test[:, i])
+    assert scores.test_score[i] == model.score(x_test, y_test[:, i])
 
 
 def test_logistic_regression_bears_a_value_that_one_fold_lacks():
@@ -96,7 +98,7 @@ def test_logistic_regression_bears_a_value_that_one_fold_lacks():
   y[:, 0] = 0
   y[-1, 0] = 1
   scores = predictors.score_factors(predictors.logistic_regression_cv, x, y, x, y, 0)
-  assert np.isfinite(scores.test_accuracy).all()
+  assert np.isfinite(scores.test_score).all()
 
 
 @pytest.mark.slow
@@ -129,7 +131,7 @@ def test_extra_trees_agree_with_boosted_trees():
   half = (x[:300], y[:300], x[300:], y[300:], 0, True)
   trees = predictors.score_factors(predictors.gradient_boosting_classifier, *half)
   extra = predictors.score_factors(predictors.extra_trees_classifier, *half)
-  np.testing.assert_allclose(extra.test_accuracy, trees.test_accuracy, atol=0.1)
+  np.testing.assert_allclose(extra.test_score, trees.test_score, atol=0.1)
   np.testing.assert_array_equal(np.argmax(extra.importance, 0), np.argmax(trees.importance, 0))
 
 
@@ -147,7 +149,7 @@ def test_constant_latents_have_no_importance(predictor_fn):
   scores = predictors.score_factors(predictor_fn, x, y, x, y, 0, True)
   np.testing.assert_array_equal(scores.importance, 0)
   most_frequent = [np.bincount(column).max() / 60 for column in y.T]
-  np.testing.assert_allclose(scores.test_accuracy, most_frequent)
+  np.testing.assert_allclose(scores.test_score, most_frequent)
 
 
 def test_factor_of_one_value_needs_no_latent():
@@ -156,7 +158,7 @@ def test_factor_of_one_value_needs_no_latent():
   scores = predictors.score_factors(
     predictors.gradient_boosting_classifier, x, y, x, y, 0, with_importance=True
   )
-  assert scores.test_accuracy[1] == scores.train_accuracy[1] == 1
+  assert scores.test_score[1] == scores.train_score[1] == 1
   np.testing.assert_array_equal(scores.importance[:, 1], 0)
 
 
@@ -166,7 +168,7 @@ def test_value_that_only_the_test_points_have_counts_as_wrong():
   scores = predictors.score_factors(
     predictors.gradient_boosting_classifier, x_train, y_train, x_test, y_test, 0
   )
-  np.testing.assert_array_equal(scores.test_accuracy, 0)
+  np.testing.assert_array_equal(scores.test_score, 0)
 
 
 def test_tasks_have_points_of_their_own():
@@ -174,7 +176,29 @@ def test_tasks_have_points_of_their_own():
   tasks = [(x, y[:, 0], x, y[:, 0], False), (x[:50], y[:50, 1], x, y[:, 1], False)]
   scores = predictors.score_tasks(predictors.gradient_boosting_classifier, tasks, 0)
   model = ensemble.GradientBoostingClassifier(random_state=0).fit(x[:50], y[:50, 1])
-  assert scores.test_accuracy[1] == model.score(x, y[:, 1])
+  assert scores.test_score[1] == model.score(x, y[:, 1])
+
+
+def test_counterparts_of_classifiers_have_their_settings():
+  forest = functools.partial(ensemble.RandomForestClassifier, 7, max_depth=3)
+  regressor = predictors.make_regressor(forest, None, 5)
+  assert isinstance(regressor, ensemble.RandomForestRegressor)
+  found = regressor.get_params()
+  assert (found["n_estimators"], found["max_depth"], found["random_state"]) == (7, 3, 5)
+  assert found["max_features"] == 1.0 and found["criterion"] == "squared_error"
+  extra = predictors.make_regressor(predictors.extra_trees_classifier, None, 0)
+  assert isinstance(extra, ensemble.ExtraTreesRegressor)
+  assert extra.min_samples_leaf == 20
+
+
+def test_importance_of_a_regressor_without_one_is_by_permutation():
+  x = points(num_points=200)[0]
+  target = 3 * x[:, :1] + 0.25
+  scores = predictors.score_factors(
+    predictors.logistic_regression_cv, x, target, x, target, 0, with_importance=True
+  )
+  np.testing.assert_allclose(scores.importance[:, 0], [1, *np.zeros(x.shape[1] - 1)], atol=1e-3)
+  assert scores.test_score[0] == pytest.approx(1, abs=1e-3)
 
 
 def test_fitted_classifiers_predict():
