@@ -63,6 +63,7 @@ LAYERS = {
   ],
   "methods": [
     {name.rpartition(".")[2] for name in dl_condind.MODELS.values()} - {"vae", "infogan"},
+    {"pair_vae"},
     {"vae", "infogan"},
     {"gaussian_encoder_model"},
     {"base_model", "discriminator_watch", "image_inputs", "losses", "optimizers"},
