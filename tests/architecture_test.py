@@ -77,7 +77,7 @@ LAYERS = {
 # The layers inside `evaluation`, from the top. A module imports those below and its own folder.
 EVALUATION_LAYERS = [
   {"evaluate_udr"},
-  {"evaluate"},
+  {"evaluate", "validate"},
   {"stored_representations", "side_by_side", "infogan.stored_generators"},
   {"metrics", "scoring", "infogan.digit_classifier"},
   {"metric", "gin_settings", "decoder_samples", "code_table", "infogan"},
@@ -91,6 +91,7 @@ MODELS = ("dl_condind.methods", "dl_condind.saved_models", "dl_condind.training"
 EVALUATION_OF_MODELS = {
   "evaluate",
   "evaluate_udr",
+  "validate",
   "stored_representations",
   "infogan.stored_generators",
   "infogan.digit_classifier",

@@ -4,6 +4,7 @@ import gin
 import pytest
 
 from dl_condind.evaluation import evaluate
+from dl_condind.evaluation import validate  # noqa: F401 (registers `validation` and labellers)
 from dl_condind.postprocessing import postprocess
 from dl_condind.studies import study_file  # noqa: F401 (registers `study`)
 from dl_condind.training import train
