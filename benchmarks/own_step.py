@@ -21,6 +21,7 @@ from peers import step_timing
 import tensorflow as tf
 
 import dl_condind as dl
+from dl_condind.data import batches as batches_of_data
 from dl_condind.data import input_pipeline
 from dl_condind.data import reading
 from dl_condind.methods import base_model
@@ -34,6 +35,7 @@ MODELS = {
   "vae": functools.partial(dl.BetaVAE, 1.0),
   "beta_tc_vae": functools.partial(dl.BetaTCVAE, 6.0),
   "factor_vae": functools.partial(dl.FactorVAE, 35.0),
+  "ada_gvae": functools.partial(dl.AdaGVAE, 1.0),
   "infogan": dl.InfoGAN,
 }
 
@@ -47,9 +49,11 @@ def make_loop(model: base_model.Model, num_threads: int) -> training_loop.Traini
   settings = trainer.Settings(
     training_steps=1, random_seed=0, batch_size=64, num_threads=num_threads
   )
-  trainer.build(model, dataset, settings)
+  is_weak = model.learns_from is batches_of_data.Pairs
+  batches = dl.Pairs(dataset, k=1) if is_weak else batches_of_data.Images(dataset)
+  trainer.build(model, batches, settings)
   seeds = trainer.Seeds(settings.random_seed)
-  batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.data)
+  batch_fn = input_pipeline.make_batch_fn(batches, settings.batch_size, seeds.data)
   unused = pathlib.Path("unused")  # Steps alone write nothing.
   return training_loop.TrainingLoop(model, batch_fn, seeds.noise, unused)
 

@@ -82,6 +82,7 @@ def contenders() -> list[Contender]:
   torch = _TORCH_PYTHON.value
   return [
     *(Contender(sys.executable, "own_step.py", (f"--model={model}",)) for model in models),
+    Contender(sys.executable, "own_step.py", ("--model=ada_gvae",)),
     Contender(sys.executable, "peers/bare_tensorflow_step.py"),
     *(Contender(torch, "peers/pytorch_step.py", (f"--model={model}",)) for model in models),
     Contender(sys.executable, "peers/keras_fit.py"),

@@ -26,17 +26,22 @@ if "tensorflow" not in sys.modules:
 
 # Name -> module that has it. Of models, importing the module also registers the gin name.
 MODELS = {
+  "AdaGVAE": "dl_condind.methods.group_vae",
+  "AdaMLVAE": "dl_condind.methods.ml_vae",
   "AnnealedVAE": "dl_condind.methods.annealed_vae",
   "BetaTCVAE": "dl_condind.methods.beta_tc_vae",
   "BetaVAE": "dl_condind.methods.vae",
   "DIPVAE": "dl_condind.methods.dip_vae",
   "FactorVAE": "dl_condind.methods.factor_vae",
+  "GroupVAE": "dl_condind.methods.group_vae",
   "InfoGAN": "dl_condind.methods.infogan",
+  "MLVAE": "dl_condind.methods.ml_vae",
 }
 _NAMES = MODELS | {
   "BaseVAE": "dl_condind.methods.vae",
   "FactorDistribution": "dl_condind.data.ground_truth.factor_distributions",
   "GroundTruthData": "dl_condind.data.ground_truth.ground_truth_data",
+  "Pairs": "dl_condind.data.batches",
   "evaluate": "dl_condind.runs.evaluate",
   "load": "dl_condind.runs.load",
   "load_data": "dl_condind.runs.data",

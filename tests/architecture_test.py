@@ -67,6 +67,7 @@ LAYERS = {
   ],
   "methods": [
     {name.rpartition(".")[2] for name in dl_condind.MODELS.values()} - {"vae", "infogan"},
+    {"pair_vae"},
     {"vae", "infogan"},
     {"gaussian_encoder_model"},
     {"base_model", "discriminator_watch", "image_inputs", "losses", "optimizers"},
@@ -80,7 +81,7 @@ LAYERS = {
 # The layers inside `evaluation`, from the top. A module imports those below and its own folder.
 EVALUATION_LAYERS = [
   {"evaluate_udr"},
-  {"evaluate"},
+  {"evaluate", "validate"},
   {"stored_representations", "side_by_side", "infogan.stored_generators"},
   {"metrics", "scoring", "infogan.digit_classifier"},
   {"metric", "gin_settings", "decoder_samples", "code_table", "infogan"},
@@ -94,6 +95,7 @@ MODELS = ("dl_condind.methods", "dl_condind.saved_models", "dl_condind.training"
 EVALUATION_OF_MODELS = {
   "evaluate",
   "evaluate_udr",
+  "validate",
   "stored_representations",
   "infogan.stored_generators",
   "infogan.digit_classifier",

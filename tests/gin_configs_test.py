@@ -4,6 +4,7 @@ import gin
 import pytest
 
 from dl_condind.evaluation import evaluate
+from dl_condind.evaluation import validate  # noqa: F401 (registers `validation` and labellers)
 from dl_condind.postprocessing import postprocess
 from dl_condind.studies import study_file  # noqa: F401 (registers `study`)
 from dl_condind.training import train
@@ -103,6 +104,29 @@ METRIC_KEYS = {
     "mutual_info_score",
   },
 }
+# A file for its weakly supervised methods: both averages have their weight under the base's name.
+LIBRARY_WEAK = """
+dataset.name = "dummy_data"
+dynamics.k = -1
+model.batch_size = 64
+model.training_steps = 300000
+model.random_seed = 0
+model.name = "weak"
+encoder.num_latent = 10
+encoder.encoder_fn = @test_encoder
+decoder.decoder_fn = @test_decoder
+reconstruction_loss.loss_fn = @bernoulli_loss
+group_vae.beta = 2.
+mlvae.beta = 3.
+vae_optimizer.optimizer_fn = @AdamOptimizer
+AdamOptimizer.beta1 = 0.9
+AdamOptimizer.beta2 = 0.999
+AdamOptimizer.epsilon = 1e-08
+AdamOptimizer.learning_rate = 0.0001
+AdamOptimizer.name = 'Adam'
+AdamOptimizer.use_locking = False
+"""
+WEAK_BETAS = {"group_vae_argmax": 2, "group_vae_labels": 2, "mlvae_argmax": 3, "mlvae_labels": 3}
 FEW = ["model.training_steps = 2", "model.batch_size = 4", "model.eval_steps = 1"]
 
 
@@ -116,7 +140,9 @@ def test_every_file_parses(name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_trains(name, tiny_training, tmp_path):
-  train.train_with_gin(tmp_path, False, ["shared.gin", name], tiny_training)
+  # dummy_data has ten factors, of which each has a latent there.
+  latents = ["encoder.num_latent = 10"] if name.endswith("_labels.gin") else []
+  train.train_with_gin(tmp_path, False, ["shared.gin", name], [*tiny_training, *latents])
   assert results.read_results(tmp_path, "train")["global_step"] == 2
 
 
@@ -157,6 +183,19 @@ def test_models_of_disentanglement_lib_train_with_its_files(name, library):
   assert config["train_config.model.name"] == f"'{name}'"
   if name == "beta_vae":
     _postprocess_and_evaluate(library)
+
+
+@pytest.mark.parametrize("name", WEAK_BETAS)
+def test_weak_models_of_disentanglement_lib_train_with_its_file(name, tmp_path):
+  (tmp_path / "weak.gin").write_text(LIBRARY_WEAK + f"model.model = @{name}()\n")
+  train.train_with_gin(tmp_path / "model", False, [tmp_path / "weak.gin"], FEW)
+  record = results.read_results(tmp_path / "model", "train")
+  expected = {"loss", "global_step", "reconstruction_loss", "elbo", "kl_loss", "regularizer"}
+  assert expected <= record.keys()
+  assert record["regularizer"] == pytest.approx(WEAK_BETAS[name] * record["kl_loss"], rel=1e-5)
+  config = results.read_aggregate(tmp_path / "model" / "results" / "aggregate" / "train.json")
+  assert config[f"train_config.{name}.beta"] == f"{WEAK_BETAS[name]}.0"
+  assert config["train_config.dynamics.k"] == "-1"
 
 
 def _postprocess_and_evaluate(library):

@@ -13,6 +13,7 @@ import gin
 import keras
 import tensorflow as tf
 
+from dl_condind.data import batches as batches_of_data
 from dl_condind.utils import errors
 
 Trackable = tf.__internal__.tracking.Trackable
@@ -36,6 +37,7 @@ class Model(abc.ABC):
       that can be trained and exported, but neither evaluated nor reported.
     main_losses: Names of the losses that a message about the progress shows.
     negative_losses: Name of a main loss -> what it means that it is negative, where it can be.
+    learns_from: The kind of batches that it learns from.
     num_slices: Number of slices of the batch that the networks may work on at the same time. The
       training loop sets it.
     observation_shape: (height, width, channels), or (features,) of vectors, set by `build`.
@@ -44,6 +46,7 @@ class Model(abc.ABC):
   kind: ClassVar[str] = OTHER
   main_losses: ClassVar[tuple[str, ...]]
   negative_losses: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
+  learns_from: ClassVar[type[batches_of_data.Batches]] = batches_of_data.Images
   num_slices: ClassVar[int] = 1
 
   def __new__(cls, *args, **kwargs) -> Self:
@@ -53,6 +56,18 @@ class Model(abc.ABC):
     for field in parts(cls):
       setattr(model, field.name, field.default)
     return model
+
+  def check_batches(self, batches: batches_of_data.Batches) -> None:
+    """Checks that the model can learn from batches, before it is built.
+
+    Raises:
+      ConfigError: If it cannot.
+    """
+    if not isinstance(batches, self.learns_from):
+      raise errors.ConfigError(
+        f"{type(self).__name__} learns from {self.learns_from.what}, got {batches.what}: "
+        f"{self.learns_from.how_to_make}."
+      )
 
   @abc.abstractmethod
   def build(self, observation_shape: tuple[int, ...], seed: int) -> None:
@@ -67,16 +82,17 @@ class Model(abc.ABC):
     """
 
   @abc.abstractmethod
-  def compute_losses(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+  def compute_losses(self, batch: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Returns scalars, averaged over the batch, among them the main losses. Changes nothing.
 
     Args:
-      observations: [batch, *observation_shape].
+      batch: A nest of tensors in the structure that `learns_from` draws; of single observations,
+        [batch, *observation_shape].
       seed: Two integers that determine every random draw.
     """
 
   @abc.abstractmethod
-  def train_step(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+  def train_step(self, batch: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Updates the weights once and returns losses of the weights before."""
 
   @abc.abstractmethod

@@ -1,6 +1,7 @@
 """The variational autoencoder and beta-VAE, and the base of every objective built on them."""
 
 import dataclasses
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -64,21 +65,36 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
     """Trainable variables of encoder and decoder."""
     return self.encoder.trainable_variables + self.decoder.trainable_variables
 
-  def compute_losses(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+  def compute_losses(self, batch: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Returns the losses, averaged over the batch, nats."""
-    return self.vae_losses(observations, seed)[0]
+    return self.vae_losses(batch, seed)[0]
 
-  def vae_losses(
-    self, observations: tf.Tensor, seed: tf.Tensor
-  ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+  def vae_losses(self, batch: Any, seed: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Returns the losses, averaged over the batch, nats, and z_sampled, [batch, num_latent]."""
-    encoded = self.encode(observations)
+    encoded = self.encode(batch)
     z_sampled = self.posterior.sample(*encoded, seed=seed)
-    reconstruction_loss = tf.reduce_mean(self.image_loss(observations, self.decode(z_sampled)))
+    reconstruction_loss = tf.reduce_mean(self.image_loss(batch, self.decode(z_sampled)))
     kl_loss = tf.reduce_mean(self.posterior.kl_loss(*encoded))
     regularizer = self.posterior_regularizer(kl_loss, encoded, z_sampled)
+    return self.scalars(encoded, reconstruction_loss, kl_loss, regularizer), z_sampled
+
+  def scalars(
+    self,
+    encoded: posteriors.Encoded,
+    reconstruction_loss: tf.Tensor,
+    kl_loss: tf.Tensor,
+    regularizer: tf.Tensor,
+  ) -> dict[str, tf.Tensor]:
+    """Returns the losses of a batch by name, averaged over it, nats.
+
+    Args:
+      encoded: Parameters of the posteriors.
+      reconstruction_loss: Averaged over the batch.
+      kl_loss: The KL that the objective minimizes, averaged over the batch.
+      regularizer: What is added to the reconstruction loss.
+    """
     missing = tf.reduce_mean(self.posterior.kl_missing_in_loss(encoded.z_logvar, encoded.extra))
-    scalars = {
+    return {
       "loss": reconstruction_loss + regularizer,
       "reconstruction_loss": reconstruction_loss,
       "elbo": -(reconstruction_loss + kl_loss),
@@ -87,12 +103,11 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
       "kl_loss_full": kl_loss + missing,
       **self.posterior.summaries(encoded.z_logvar, encoded.extra),
     }
-    return scalars, z_sampled
 
-  def train_step(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+  def train_step(self, batch: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Updates encoder and decoder once."""
     with tf.GradientTape() as tape:
-      scalars = self.compute_losses(observations, seed)
+      scalars = self.compute_losses(batch, seed)
     variables = self.vae_variables
     self.optimizer.apply(tape.gradient(scalars["loss"], variables), variables)
     self.global_step.assign_add(1)

@@ -13,6 +13,7 @@ from dl_condind.reports.vae import claims as vae_claims
 from dl_condind.reports.vae import family_claims
 from dl_condind.reports.vae import figures as vae_figures
 from dl_condind.reports.vae import sentences as vae_sentences
+from dl_condind.reports.vae import weak_claims
 from dl_condind.utils import errors
 from dl_condind.utils import run_config
 
@@ -49,7 +50,12 @@ class Family(NamedTuple):
 
 FAMILIES = (
   Family(
-    run_config.VAE, "VAE", vae_claims, vae_figures, vae_sentences, claim_sets=(family_claims,)
+    run_config.VAE,
+    "VAE",
+    vae_claims,
+    vae_figures,
+    vae_sentences,
+    claim_sets=(family_claims, weak_claims),
   ),
   Family(run_config.INFOGAN, "InfoGAN", infogan_claims, infogan_figures, infogan_sentences),
 )

@@ -10,9 +10,9 @@ falls and that information is not lower:
     finding = paired_verdicts.not_lower(margin=0.02, digits=3)(accuracy)
 
 `directed` is the permutation test of the mean difference; without pairs it is the Mann-Whitney
-test. `equivalent`, `not_lower` and `not_higher` are Student's t-tests of the differences against an
-absolute margin; without pairs they are Welch's. The text says which it was, and what as many pairs
-would have shown.
+test. `equivalent`, `not_lower`, `not_higher` and `higher_by` are Student's t-tests of the
+differences against an absolute margin; without pairs they are Welch's. The text says which it was,
+and what as many pairs would have shown.
 """
 
 from collections.abc import Callable
@@ -48,6 +48,16 @@ def of_runs(
     for runs, measured in sides
   )
   return paired.match(*found)
+
+
+def in_column(column: str) -> MeasureOf:
+  """Returns the function from a run to the number that its row has in a column, or None."""
+
+  def number(run: study_runs.Run) -> float | None:
+    value = run.row.get(column)
+    return float(value) if isinstance(value, int | float) else None
+
+  return number
 
 
 def directed(
@@ -106,6 +116,37 @@ def not_lower(margin: float, digits: int, level: float = verdicts.LEVEL) -> Test
 def not_higher(margin: float, digits: int, level: float = verdicts.LEVEL) -> Test:
   """Returns the test that a measure rises by less than a margin; arguments as `not_lower`."""
   return _against_margin(margin, digits, level, f"below {margin:g}", -1)
+
+
+def higher_by(margin: float, digits: int, level: float = verdicts.LEVEL) -> Test:
+  """Returns the test that a measure rises by more than a margin.
+
+  It is Student's t-test of the differences against the margin, which a few pairs can show that are
+  too few for the permutation test. The opposite is that it rises by less, or falls.
+
+  Args:
+    margin: Positive, in the unit of the measure.
+    digits: Decimal places to show.
+    level: As `directed`.
+  """
+
+  def test(pairing: paired.Pairing) -> verdicts.Finding:
+    if not pairing.before or not pairing.after:
+      return verdicts.Finding("no runs")
+    leans = _change(pairing) > margin
+    parts = [_describe(pairing, digits)]
+    found = _within(pairing, margin)
+    if found is None:
+      return verdicts.Finding(f"{parts[0]}, too few runs for a test", leans=leans)
+    p_claim, p_opposite = 1 - found.p_below, found.p_below
+    parts.append(f"{verdicts.p_text(p_claim)} that the change is above {margin:g}")
+    parts.append(f"{verdicts.p_text(p_opposite)} that it is not")
+    if pairing.are_pairs:
+      beyond = paired.detectable_margin(pairing.differences, level, two_sided=False)
+      parts.append(_would_show(beyond and margin + beyond, digits, "a rise of "))
+    return verdicts.Finding(", ".join(filter(None, parts)), p_claim, p_opposite, leans=leans)
+
+  return test
 
 
 def _against_margin(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from dl_condind.data import batches
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import evaluate as evaluate_stage
 from dl_condind.evaluation import metric as metric_protocol
@@ -53,6 +54,10 @@ def evaluate(
       other settings is there.
     DatasetError: If data, model or record are damaged.
   """
+  if isinstance(data, batches.Batches):
+    raise errors.ConfigError(
+      f"data must be a data set to sample from, got {data.what}: give the data set they are of."
+    )
   bindings = [f"{key} = {value}" for key, value in gin_description.dataset_bindings(data).items()]
   files = {m: _file_of(m, trained.metrics_folder) for m in metrics if isinstance(m, str)}
   settings_of = _divide(settings or {}, files)

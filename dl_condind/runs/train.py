@@ -4,6 +4,7 @@ import copy
 import os
 import pathlib
 
+from dl_condind.data import batches as batches_of_data
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
 from dl_condind.methods import optimizers
@@ -18,7 +19,7 @@ from dl_condind.utils import run_folder
 
 def train(
   model: base_model.Model,
-  data: ground_truth_data.GroundTruthData,
+  data: ground_truth_data.GroundTruthData | batches_of_data.Batches,
   directory: str | os.PathLike,
   *,
   steps: int,
@@ -42,13 +43,13 @@ def train(
 
   Args:
     model: The model. It stays as it is: what is trained is made from it and the seed.
-    data: The data set.
+    data: The data set, or for a model that learns from pairs, `dl.Pairs` of it.
     directory: Folder of the run; the trained model goes into its subfolder `model`.
     steps: Number of updates.
     learning_rate: Replaces that of the optimizer of encoder and decoder: a positive number or a
       function that returns a Keras schedule.
     seed: Seed of weights, batches and noise, in [0, 2**32).
-    batch_size: Observations in a batch.
+    batch_size: Observations, or pairs of them, in a batch.
     eval_steps: Batches that the final losses are averaged over.
     num_threads: Threads, and slices of the batch that are worked on at the same time. The result
       depends on it in its last bits.
@@ -90,10 +91,11 @@ def train(
     initial_model_dir=None if initial_model_dir is None else str(initial_model_dir),
     snapshot_steps=snapshot_steps,
   )
-  config = gin_description.describe(model, data, settings)
-  trainer.build(model, data, settings)
+  batches = data if isinstance(data, batches_of_data.Batches) else batches_of_data.Images(data)
+  config = gin_description.describe(model, batches, settings)
+  trainer.build(model, batches, settings)
   model_dir = run_folder.RunFolder(pathlib.Path(directory)).model.path
   is_new = trainer.run(
-    model, data, settings, config, model_dir, overwrite, training_progress.in_python
+    model, batches, settings, config, model_dir, overwrite, training_progress.in_python
   )
   return load.load(directory, trust_model=is_new)  # What this call wrote needs no check.

@@ -80,6 +80,18 @@ def check_evaluation(
       _check_data_of_stage(values, stages.config_of(folder), output_dir)
 
 
+def check_validation(
+  input_dir: str | os.PathLike, output_dir: str | os.PathLike, config: _Config
+) -> None:
+  """Checks what a validation reads; errors as `check_training`, and if there is no input."""
+  _check_given(config, "gin_config=validation/labelled_mig.gin")
+  values = _dataset_values(config)
+  stages.check_folder(input_dir, "input_dir")
+  folder = pathlib.Path(input_dir)
+  _check_model(folder, "input_dir")
+  _check_data_of_stage(values, stages.config_of(folder), output_dir)
+
+
 def check_ranking(input_dirs: Sequence[str], output_dir: str, config: _Config) -> None:
   """Checks what a ranking of models reads; errors as `check_training`, and if there are no two."""
   _check_given(config, "gin_config=udr/udr.gin")

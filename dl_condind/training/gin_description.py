@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from dl_condind import posteriors
+from dl_condind.data import batches as batches_of_data
 from dl_condind.data.ground_truth import factor_distributions
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
@@ -40,14 +41,14 @@ _WITH_CONFIG = (keras.optimizers.Optimizer, keras.optimizers.schedules.LearningR
 
 def describe(
   model: base_model.Model,
-  dataset: ground_truth_data.GroundTruthData,
+  batches: batches_of_data.Batches,
   settings: trainer.Settings,
 ) -> configs.Config:
   """Returns the configuration of a training.
 
   Args:
     model: The model before it is built.
-    dataset: The data set.
+    batches: What it learns from.
     settings: How to train.
   """
   words = _Words()
@@ -65,8 +66,9 @@ def describe(
       words.values[key] = words.text(value, scope)
       if key.endswith("optimizer_fn"):
         words.values[key.replace("optimizer_fn", "learning_rate")] = "None"
+  words.object(batches, left_out=("data",))
   words.values["dataset.factor_distribution"] = "None"
-  words.values |= dataset_bindings(dataset)
+  words.values |= dataset_bindings(batches.data)
   text = "".join(f"{key} = {value}\n" for key, value in sorted(words.values.items()))
   return configs.Config(words.values, text)
 

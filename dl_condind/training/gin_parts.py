@@ -12,12 +12,15 @@ import keras
 import numpy as np
 
 from dl_condind import posteriors
+from dl_condind.data import batches as batches_of_data
+from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
 from dl_condind.methods import losses
 from dl_condind.methods import optimizers
 from dl_condind.networks import network_parts
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import gin_types
 
 
 @gin.configurable
@@ -122,6 +125,19 @@ def complete(model: base_model.Model) -> None:
     if name in names:
       for part, value in source().items():
         setattr(model, part, value)
+
+
+def batches(
+  model: base_model.Model, dataset: ground_truth_data.GroundTruthData
+) -> batches_of_data.Batches:
+  """Returns what a model learns from, with the settings that gin binds, such as `dynamics.k`.
+
+  Raises:
+    ConfigError: If a setting does not fit the data set.
+    TypeError: If one without a default is not bound.
+  """
+  kind = model.learns_from
+  return (gin.get_configurable(kind) if gin_types.name_of(kind) else kind)(dataset)
 
 
 def _check_no_vae_settings() -> None:

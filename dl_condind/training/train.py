@@ -72,7 +72,7 @@ def train(
     model: The objective.
     training_steps: Number of updates.
     random_seed: Seed of weights, batches and noise.
-    batch_size: Observations in a batch.
+    batch_size: Observations, or pairs of them, in a batch.
     eval_steps: Batches that the final losses are averaged over.
     name: Label for the record.
     model_num: Number of the run in its study, for the record.
@@ -110,10 +110,11 @@ def train(
   )
   dataset = named_data.get_named_ground_truth_data()
   gin_parts.complete(model)
-  trainer.build(model, dataset, settings)
+  batches = gin_parts.batches(model, dataset)
+  trainer.build(model, batches, settings)
   if not check_only:
     model_dir = pathlib.Path(model_dir)
-    trainer.run(model, dataset, settings, configs.operative(), model_dir, overwrite)
+    trainer.run(model, batches, settings, configs.operative(), model_dir, overwrite)
 
 
 def resolved_config(

@@ -14,8 +14,8 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
+from dl_condind.data import batches as batches_of_data
 from dl_condind.data import input_pipeline
-from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
 from dl_condind.methods import image_inputs
 from dl_condind.saved_models import saved_model
@@ -44,7 +44,7 @@ class Settings:
   Attributes:
     training_steps: Number of updates.
     random_seed: Seed of weights, batches and noise.
-    batch_size: Observations in a batch.
+    batch_size: Observations, or pairs of them, in a batch.
     eval_steps: Batches that the final losses are averaged over.
     num_threads: Threads, and slices of the batch that are worked on at the same time. The result
       depends on it in its last bits.
@@ -88,27 +88,25 @@ class Settings:
       raise errors.ConfigError(f"model.{name} must be in [{lowest}, {highest}], got {value}.")
 
 
-def build(
-  model: base_model.Model, dataset: ground_truth_data.GroundTruthData, settings: Settings
-) -> None:
-  """Builds a model for a data set and runs through its losses, without reading any data.
+def build(model: base_model.Model, batches: batches_of_data.Batches, settings: Settings) -> None:
+  """Builds a model for the batches it learns from and runs through its losses, reading no data.
 
   Raises:
     ConfigError: If something in the model does not fit.
   """
   runtime.configure(settings.num_threads)
-  model.build(dataset.observation_shape, Seeds(settings.random_seed).weights)
+  model.check_batches(batches)
+  model.build(batches.data.observation_shape, Seeds(settings.random_seed).weights)
   in_one_piece = runtime.has_gpu() or settings.jit_compile
   model.num_slices = 1 if in_one_piece else settings.num_threads
-  observations = tf.TensorSpec([settings.batch_size, *model.observation_shape], tf.float32)
   tf.function(model.compute_losses).get_concrete_function(
-    observations, tf.TensorSpec([2], tf.int32)
+    input_pipeline.specs(batches, settings.batch_size), tf.TensorSpec([2], tf.int32)
   )
 
 
 def run(
   model: base_model.Model,
-  dataset: ground_truth_data.GroundTruthData,
+  batches: batches_of_data.Batches,
   settings: Settings,
   config: configs.Config,
   model_dir: pathlib.Path,
@@ -123,7 +121,7 @@ def run(
 
   Args:
     model: What `build` was called with.
-    dataset: The data set.
+    batches: What it learns from.
     settings: How to train.
     config: All of that in words: the identity of the run, and what its record says of it.
     model_dir: Folder of the run.
@@ -143,7 +141,7 @@ def run(
   """
   start_time = time.monotonic()
   # Before the folder is made, since data or initial model may be missing.
-  provenance = dataset.provenance()
+  provenance = batches.data.provenance()
   identity = {**runtime.fingerprint(), "dataset_sha256": provenance["sha256"]}
   if settings.initial_model_dir is not None:
     initial_model_dir = pathlib.Path(settings.initial_model_dir)
@@ -159,7 +157,7 @@ def run(
       initial_weights.load(model, initial_model_dir)
 
     def record(folder: pathlib.Path, step: int) -> None:
-      _record(model, dataset, settings, config, identity, folder, step, start_time, interruption)
+      _record(model, batches, settings, config, identity, folder, step, start_time, interruption)
 
     def snapshot(step: int) -> None:
       folder = run_folder.StageFolder(model_dir).snapshot(step).model.path
@@ -168,14 +166,14 @@ def run(
           record(folder, step)
 
     show = (make_show or training_progress.in_program)(settings.training_steps)
-    _train(model, dataset, settings, model_dir, interruption, show, snapshot)
+    _train(model, batches, settings, model_dir, interruption, show, snapshot)
     record(model_dir, settings.training_steps)
   return True
 
 
 def _record(
   model: base_model.Model,
-  dataset: ground_truth_data.GroundTruthData,
+  batches: batches_of_data.Batches,
   settings: Settings,
   config: configs.Config,
   identity: Mapping[str, object],
@@ -188,7 +186,7 @@ def _record(
 
   Args:
     model: The model.
-    dataset: The data set.
+    batches: What it learns from.
     settings: How it was trained.
     config: All of that in words.
     identity: What the result depends on in addition.
@@ -200,7 +198,7 @@ def _record(
   seeds = Seeds(settings.random_seed)
   path = run_folder.StageFolder(folder).saved_model
   saved_model.save(*model.exported(), path)
-  batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.evaluation_data)
+  batch_fn = input_pipeline.make_batch_fn(batches, settings.batch_size, seeds.evaluation_data)
   losses = evaluate_losses(
     model, batch_fn, seeds.evaluation_noise, settings.eval_steps, interruption
   )
@@ -211,14 +209,14 @@ def _record(
   if model.kind == base_model.VAE:
     extra |= {"kl_loss": model.posterior.kl_kind}
   extra |= results.model_provenance(path)
-  provenance = results.provenance(dataset.provenance(), extra)
+  provenance = results.provenance(batches.data.provenance(), extra)
   results.write_results(folder, STEP, losses, provenance, config=config)
   logging.info("Finished %s: %s", folder, {key: round(v, 4) for key, v in losses.items()})
 
 
 def _train(
   model: base_model.Model,
-  dataset: ground_truth_data.GroundTruthData,
+  batches: batches_of_data.Batches,
   settings: Settings,
   model_dir: pathlib.Path,
   interruption: processes.Interruption,
@@ -227,10 +225,13 @@ def _train(
 ) -> None:
   """Runs the training steps that are missing."""
   seeds = Seeds(settings.random_seed)
-  batch_fn = input_pipeline.make_batch_fn(dataset, settings.batch_size, seeds.data)
+  batch_fn = input_pipeline.make_batch_fn(batches, settings.batch_size, seeds.data)
+  observations = batches.data.sample_observations(
+    settings.batch_size, np.random.RandomState(seeds.data)
+  )
   image_inputs.check_observations(
-    batch_fn(tf.constant(0, tf.int64)).numpy(),
-    dataset.name,
+    observations,
+    batches.data.name,
     are_probabilities=getattr(model, "activation", "logits") != "linear",
   )
   loop = training_loop.TrainingLoop(model, batch_fn, seeds.noise, model_dir, settings.jit_compile)

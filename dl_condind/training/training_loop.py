@@ -40,7 +40,7 @@ class TrainingLoop:
 
     Args:
       model: A model that has been built.
-      batch_fn: Function from the step to a batch of observations.
+      batch_fn: Function from the step to a batch, a nest of tensors.
       noise_seed: Seed of what the model draws in a step.
       directory: The run directory.
       jit_compile: Whether XLA compiles the step.
@@ -63,10 +63,11 @@ class TrainingLoop:
       seed = tf.stack([tf.constant(self._noise_seed), tf.cast(step, tf.int32)])
       return self._train_step(self._batch_fn(step), seed)
 
+    batch = tf.nest.map_structure(tf.type_spec_from_value, self._batch_fn(start))
     specs = tf.nest.map_structure(
       lambda tensor: tf.TensorSpec([], tensor.dtype),
       self._train_step.get_concrete_function(
-        tf.TensorSpec(self._batch_fn(start).shape, tf.float32), tf.TensorSpec([2], tf.int32)
+        batch, tf.TensorSpec([2], tf.int32)
       ).structured_outputs,
     )
     return tf.map_fn(run_step, tf.range(count), fn_output_signature=specs, parallel_iterations=1)

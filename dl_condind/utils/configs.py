@@ -80,7 +80,7 @@ def parse(
   if not reader.has_foreign_code:  # Which may open scopes itself.
     gin_scopes.check(reader.bindings, reader.overridden)
   _check_macro_values(reader.bindings)
-  for key, binding in reader.bindings.items():
+  for key, binding in _with_inherited(reader.bindings).items():
     gin.bind_parameter(key, gin_types.resolve(binding.value))
   try:
     gin.finalize()
@@ -231,6 +231,21 @@ def _key_text(statement: config_parser.BindingStatement) -> str:
   scope = f"{statement.scope}/" if statement.scope else ""
   parameter = f".{statement.arg_name}" if statement.arg_name else ""
   return f"{scope}{statement.selector}{parameter}"
+
+
+def _with_inherited(bindings: dict[_Key, _Binding]) -> dict[_Key, _Binding]:
+  """Returns bindings, and for classes those of the registered classes that they inherit from.
+
+  In disentanglement_lib a class inherits the constructor that gin has wrapped, so that
+  `group_vae.beta` is the beta of `group_vae_argmax` unless it has one of its own.
+  """
+  found = dict(bindings)
+  for heir, parameters, ancestors in gin_types.inheritance():
+    for ancestor in ancestors:  # The nearest one first, which goes before the others.
+      for (scope, selector, parameter), binding in bindings.items():
+        if selector == ancestor and parameter in parameters:
+          found.setdefault((scope, heir, parameter), binding)
+  return found
 
 
 def _check_macros(bindings: dict[_Key, _Binding]) -> None:

@@ -114,6 +114,24 @@ def name_of(function: collections.abc.Callable) -> str | None:
   return known and gin_config._REGISTRY.minimal_selector(known.selector)
 
 
+def inheritance() -> list[tuple[str, list[str], list[str]]]:
+  """Returns the registered classes that inherit from other registered classes.
+
+  Returns:
+    Of each: its complete selector, its parameters, and the complete selectors of the classes it
+    inherits from, the nearest one first.
+  """
+  found = []
+  for selector, configurable in list(gin_config._REGISTRY.items()):
+    if isinstance(configurable.wrapped, type):
+      known = (gin_config._INVERSE_REGISTRY.get(base) for base in configurable.wrapped.__mro__[1:])
+      ancestors = [base.selector for base in known if base]
+      if ancestors:
+        parameters = list(inspect.signature(configurable.wrapped).parameters)
+        found.append((selector, parameters, ancestors))
+  return found
+
+
 def check_binding(statement: config_parser.BindingStatement, where: str) -> tuple[str, str, str]:
   """Checks a binding's configurable, parameter and type of value.
 

@@ -10,7 +10,11 @@ _METHOD_NAMES = {
   "beta_tc_vae": "beta-TCVAE",
   "dip_vae": "DIP-VAE",
   "factor_vae": "FactorVAE",
+  "group_vae_argmax": "Ada-GVAE",
+  "group_vae_labels": "GVAE",
   "infogan": "InfoGAN",
+  "mlvae_argmax": "Ada-ML-VAE",
+  "mlvae_labels": "ML-VAE",
   "vae": "VAE",
 }
 
@@ -160,10 +164,11 @@ def describe_training(config: Mapping[str, object], source: str) -> str:
   """
   found = correlation(config)
   noise = f"noise of {noise_correlation(config)}" if found is None else f"c = {found:g}"
+  unit = "pairs of images" if "dynamics.k" in config else "images"
   return (
     f"{method_name(config)} on {setting(config, 'dataset.name')} ({source}), "
     f"{_count(config, 'model.training_steps')} steps of {_count(config, 'model.batch_size')} "
-    f"images, {noise}, seed {setting(config, 'model.random_seed')}"
+    f"{unit}, {noise}, seed {setting(config, 'model.random_seed')}"
   )
 
 

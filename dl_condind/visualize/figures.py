@@ -85,7 +85,7 @@ def looks(names: Sequence[str], is_ordered: bool = False) -> list[Look]:
 
 
 def plain_label(name: str) -> str:
-  """Returns a name without what matplotlib takes for formulas or for hidden, and not too long.
+  r"""Returns a name without what matplotlib takes for formulas or for hidden, and not too long.
 
   >>> plain_label("$x"), plain_label("_x")
   ('\\\\$x', ' _x')

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 import tensorflow as tf
 
+from dl_condind.data import batches
 from dl_condind.data import input_pipeline
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
@@ -59,13 +60,13 @@ each_dataset = pytest.mark.parametrize("make_dataset", [*TABLES, dummy_data.Dumm
 
 
 def batch_of(make_dataset, step, seed=7, batch_size=6):
-  batch_fn = input_pipeline.make_batch_fn(make_dataset(), batch_size, seed)
+  batch_fn = input_pipeline.make_batch_fn(batches.Images(make_dataset()), batch_size, seed)
   return batch_fn(tf.constant(step, tf.int64)).numpy()
 
 
 def many_of(make_dataset, num_batches):
   """Returns batches of 12, as many as a small table has rows, one after the other."""
-  batch_fn = input_pipeline.make_batch_fn(make_dataset(), 12, seed=7)
+  batch_fn = input_pipeline.make_batch_fn(batches.Images(make_dataset()), 12, seed=7)
   steps = range(num_batches)
   return np.concatenate([batch_fn(tf.constant(step, tf.int64)).numpy() for step in steps])
 
@@ -83,14 +84,14 @@ def test_batches_have_shape_and_type(make_dataset):
 @each_dataset
 def test_batch_is_a_function_of_seed_and_step(make_dataset):
   dataset = make_dataset()
-  batch_fn = input_pipeline.make_batch_fn(dataset, 6, seed=7)
+  batch_fn = input_pipeline.make_batch_fn(batches.Images(dataset), 6, seed=7)
   steps = [3, 0, 10**6, 3]
-  batches = [batch_fn(tf.constant(step, tf.int64)).numpy() for step in steps]
-  np.testing.assert_array_equal(batches[0], batches[3])
-  np.testing.assert_array_equal(batches[0], batch_of(make_dataset, 3))
-  others = [*batches[1:3], batch_of(make_dataset, 3, seed=8), batch_of(make_dataset, 7, seed=3)]
+  drawn = [batch_fn(tf.constant(step, tf.int64)).numpy() for step in steps]
+  np.testing.assert_array_equal(drawn[0], drawn[3])
+  np.testing.assert_array_equal(drawn[0], batch_of(make_dataset, 3))
+  others = [*drawn[1:3], batch_of(make_dataset, 3, seed=8), batch_of(make_dataset, 7, seed=3)]
   for other in others:
-    assert not np.array_equal(batches[0], other)
+    assert not np.array_equal(drawn[0], other)
 
 
 @each_dataset
@@ -157,13 +158,13 @@ def test_observations_are_sampled_by_a_generator_of_seed_and_step(make_dataset):
 
 @each_dataset
 def test_batches_in_a_compiled_loop_are_those_drawn_eagerly(make_dataset):
-  batch_fn = input_pipeline.make_batch_fn(make_dataset(), 4, seed=7)
+  batch_fn = input_pipeline.make_batch_fn(batches.Images(make_dataset()), 4, seed=7)
 
   @tf.function
-  def batches(start):
+  def several(start):
     return tf.map_fn(batch_fn, start + tf.range(5, dtype=tf.int64), fn_output_signature=tf.float32)
 
-  compiled = batches(tf.constant(10, tf.int64))
+  compiled = several(tf.constant(10, tf.int64))
   assert compiled.shape[1:] == (4, *make_dataset().observation_shape)
   for index, batch in enumerate(compiled):
     np.testing.assert_array_equal(batch, batch_fn(tf.constant(10 + index, tf.int64)))
@@ -171,7 +172,7 @@ def test_batches_in_a_compiled_loop_are_those_drawn_eagerly(make_dataset):
 
 @each_dataset
 def test_shape_is_known_when_a_step_is_traced(make_dataset):
-  batch_fn = input_pipeline.make_batch_fn(make_dataset(), 4, seed=7)
+  batch_fn = input_pipeline.make_batch_fn(batches.Images(make_dataset()), 4, seed=7)
   traced = tf.function(batch_fn).get_concrete_function(tf.TensorSpec([], tf.int64))
   assert traced.output_shapes == (4, *make_dataset().observation_shape)
 
@@ -197,9 +198,26 @@ class SixImages(labelled_images.LabelledImages):
 )
 def test_batch_of_more_images_than_there_are_is_refused(make_dataset, message):
   with pytest.raises(errors.DatasetError, match=f"^{message}") as error:
-    input_pipeline.make_batch_fn(make_dataset(), 13, seed=7)
+    input_pipeline.make_batch_fn(batches.Images(make_dataset()), 13, seed=7)
   assert "\n" not in str(error.value)
 
 
 def test_batch_of_all_images_is_allowed():
   assert batch_of(Bytes, 0, batch_size=12).shape == (12, 4, 3, 3)
+
+
+def test_a_batch_of_pairs_is_a_nest_of_seed_and_step():
+  pairs = batches.Pairs(Bytes(), k=1)
+  batch_fn = input_pipeline.make_batch_fn(pairs, 6, seed=7)
+  words = np.random.SeedSequence([7, 3]).generate_state(8)
+  expected = pairs.sample(6, np.random.RandomState(words))
+  traced = tf.function(batch_fn)
+  for batch in (batch_fn(tf.constant(3, tf.int64)), traced(tf.constant(3, tf.int64))):
+    assert isinstance(batch, batches.Pair)
+    assert [part.dtype for part in batch] == [tf.float32, tf.float32, tf.int32]
+    for part, values in zip(batch, expected, strict=True):
+      np.testing.assert_array_equal(part, values)
+  specs = input_pipeline.specs(pairs, 6)
+  shapes = traced.get_concrete_function(tf.TensorSpec([], tf.int64)).structured_outputs
+  assert [part.shape for part in shapes] == [spec.shape for spec in specs]
+  assert specs.first.shape == (6, *Bytes().observation_shape)

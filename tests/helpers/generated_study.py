@@ -14,6 +14,7 @@ WEIGHTS = {
   "vae": {"vae.beta": "1.0"},
   "factor_vae": {"factor_vae.gamma": "35.0"},
   "beta_tc_vae": {"beta_tc_vae.beta": "6.0", "beta_tc_vae.density": "'factorized'"},
+  "group_vae_argmax": {"group_vae_argmax.beta": "4.0", "dynamics.k": "1"},
 }
 PROVENANCE = {
   "dl_condind": "0.1.0",

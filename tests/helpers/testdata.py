@@ -35,6 +35,11 @@ def dlib_example():
   return representations, factors, values
 
 
+def dlib_draws():
+  """Returns what dlib's labellers and its `dynamics` make of seeds."""
+  return json.loads((FOLDER / "dlib_draws.json").read_text(encoding="utf-8"))
+
+
 def dsprites_frames():
   """Returns genuine frames of dSprites, [324, 64, 64], and their rows in the data set, [324]."""
   with np.load(FOLDER / "dsprites_frames.npz") as frames:

@@ -11,6 +11,7 @@ from dl_condind.reports import paired_verdicts
 from dl_condind.reports import statistics
 from dl_condind.reports import verdicts
 
+HIGHER = paired_verdicts.higher_by(0.05, digits=3)
 FALLS = paired_verdicts.directed(falls=True, digits=3)
 RISES = paired_verdicts.directed(falls=False, digits=3, size=0.05)
 
@@ -64,6 +65,10 @@ def test_runs_of_two_settings_are_paired(generated):
     (paired_verdicts.not_lower(0.05, 3), 0.09, verdicts.OPPOSITE),
     (paired_verdicts.not_higher(0.05, 3), 0.2, verdicts.HOLDS),
     (paired_verdicts.not_higher(0.05, 3), -0.09, verdicts.OPPOSITE),
+    (HIGHER, -0.09, verdicts.HOLDS),
+    (HIGHER, -0.05, verdicts.OPEN),
+    (HIGHER, -0.01, verdicts.OPPOSITE),
+    (HIGHER, 0.09, verdicts.OPPOSITE),
   ],
 )
 def test_pairs_decide(test, fall, expected):
@@ -85,6 +90,25 @@ def test_p_values_are_those_of_the_tests(margin):
   }
   finding = getattr(paired_verdicts, margin)(0.05, 3)(pairs)
   assert (finding.p_claim, finding.p_opposite) == pytest.approx(expected[margin])
+
+
+def test_few_pairs_show_a_rise_beyond_a_margin():
+  pairs = pairing(-0.2, num=5)
+  finding = HIGHER(pairs)
+  beyond = stats.ttest_1samp(pairs.differences, 0.05, alternative="greater")
+  assert finding.p_claim == pytest.approx(beyond.pvalue)
+  assert finding.p_opposite == pytest.approx(1 - beyond.pvalue)
+  assert verdict(finding) == verdicts.HOLDS
+  # The permutation test of five pairs shows nothing: its smallest p-value is 1 / 32.
+  assert verdict(RISES(pairs)) == verdicts.OPEN
+  shown = 0.05 + paired.detectable_margin(pairs.differences, 0.025, two_sided=False)
+  assert told(finding).endswith(f"as many would show a rise of {shown:.3f} in 80 % of cases")
+  welch = stats.ttest_ind(
+    pairs.after[1:], np.add(pairs.before, 0.05), equal_var=False, alternative="greater"
+  )
+  assert HIGHER(unpaired(pairs)).p_claim == pytest.approx(welch.pvalue)
+  assert "too few runs" in HIGHER(pairing(num=1)).text
+  assert HIGHER(pairing(num=0)).text == "no runs"
 
 
 def test_other_seeds_are_not_paired():

@@ -26,6 +26,7 @@ METHODS = {
   "annealed_vae": (functools.partial(dl.AnnealedVAE, 1000.0, 25.0, 100000), []),
   "dip_vae": (functools.partial(dl.DIPVAE, 10.0, 10.0, "ii"), ["dip_vae.dip_type = 'ii'"]),
   "factor_vae": (functools.partial(dl.FactorVAE, 35.0), []),
+  "group_vae_argmax": (functools.partial(dl.AdaGVAE, 2.0), ["group_vae_argmax.beta = 2.0"]),
 }
 NOISE = {
   "default": ({}, [], []),
@@ -61,10 +62,14 @@ def weights(directory):
 
 
 def python_run(directory, model, steps):
-  return dl.train(model, dl.load_data("dummy_data"), directory, steps=steps, seed=3, **SETTINGS)
+  data = dl.load_data("dummy_data")
+  if model.learns_from is dl.Pairs:
+    data = dl.Pairs(data, k=1)
+  return dl.train(model, data, directory, steps=steps, seed=3, **SETTINGS)
 
 
-QUICK = {("factor_vae", "equicorrelated"), ("vae", "full")}  # two networks' steps, a learned part
+# Two networks' steps, a learned part, pairs.
+QUICK = {("factor_vae", "equicorrelated"), ("vae", "full"), ("group_vae_argmax", "equicorrelated")}
 PAIRS = {*((method, "equicorrelated") for method in METHODS), *(("vae", noise) for noise in NOISE)}
 
 
@@ -286,3 +291,25 @@ def test_a_run_of_a_data_set_with_options_is_found_again(tmp_path):
   assert run.config["arrays.path"] == repr(str(tmp_path / "own.npz"))
   identity = json.loads((tmp_path / "run/model/run.json").read_text())
   assert identity["arrays.path"] == run.config["arrays.path"]
+
+
+def test_pairs_of_other_settings_are_another_run(tmp_path):
+  data = dl.load_data("dummy_data")
+  model = dl.AdaGVAE(2.0, **LINEAR)
+  run = dl.train(model, dl.Pairs(data, k=-1), tmp_path, steps=2, **SETTINGS)
+  assert run.config["dynamics.k"] == "-1" and run.config["dynamics.exclude_current"] == "False"
+  assert "pairs" in repr(run) and "Ada-GVAE" in repr(run)
+  for settings, message in (
+    ({"k": 2}, r"dynamics\.k is -1 there and 2 here"),
+    ({"k": -1, "exclude_current": True}, r"exclude_current is False there and True here"),
+  ):
+    with pytest.raises(ValueError, match=message):
+      dl.train(model, dl.Pairs(data, **settings), tmp_path, steps=2, **SETTINGS)
+  # It is evaluated like any VAE, on single images.
+  scores = dl.evaluate(run, data, ["mig"], settings={"mig.num_train": 50})
+  assert 0 <= scores["mig"]["discrete_mig"] <= 1
+  with pytest.raises(ValueError, match="data must be a data set .* got pairs of images: give the"):
+    dl.evaluate(run, dl.Pairs(data, k=1), ["mig"])
+  with pytest.raises(ValueError, match="AdaGVAE learns from pairs of images, got single images"):
+    dl.train(model, data, tmp_path / "other", steps=2, **SETTINGS)
+  assert not (tmp_path / "other").exists()

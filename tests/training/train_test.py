@@ -41,6 +41,7 @@ TINY = [
 ]
 VAE = ["shared.gin", "methods/vae.gin"]
 FACTOR_VAE = ["shared.gin", "methods/factor_vae.gin"]
+PAIRS = ["shared.gin", "methods/group_vae_argmax.gin", "posteriors/rotated.gin"]
 FINISHED = [*VAE, "posteriors/equicorrelated.gin"]  # What `finished` was trained with.
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -158,7 +159,9 @@ def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(tmp_path):
   assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
-@pytest.mark.parametrize("gin_files", [pytest.param(VAE, marks=pytest.mark.slow), FACTOR_VAE])
+@pytest.mark.parametrize(
+  "gin_files", [pytest.param(VAE, marks=pytest.mark.slow), FACTOR_VAE, PAIRS]
+)
 def test_stopped_and_continued_run_is_bit_identical(tmp_path, gin_files):
   train.train_with_gin(tmp_path / "whole", False, gin_files, [*TINY, "model.training_steps = 6"])
   stopped = tmp_path / "stopped"
@@ -197,6 +200,27 @@ def test_damaged_checkpoint_is_passed_over(tmp_path):
   files.remove_directory(tmp_path / "results")
   train.train_with_gin(tmp_path, False, VAE, bindings)
   assert weights_digest(tmp_path) == digest
+
+
+@pytest.mark.parametrize(
+  ("gin_files", "binding", "message"),
+  [
+    (PAIRS, "dynamics.k = 11", r"dynamics\.k must be in \[1, 10\], the number of factors of dummy"),
+    (PAIRS, "dynamics.k = 0", r"or -1 \(any number\), got 0\."),
+    (PAIRS, "dynamics.k = 'all'", r"dynamics\.k must be int, got 'all'"),
+    (PAIRS, "dynamics.kk = 1", r"dynamics has no parameter 'kk'"),
+    (PAIRS, "model.model = @group_vae()", r"is only the base of models: choose one of AdaGVAE, Gr"),
+    (
+      ["shared.gin", "methods/group_vae_labels.gin"],
+      "encoder.num_latent = 9",
+      r"GroupVAE gives each factor a latent of its own: encoder\.num_latent must be at least 10",
+    ),
+  ],
+)
+def test_pairs_that_cannot_be_learnt_from_are_refused(tmp_path, gin_files, binding, message):
+  with pytest.raises(errors.ConfigError, match=message):
+    train.train_with_gin(tmp_path / "run", False, gin_files, [*TINY, binding])
+  assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -431,11 +455,11 @@ def test_diverged_training_exits_4_with_one_line(tmp_path):
   assert stderr.splitlines()[-1].startswith("error: ") and "Traceback" not in stderr
 
 
-def kill_until_done(tmp_path, num_kills, seed):
+def kill_until_done(tmp_path, gin_files, num_kills, seed):
   """Kills a training num_kills times, each at a random instant after it made progress."""
   generator = random.Random(seed)
   for _ in range(num_kills):
-    process = start(tmp_path, VAE, [*LONG, "model.checkpoint_steps = 1"])
+    process = start(tmp_path, gin_files, [*LONG, "model.checkpoint_steps = 1"])
     log = tmp_path / "train_log.jsonl"
     size = log.stat().st_size if log.exists() else 0
     while not log.exists() or log.stat().st_size == size:
@@ -447,11 +471,12 @@ def kill_until_done(tmp_path, num_kills, seed):
 
 
 @pytest.mark.slow
-def test_kills_do_not_change_the_result(tmp_path, request):
+@pytest.mark.parametrize("gin_files", [VAE, PAIRS], ids=["images", "pairs"])
+def test_kills_do_not_change_the_result(tmp_path, request, gin_files):
   num_kills = request.config.getoption("--num_kills")
-  train.train_with_gin(tmp_path / "whole", False, VAE, LONG)
-  kill_until_done(tmp_path / "killed", num_kills, seed=0)
-  train.train_with_gin(tmp_path / "killed", False, VAE, LONG)
+  train.train_with_gin(tmp_path / "whole", False, gin_files, LONG)
+  kill_until_done(tmp_path / "killed", gin_files, num_kills, seed=0)
+  train.train_with_gin(tmp_path / "killed", False, gin_files, LONG)
   assert not list(tmp_path.rglob("*.tmp"))
   assert weights_digest(tmp_path / "killed") == weights_digest(tmp_path / "whole")
   logs = [(tmp_path / name / "train_log.jsonl").read_text() for name in ("whole", "killed")]

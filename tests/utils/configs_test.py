@@ -37,6 +37,24 @@ class Optimizer:
     self.fused = fused
 
 
+@gin.register("ProbeBase", module="probe.classes")
+class Base:
+  def __init__(self, weight=1.0, size=1):
+    self.weight = weight
+    self.size = size
+
+
+@gin.register("ProbeHeir", module="probe.classes")
+class Heir(Base):
+  pass
+
+
+@gin.register("ProbeLastHeir", module="probe.classes")
+class LastHeir(Heir):
+  def __init__(self, weight=1.0):
+    super().__init__(weight)
+
+
 @gin.configurable("probe_model", module="probe")
 def model(net=gin.REQUIRED):
   return net
@@ -93,6 +111,22 @@ def test_references_and_macros():
   units, rate, _, sizes, *_, steps = model()
   assert (units, sizes, rate) == (4, [4, 3], 0.25)
   assert callable(steps)
+
+
+def test_a_class_has_what_is_bound_for_the_class_it_inherits_from():
+  configs.parse([], ["ProbeBase.weight = 2.0", "ProbeBase.size = 3", "a/ProbeBase.weight = 5.0"])
+  base, heir, last = (gin.get_configurable(made) for made in (Base, Heir, LastHeir))
+  assert [made().weight for made in (base, heir, last)] == [2.0, 2.0, 2.0]
+  assert heir().size == 3 and last().size == 1  # Which it cannot be given.
+  with gin.config_scope("a"):
+    assert heir().weight == 5.0
+  assert configs.operative().values["ProbeHeir.weight"] == "2.0"
+
+
+def test_what_a_class_is_given_itself_goes_before_what_it_inherits():
+  configs.parse([], ["ProbeHeir.weight = 3.0", "ProbeBase.weight = 2.0"])
+  found = [gin.get_configurable(made)().weight for made in (Base, Heir, LastHeir)]
+  assert found == [2.0, 3.0, 3.0]
 
 
 def test_block_syntax(tmp_path):

@@ -107,6 +107,9 @@ def test_description_of_a_training():
   noise = {"posterior.noise_correlation": "@given_correlation"}
   described = run_config.describe_training(config | noise, "official")
   assert described == f"{start}noise of given_correlation, seed 3"
+  pairs = {"model.model": "@mlvae_argmax()", "dynamics.k": "-1"}
+  described = run_config.describe_training(config | pairs, "official")
+  assert described.startswith("Ada-ML-VAE on cars3d (official), 4,000 steps of 64 pairs of images,")
   mine = run_config.describe_training({"model.model": "@mine()"}, "rendered")
   assert mine == "mine on - (rendered), - steps of - images, c = 0, seed -"
 

@@ -6,12 +6,12 @@ seed.
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import math
 from typing import Any
 
 import gin
 import numpy as np
 
+from dl_condind.data import labelled_samples
 from dl_condind.data.ground_truth import labelled_images
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import codes
@@ -213,15 +213,6 @@ def _split(
   representations: np.ndarray, labels: np.ndarray, train_percentage: float, metric: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
   """Returns the representations and labels of the first points, then those of the others."""
-  num_train = math.ceil(len(labels) * train_percentage)
-  if not 0 < num_train < len(labels):
-    raise errors.ConfigError(
-      f"{metric}.train_percentage must be a fraction in (0, 1) that leaves points to test on, got "
-      f"{train_percentage} of {len(labels)} points."
-    )
-  return (
-    representations[:num_train],
-    labels[:num_train],
-    representations[num_train:],
-    labels[num_train:],
-  )
+  name = f"{metric}.train_percentage"
+  train, test = labelled_samples.split(train_percentage, name, representations, labels)
+  return *train, *test

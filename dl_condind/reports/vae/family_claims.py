@@ -23,6 +23,7 @@ NOTE = (
   f"accuracy falls by less than {PROBE_MARGIN:g}. p-values are adjusted over the claims of a "
   "setting by Holm's method."
 )
+_METHOD = "vae"  # What the claims were written down for.
 _MIN_FAMILIES = 3  # Fewer are the paper's comparison.
 _FIRST_LEVEL = verdicts.LEVEL / 7  # Of the first of seven claims in Holm's method.
 
@@ -47,14 +48,14 @@ _Runs = Mapping[str, Sequence[study_runs.Run]]  # by family
 
 
 def judge(settings: study_runs.Settings) -> list[verdicts.Claim]:
-  """Returns the claims with their verdicts; none if no setting has several families.
+  """Returns the claims with their verdicts; none if no setting of beta-VAE has several families.
 
   Args:
     settings: Runs of each setting of VAEs, as `grouping.group_by_setting` returns them.
   """
   claims = []
   for name, runs in settings.items():
-    by_family = _by_family(runs)
+    by_family = _by_family(runs) if runs[0].method == _METHOD else {}
     if "independent" in by_family and len(by_family) >= _MIN_FAMILIES:
       questions = _questions(by_family, name)
       claims += claim_sets.decide_all(questions)
@@ -131,28 +132,18 @@ def _questions(runs: _Runs, setting: str) -> list[claim_sets.Question]:
   return [claim_sets.Question(text, setting, findings) for text, findings in claims]
 
 
-def _number(column: str) -> paired_verdicts.MeasureOf:
-  """Returns the function from a run to what its row has in a column."""
-
-  def number(run: study_runs.Run) -> float | None:
-    value = run.row.get(column)
-    return float(value) if isinstance(value, int | float) else None
-
-  return number
-
-
 def _cost(family: str) -> paired_verdicts.MeasureOf:
   """Returns the function from a run to what a family costs its decoder, at the run's own beta."""
 
   def cost(run: study_runs.Run) -> float | None:
     beta = float(run.config.get("vae.beta", 1))  # Other objectives weigh the KL once.
     metric = "posterior_family_cost" + ("" if beta == 1 else f"_beta_{beta:g}")
-    return _number(f"mean.{metric}.cost.{family}")(run)
+    return paired_verdicts.in_column(f"mean.{metric}.cost.{family}")(run)
 
   return cost
 
 
-_MIG = _number("mean.mig.discrete_mig")
-_NOISE_AXES = _number("mean.aligned_mig.noise_eigenbasis.mig")
-_RANDOM_ROTATIONS = _number("mean.rotated_mig.random_rotation_mig")
-_PROBES = _number("mean.dci.informativeness_test")
+_MIG = paired_verdicts.in_column("mean.mig.discrete_mig")
+_NOISE_AXES = paired_verdicts.in_column("mean.aligned_mig.noise_eigenbasis.mig")
+_RANDOM_ROTATIONS = paired_verdicts.in_column("mean.rotated_mig.random_rotation_mig")
+_PROBES = paired_verdicts.in_column("mean.dci.informativeness_test")

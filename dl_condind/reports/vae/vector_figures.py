@@ -50,10 +50,10 @@ def draw_models(
     figures.Drawn(
       "traversals",
       "What each latent does",
-      f"The {_NUM_FEATURES} features that move most, or all if there are fewer, as one latent moves "
-      "from one observation and the others stay at the mean of q(z|x), by "
-      f"{described}. Of each model the {_NUM_LATENTS} latents, or all, with the highest KL to the "
-      "prior.",
+      f"The {_NUM_FEATURES} features that move most, or all if there are fewer, as one latent "
+      "moves over [-2, 2] and the others stay at the mean of q(z|x) of one observation, by "
+      f"{described}. Of each model at most {_NUM_LATENTS} latents, those with the highest KL to "
+      "the prior.",
       charts.of_curves(_moving_features(moved, names), "value of the latent", "decoded value"),
     ),
     figures.Drawn(

@@ -132,3 +132,10 @@ def test_a_study_of_the_papers_noise_has_none_of_these_claims(generated):
   for families in (("independent", "equicorrelated 0.9"), ("rotated", "full", "isotropic")):
     runs = [run for run in settings[name] if run.name.rpartition("-")[0] in families]
     assert family_claims.judge({name: runs}) == []
+
+
+def test_claims_are_about_beta_vae(generated):
+  runs = study(generated)["VAE on dsprites_full"]
+  for run in runs:
+    run.row["train_config.model.model"] = "@group_vae_argmax()"
+  assert family_claims.judge({"Ada-GVAE on dsprites_full": runs}) == []
