@@ -65,9 +65,9 @@ class Drawn:
 
 
 def draw_chart(chart: charts.Chart, title: str) -> figures.Figure:
-  """Draws the panels of a chart, at most four side by side."""
-  num_columns = min(_MAX_COLUMNS, len(chart.panels))
-  num_rows = -(-len(chart.panels) // num_columns)
+  """Draws the panels of a chart, at most four side by side, and in rows of about equal length."""
+  num_rows = -(-len(chart.panels) // _MAX_COLUMNS)
+  num_columns = -(-len(chart.panels) // num_rows)
   width = max(_PANEL_WIDTH, 0.65 * max(len(panel.x.ticks) for panel in chart.panels) + 0.8)
   figure = figures.Figure(
     (max(width * num_columns, 4.6), figures.PANEL_HEIGHT * num_rows + 0.4),

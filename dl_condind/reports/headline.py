@@ -1,5 +1,6 @@
 """What a study found, in a sentence or two: the first thing that a report says."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 from dl_condind.reports import comparisons
@@ -143,14 +144,28 @@ def _capitalized(text: str) -> str:
   return text[:1].upper() + text[1:]
 
 
-def count_verdicts(claims: Sequence[verdicts.Claim]) -> str:
-  """Says how many claims of the paper have runs, and how many have each verdict."""
+def count_all_verdicts(
+  paper: Sequence[verdicts.Claim], others: Mapping[str, Sequence[verdicts.Claim]]
+) -> list[str]:
+  """Says how many claims of each set have each verdict.
+
+  Args:
+    paper: The paper's claims, which are left out if only others are about the runs.
+    others: Title of another set -> its claims.
+  """
+  told = [f"{title} {count_verdicts(claims)}" for title, claims in others.items()]
+  is_of_paper = any(claim.has_runs for claim in paper)
+  return [count_verdicts(paper, " of the paper"), *told] if is_of_paper or not told else told
+
+
+def count_verdicts(claims: Sequence[verdicts.Claim], source: str = "") -> str:
+  """Says how many claims of a set have runs, and how many have each verdict."""
   with_runs = [claim.verdict for claim in claims if claim.has_runs]
   if not with_runs:
-    return "None of the paper's claims is about these runs."
+    return f"None of the claims{source} is about these runs."
   parts = []
   for verdict, (one, several) in _WORDS.items():
     if number := with_runs.count(verdict):
       parts.append(f"{number} {one if number == 1 else several}")
   verb = "has" if len(with_runs) == 1 else "have"
-  return f"Of {len(claims)} claims of the paper, {len(with_runs)} {verb} runs: {', '.join(parts)}."
+  return f"Of {len(claims)} claims{source}, {len(with_runs)} {verb} runs: {', '.join(parts)}."

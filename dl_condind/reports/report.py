@@ -145,17 +145,21 @@ def _context(found: _Study) -> dict[str, object]:
   paper_claims, judged = claim_sections.of_paper(
     found.by_family, caveats.describe(found.settings, others)
   )
+  other_claims = claim_sections.of_others(found.by_family)
   families_and_settings = found.by_family.items()
   return {
     "title": f"Factorized and correlated posteriors: {found.study_dir.resolve().name}",
     "headlines": [
       *(headline.describe(family, of, found.tables) for family, of in families_and_settings),
-      headline.count_verdicts(judged),
+      *headline.count_all_verdicts(
+        judged,
+        {section.title: [*section.judged, *section.without_runs] for section in other_claims},
+      ),
     ],
     "data_sets": study_description.data_sets(found.runs),
     "introductions": [family.sentences.INTRODUCTION for family in found.by_family],
     "contents": _CONTENTS,
-    "claim_sets": [paper_claims, *claim_sections.of_others(found.by_family)],
+    "claim_sets": [paper_claims, *other_claims],
     "told": [
       text for family, of in families_and_settings for text in family.sentences.describe(of)
     ],
@@ -254,6 +258,11 @@ def _main_names(
   family: families.Family, drawn: Sequence[figures.Drawn], models: Sequence[figures.Drawn]
 ) -> list[str]:
   """Names the figures of the first screen: the main measure, or the first there is, and models."""
-  measured = [found for found in drawn if found.name.startswith(f"{family.figures.MAIN}_")]
+  measured = [
+    found
+    for main in family.figures.MAIN_FIGURES
+    for found in drawn
+    if found.name.startswith(f"{main}_")
+  ]
   pictured = [found for found in models if found.name == family.figures.MAIN_PICTURES]
   return [found.name for found in (*(measured or drawn)[:1], *(pictured or models)[:1])]

@@ -92,10 +92,16 @@ def test_policy_comes_before_what_it_rules():
   assert not re.search(r"\son\w+=", rendered)
 
 
+def claims_of(kinds, num_without_runs=0):
+  claims = [verdicts.Claim("", "", kind, "", "") for kind in kinds]
+  without = verdicts.Claim("", "", verdicts.OPEN, verdicts.NO_RUNS, "")
+  return [*claims, *[without] * num_without_runs]
+
+
 @pytest.mark.parametrize(
   ("kinds", "expected"),
   [
-    ([], "None of the paper's claims is about these runs."),
+    ([], "None of the claims of the paper is about these runs."),
     (["holds"], "Of 2 claims of the paper, 1 has runs: 1 holds."),
     (
       ["open", "opposite", "open", "too small"],
@@ -104,6 +110,16 @@ def test_policy_comes_before_what_it_rules():
   ],
 )
 def test_headline_counts_verdicts(kinds, expected):
-  claims = [verdicts.Claim("", "", kind, "", "") for kind in kinds]
-  claims.append(verdicts.Claim("", "", verdicts.OPEN, verdicts.NO_RUNS, ""))
-  assert headline.count_verdicts(claims) == expected
+  claims = claims_of(kinds, num_without_runs=1)
+  assert headline.count_verdicts(claims, " of the paper") == expected
+
+
+def test_headline_leaves_out_the_paper_if_only_others_are_about_the_runs():
+  (held,), (none,) = claims_of([verdicts.HOLDS]), claims_of([], 1)
+  assert headline.count_all_verdicts([none], {}) == [
+    "None of the claims of the paper is about these runs."
+  ]
+  other = "Axes? Of 1 claims, 1 has runs: 1 holds."
+  assert headline.count_all_verdicts([none], {"Axes?": [held]}) == [other]
+  both = headline.count_all_verdicts([held], {"Axes?": [held]})
+  assert both == ["Of 1 claims of the paper, 1 has runs: 1 holds.", other]

@@ -155,7 +155,7 @@ def test_first_screen_says_and_shows_what_was_found(study_dir, written):
     change = f"{verb} from {before} at c = 0 to {after} at c = 0.9"
   assert f"MIG of the mean representation {change}; one run per side, so no test." in first
   assert "What each latent does" in first and "MIG, mean representation" in first
-  assert "None of the paper's claims is about these runs." in first
+  assert "None of the claims of the paper is about these runs." in first
 
 
 def test_figures_lie_beside_the_page(study_dir, written):

@@ -16,7 +16,8 @@ from dl_condind.utils import priors
 from dl_condind.utils import run_config
 from dl_condind.utils import training_logs
 
-MAIN = "conditional_r2_mean_gap"  # What a report shows first.
+MAIN = "conditional_r2_mean_gap"  # What a report says first.
+MAIN_FIGURES = (MAIN,)
 MAIN_PICTURES = "two_codes"
 
 _MAX_SHOWN_RUNS = 5  # of a correlation, in the tables of shares

@@ -55,14 +55,15 @@ def judge(settings: study_runs.Settings) -> list[verdicts.Claim]:
   """
   claims = []
   for name, runs in settings.items():
-    by_family = _by_family(runs) if runs[0].method == _METHOD else {}
-    if "independent" in by_family and len(by_family) >= _MIN_FAMILIES:
-      questions = _questions(by_family, name)
-      claims += claim_sets.decide_all(questions)
+    if found := by_family(runs):
+      claims += claim_sets.decide_all(_questions(found, name))
   return claims
 
 
-def _by_family(runs: Sequence[study_runs.Run]) -> _Runs:
+def by_family(runs: Sequence[study_runs.Run]) -> _Runs:
+  """Returns the runs of each family of a setting; none if the claims are not about the setting."""
+  if runs[0].method != _METHOD:
+    return {}
   found = {
     family: [
       run
@@ -71,7 +72,8 @@ def _by_family(runs: Sequence[study_runs.Run]) -> _Runs:
     ]
     for family, (noise, correlation) in FAMILIES.items()
   }
-  return {family: members for family, members in found.items() if members}
+  present = {family: members for family, members in found.items() if members}
+  return present if "independent" in present and len(present) >= _MIN_FAMILIES else {}
 
 
 def _questions(runs: _Runs, setting: str) -> list[claim_sets.Question]:

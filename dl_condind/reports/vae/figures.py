@@ -11,13 +11,15 @@ from dl_condind.reports import measures
 from dl_condind.reports import sentences as shared_sentences
 from dl_condind.reports import strips
 from dl_condind.reports import study_runs
+from dl_condind.reports.vae import family_figures
 from dl_condind.reports.vae import sentences
 from dl_condind.reports.vae import vector_figures
 from dl_condind.utils import observations as observation_shapes
 from dl_condind.utils import run_config
 from dl_condind.visualize import traversals
 
-MAIN = "mig_mean"  # What a report shows first.
+MAIN = "mig_mean"  # What a report says first.
+MAIN_FIGURES = (family_figures.NAME, MAIN)  # The first of them that there is, it shows first.
 MAIN_PICTURES = "traversals"
 
 _PAPER_FIGURES = {("mig_mean", "10"): " (as in Figure 1)", ("mig_mean", "20"): " (as in Figure 5)"}
@@ -43,7 +45,7 @@ def draw(settings: _Settings, tables: comparisons.Tables) -> list[figures.Drawn]
     by_latents.setdefault(runs[0].num_latent, {})[name] = runs
     by_dataset.setdefault((runs[0].dataset, runs[0].num_latent), {})[name] = runs
   labels = study_runs.correlation_labels([run for runs in settings.values() for run in runs])
-  drawn = []
+  drawn: list[figures.Drawn | None] = [*family_figures.draw(settings, tables)]
   for num_latent, members in by_latents.items():
     for measure in measures.drawn(run_config.VAE, measures.OWN):
       name = f"{measure.name}_{num_latent}_latents"

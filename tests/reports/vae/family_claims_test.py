@@ -3,9 +3,12 @@ import pathlib
 import numpy as np
 import pytest
 
+from dl_condind.reports import charts
+from dl_condind.reports import comparisons
 from dl_condind.reports import study_runs
 from dl_condind.reports import verdicts
 from dl_condind.reports.vae import family_claims
+from dl_condind.reports.vae import family_figures
 
 COST = "mean.posterior_family_cost_beta_4.cost."
 NOISE = {
@@ -139,3 +142,25 @@ def test_claims_are_about_beta_vae(generated):
   for run in runs:
     run.row["train_config.model.model"] = "@group_vae_argmax()"
   assert family_claims.judge({"Ada-GVAE on dsprites_full": runs}) == []
+
+
+def test_figure_has_a_panel_for_each_measure_and_a_point_for_each_run(generated):
+  settings = study(generated, 3)
+  (drawn,) = family_figures.draw(settings, comparisons.compare_all(settings))
+  panels = drawn.content.panels
+  titles = ["MIG", "MIG along the noise's axes", "accuracy of probes"]
+  assert [panel.title for panel in panels] == titles
+  assert panels[0].y == panels[1].y != panels[2].y
+  for panel in panels:
+    assert [label for _, label in panel.x.ticks] == list(NOISE)
+    assert [len([m for m in panel.marks if m.style == i]) for i in range(len(NOISE))] == [3] * 8
+    assert not [line for line in panel.lines if line.kind == charts.TREND]
+  for number, runs in enumerate(family_claims.by_family(*settings.values()).values()):
+    expected = {run.name: run.row["mean.mig.discrete_mig"] for run in runs}
+    assert {m.run: m.y for m in panels[0].marks if m.style == number} == expected
+
+
+def test_figure_is_of_settings_with_several_families_only(generated):
+  runs = [run for run in study(generated, 2)["VAE on dsprites_full"] if "0.5" not in run.name]
+  two = {"VAE on dsprites_full": [r for r in runs if r.name[:4] in ("inde", "equi")]}
+  assert family_figures.draw(two, comparisons.compare_all(two)) == []
