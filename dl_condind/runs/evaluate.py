@@ -16,6 +16,7 @@ from dl_condind.training import gin_description
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
+from dl_condind.utils import gin_types
 from dl_condind.utils import results
 
 Metric = str | Callable[..., dict[str, Any]]
@@ -58,7 +59,11 @@ def evaluate(
     raise errors.ConfigError(
       f"data must be a data set to sample from, got {data.what}: give the data set they are of."
     )
-  bindings = [f"{key} = {value}" for key, value in gin_description.dataset_bindings(data).items()]
+  bindings = [
+    f"{key} = {value}"
+    for key, value in gin_description.dataset_bindings(data).items()
+    if gin_types.is_known(key.rpartition(".")[0])  # Classes of the user may have no gin name.
+  ]
   files = {m: _file_of(m, trained.metrics_folder) for m in metrics if isinstance(m, str)}
   settings_of = _divide(settings or {}, files)
   name, stage = trained.evaluated(representation, data)

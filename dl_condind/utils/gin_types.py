@@ -108,6 +108,11 @@ def find_configurable(selector: str, where: str) -> gin_config.Configurable:
   raise errors.ConfigError(f"{where}: nothing configurable is called {selector!r}{hint}")
 
 
+def is_known(selector: str) -> bool:
+  """Returns whether something is registered with gin under a (partial) name."""
+  return bool(gin_config._REGISTRY.matching_selectors(selector))
+
+
 def name_of(function: collections.abc.Callable) -> str | None:
   """Returns the shortest gin name of a function or class, None if it has none."""
   known = gin_config._INVERSE_REGISTRY.get(inspect.unwrap(function))

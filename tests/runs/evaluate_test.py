@@ -76,14 +76,15 @@ def test_a_function_is_a_metric(run):
 class Noise(dl.GroundTruthData):
   """A data set of the user that has no name in gin."""
 
-  def __init__(self):
+  def __init__(self, highest=4):
     super().__init__("my noise", ["brightness"], [4], (64, 64, 1))
+    self.options = {"highest": highest}
 
   def sample_factors(self, num, random_state):
     return random_state.randint(4, size=(num, 1))
 
   def sample_observations_from_factors(self, factors, random_state):
-    level = factors[:, :, None, None] / 4
+    level = factors[:, :, None, None] / self.options["highest"]
     return (level * random_state.uniform(size=(len(factors), 64, 64, 1))).astype(np.float32)
 
 
