@@ -4,6 +4,7 @@ import abc
 from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
+import inspect
 import types
 from typing import Any
 from typing import ClassVar
@@ -21,8 +22,18 @@ Trackable = tf.__internal__.tracking.Trackable
 VAE, INFOGAN, OTHER = "vae", "infogan", "other"
 
 
+class _ModelClass(abc.ABCMeta):
+  """A class that shows the parameters of its `__init__`; `Model.__new__` takes any."""
+
+  @property
+  def __signature__(cls) -> inspect.Signature:
+    signature = inspect.signature(cls.__init__)
+    parameters = list(signature.parameters.values())[1:]  # Without `self`.
+    return signature.replace(parameters=parameters, return_annotation=signature.empty)
+
+
 @dataclasses.dataclass(eq=False)
-class Model(abc.ABC):
+class Model(metaclass=_ModelClass):
   """A model that can be built, trained step by step, saved and exported.
 
   A subclass is a dataclass: its fields are its hyperparameters, and by keyword only its parts, such

@@ -1,7 +1,10 @@
+import inspect
+
 import gin
 import pytest
 import tensorflow as tf
 
+import dl_condind as dl
 from dl_condind.methods import base_model
 from dl_condind.saved_models import saved_model
 from dl_condind.training import train
@@ -43,6 +46,12 @@ class MeanImage(base_model.Model):
 def test_interface_is_abstract():
   with pytest.raises(TypeError, match="abstract"):
     base_model.Model()
+
+
+def test_models_show_the_parameters_of_their_constructor():
+  names = list(inspect.signature(dl.BetaTCVAE).parameters)
+  assert names[:4] == ["beta", "density", "num_latent", "posterior"]
+  assert not inspect.signature(MeanImage).parameters
 
 
 def test_the_interface_is_all_that_a_training_needs(tmp_path):
