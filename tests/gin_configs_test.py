@@ -185,7 +185,10 @@ def test_models_of_disentanglement_lib_train_with_its_files(name, library):
     _postprocess_and_evaluate(library)
 
 
-@pytest.mark.parametrize("name", WEAK_BETAS)
+@pytest.mark.parametrize(
+  "name",
+  ["group_vae_argmax", *(pytest.param(n, marks=pytest.mark.slow) for n in list(WEAK_BETAS)[1:])],
+)
 def test_weak_models_of_disentanglement_lib_train_with_its_file(name, tmp_path):
   (tmp_path / "weak.gin").write_text(LIBRARY_WEAK + f"model.model = @{name}()\n")
   train.train_with_gin(tmp_path / "model", False, [tmp_path / "weak.gin"], FEW)

@@ -66,7 +66,8 @@ OWN = {
 
 
 @pytest.mark.parametrize(
-  "name", ["arrays", "image_folder", pytest.param("mnist", marks=pytest.mark.slow)]
+  "name",
+  ["arrays", *(pytest.param(n, marks=pytest.mark.slow) for n in ("image_folder", "mnist"))],
 )
 def test_later_stages_take_over_the_data_set_with_its_parameters(name, folder, tmp_path, bindings):
   if name == "mnist":

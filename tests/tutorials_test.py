@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "tutorials"
-FAST = {"linear_laboratory", "score_arrays"}  # They train no network.
+FAST = {"linear_laboratory"}  # It trains no network.
 TUTORIALS = sorted(path.stem for path in FOLDER.glob("*.md") if path.stem != "index")
 PRINTED = {
   "linear_laboratory": r"rotated +:  0\.000 nats below",

@@ -182,6 +182,7 @@ def test_metrics_of_models_and_of_factors(run, data):
   assert np.isfinite(found["vae_terms"]["reconstruction_loss"])
 
 
+@pytest.mark.slow
 def test_own_data_set_of_vectors(tmp_path):
   class Waves(dl.GroundTruthData):
     feature_names = ("left", "middle", "right")
@@ -205,6 +206,7 @@ def test_own_data_set_of_vectors(tmp_path):
   assert 0 <= scores["eval_accuracy"] <= 1  # It sets single factors.
 
 
+@pytest.mark.slow
 def test_pictures_are_lines(run, tmp_path):
   visualize_model.visualize_model(run.stage.path, tmp_path / "pictures", num_animations=2)
   names = ["reconstructions/reconstructions", "sampled/samples"]
@@ -278,6 +280,7 @@ def test_whole_numbers_are_vectors_too(run):
   np.testing.assert_array_equal(run.encode(counts.astype(np.uint8)), run.encode(counts))
 
 
+@pytest.mark.slow
 def test_probabilities_may_be_vectors(tmp_path):
   np.savez(tmp_path / "binary.npz", observations=(np.eye(20, 5) > 0).astype(np.float32))
   data = dl.load_data("arrays", path=str(tmp_path / "binary.npz"))

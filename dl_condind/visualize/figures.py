@@ -88,7 +88,7 @@ def plain_label(name: str) -> str:
   r"""Returns a name without what matplotlib takes for formulas or for hidden, and not too long.
 
   >>> plain_label("$x"), plain_label("_x")
-  ('\\\\$x', ' _x')
+  ('\\$x', ' _x')
   """
   shown = name[:_MAX_LABEL].replace("$", r"\$")
   return f" {shown}" if shown.startswith("_") else shown

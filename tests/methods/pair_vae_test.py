@@ -201,7 +201,14 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("family", list(FAMILIES.values()), ids=list(FAMILIES))
+@pytest.mark.parametrize(
+  "family",
+  [
+    family if name == "rotated" else pytest.param(family, marks=pytest.mark.slow)
+    for name, family in FAMILIES.items()
+  ],
+  ids=list(FAMILIES),
+)
 def test_every_family_of_posteriors_trains(build, pair, family, give_small_parts):
   model = group_vae.AdaGVAE(beta=2.0)
   give_small_parts(model)

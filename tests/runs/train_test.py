@@ -68,8 +68,8 @@ def python_run(directory, model, steps):
   return dl.train(model, data, directory, steps=steps, seed=3, **SETTINGS)
 
 
-# Two networks' steps, a learned part, pairs.
-QUICK = {("factor_vae", "equicorrelated"), ("vae", "full"), ("group_vae_argmax", "equicorrelated")}
+# Two networks' steps, a learned part.
+QUICK = {("factor_vae", "equicorrelated"), ("vae", "full")}
 PAIRS = {*((method, "equicorrelated") for method in METHODS), *(("vae", noise) for noise in NOISE)}
 
 
@@ -161,6 +161,7 @@ def test_a_model_can_be_trained_again_and_again(tmp_path):
   assert model.encoder is dl.networks.test_encoder
 
 
+@pytest.mark.slow
 def test_a_network_of_the_user_is_copied_with_its_weights(tmp_path):
   data = dl.load_data("dummy_data")
   encoder = dl.networks.test_encoder(data.observation_shape, 4, seed=7)
@@ -293,6 +294,7 @@ def test_a_run_of_a_data_set_with_options_is_found_again(tmp_path):
   assert identity["arrays.path"] == run.config["arrays.path"]
 
 
+@pytest.mark.slow
 def test_pairs_of_other_settings_are_another_run(tmp_path):
   data = dl.load_data("dummy_data")
   model = dl.AdaGVAE(2.0, **LINEAR)

@@ -64,7 +64,9 @@ def assert_close(found, expected):
   np.testing.assert_allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+  "case", [case if case == "conv" else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_keras_loads_a_vae_without_this_package(case, tmp_path):
   folder = stored_run.write(CASES[case](), tmp_path / "run")
   run = dl.load(folder)
@@ -114,8 +116,14 @@ def test_keras_layers_of_two_outputs_are_there_once(tmp_path):
 
 @pytest.mark.parametrize(
   "make",
-  [*CASES.values(), infogan, lambda: infogan(num_categories=0)],
-  ids=[*CASES, "infogan", "infogan without categories"],
+  [
+    CASES["correlated"],
+    *(
+      pytest.param(make, marks=pytest.mark.slow)
+      for make in (CASES["conv"], CASES["fc"], infogan, lambda: infogan(num_categories=0))
+    ),
+  ],
+  ids=["correlated", "conv", "fc", "infogan", "infogan without categories"],
 )
 def test_onnx_files_are_the_signatures(make, tmp_path):
   onnxruntime = pytest.importorskip("onnxruntime")
@@ -138,6 +146,7 @@ def test_onnx_files_are_the_signatures(make, tmp_path):
       assert_close(values, expected[output])
 
 
+@pytest.mark.slow
 def test_onnx_leaves_out_what_it_has_no_operation_for(tmp_path):
   onnxruntime = pytest.importorskip("onnxruntime")
   pytest.importorskip("tf2onnx")
@@ -188,6 +197,7 @@ def test_the_program_and_its_mistakes(tmp_path):
   assert code == 3 and "there is no such folder" in line
 
 
+@pytest.mark.slow
 def test_missing_packages_are_named(tmp_path):
   folder = stored_run.write(vae("test_encoder", "test_decoder", (2, 2, 1)), tmp_path / "run")
   (tmp_path / "path").mkdir()

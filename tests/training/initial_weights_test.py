@@ -58,6 +58,7 @@ def test_a_run_starts_from_the_weights_and_says_so(source, tmp_path, still):
     train_run(tmp_path / "run", seed=0, **still)
 
 
+@pytest.mark.slow
 def test_families_may_differ_there_and_back(source, tmp_path, still):
   train_run(tmp_path / "full", source, dl.posteriors.Full(), **still)
   full = weights(tmp_path / "full")
@@ -69,6 +70,7 @@ def test_families_may_differ_there_and_back(source, tmp_path, still):
     np.testing.assert_array_equal(weights(tmp_path / "back")[name], value)
 
 
+@pytest.mark.slow
 def test_gin_starts_from_weights_too(source, tmp_path, tiny_training):
   initial = source / "model"
   bindings = [

@@ -24,6 +24,7 @@ def weights(run):
   return [value for _, value in model.named_weights()]
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_the_run_of_as_many_steps(tmp_path):
   train_run(tmp_path / "run", 5, snapshot_steps=2)
   run = run_folder.RunFolder(tmp_path / "run")

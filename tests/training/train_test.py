@@ -160,7 +160,8 @@ def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(tmp_path):
 
 
 @pytest.mark.parametrize(
-  "gin_files", [pytest.param(VAE, marks=pytest.mark.slow), FACTOR_VAE, PAIRS]
+  "gin_files",
+  [FACTOR_VAE, *(pytest.param(files, marks=pytest.mark.slow) for files in (VAE, PAIRS))],
 )
 def test_stopped_and_continued_run_is_bit_identical(tmp_path, gin_files):
   train.train_with_gin(tmp_path / "whole", False, gin_files, [*TINY, "model.training_steps = 6"])
@@ -179,6 +180,7 @@ def test_stopped_and_continued_run_is_bit_identical(tmp_path, gin_files):
     assert whole[key] == again[key]
 
 
+@pytest.mark.slow
 def test_two_seeds_differ_and_one_repeats(tmp_path, finished, tiny_training):
   digests = [weights_digest(finished)]
   for seed in (0, 1):
@@ -448,6 +450,7 @@ def test_sigterm_saves_and_exits_75(tmp_path):
   files.verify_manifest(checkpoint)
 
 
+@pytest.mark.slow
 def test_diverged_training_exits_4_with_one_line(tmp_path):
   process = start(tmp_path, VAE, [*TINY, "vae_optimizer.learning_rate = 1e30"])
   _, stderr = process.communicate(timeout=120)

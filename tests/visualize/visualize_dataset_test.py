@@ -280,7 +280,7 @@ def test_settings_out_of_range(tmp_path, setting):
     visualize_dataset.visualize_dataset(tmp_path / "out", **setting)
 
 
-@pytest.mark.parametrize("shape", [(10,), (33, 40, 4)])
+@pytest.mark.parametrize("shape", [(4, 10), (33, 40, 4)])
 def test_observations_that_are_no_images(monkeypatch, tmp_path, shape):
   use(monkeypatch, lambda: TinyData(shape=shape))
   with pytest.raises(errors.ConfigError, match=r"must be images .* got shape \["):

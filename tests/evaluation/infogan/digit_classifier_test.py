@@ -68,6 +68,7 @@ def test_of_two_processes_on_an_empty_cache_one_trains(tmp_path):
   assert outputs[0][-1] == outputs[1][-1]
 
 
+@pytest.mark.slow
 def test_classifier_is_kept_and_repeats(few_images, tmp_path, monkeypatch):
   first = load(tmp_path / "a")
   written = only_folder(tmp_path / "a").stat().st_mtime_ns

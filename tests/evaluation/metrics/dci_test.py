@@ -70,6 +70,7 @@ def literal_scores(importance):
   return weighted(importance), weighted(importance.T)
 
 
+@pytest.mark.slow
 def test_identity_representation_scores_high():
   results = score(lambda x: np.array(x, dtype=np.float64))
   assert results["disentanglement"] >= 0.9
