@@ -102,7 +102,7 @@ def test_images_are_those_of_tensorflow(case, page, tmp_path):
   model = CASES[case]()
   folder = stored_run.write(model, tmp_path / "run")
   path = explore.write_explorer(
-    [folder], tmp_path / "explorer.html", max_megabytes=30, show_data=False, trust_model=True
+    [folder], tmp_path / "explorer.html", max_megabytes=60, show_data=False, trust_model=True
   )
   rng, run = np.random.default_rng(3), dl.load(folder, trust_model=True)
   if isinstance(model, dl.InfoGAN):
