@@ -113,14 +113,37 @@ def test_several_weights_of_a_method_are_not_compared(generated):
   assert weak_claims.judge(settings) == []
 
 
-def test_the_study_makes_the_groups():
-  found = study_file.load_study("weakly_supervised_reduced")
+@pytest.mark.parametrize(
+  "study_name, betas",
+  [
+    ("weakly_supervised_reduced", {"group_vae_argmax": 4.0, "vae": 4.0, "beta_tc_vae": 6.0}),
+    ("weakly_supervised_spots", {"group_vae_argmax": 1.0, "vae": 1.0, "beta_tc_vae": 1.5}),
+  ],
+)
+def test_the_studies_make_the_groups(study_name, betas):
+  found = study_file.load_study(study_name)
   assert len(found.model_nums) == 25
-  assert len(study_file.load_study("weakly_supervised_v1").model_nums) == 300
-  bindings = [line for model_num in range(5) for line in found.run(model_num)[1]]
-  for method in ("group_vae_argmax", "beta_vae", "beta_tc_vae"):
-    assert f"include 'methods/{method}.gin'" in bindings
+  groups, seeds = set(), set()
+  for model_num in found.model_nums:
+    bindings = found.run(model_num)[1]
+    (method,) = [name for name in betas if f"{name}.beta = {betas[name]}" in bindings]
+    files = {"vae": "beta_vae"}
+    assert f"include 'methods/{files.get(method, method)}.gin'" in bindings
+    posteriors = [line for line in bindings if "posteriors/" in line]
+    groups.add((method, *posteriors))
+    seeds |= {line for line in bindings if line.startswith("model.random_seed")}
+  weak = "group_vae_argmax"
+  noises = ("equicorrelated", "rotated")
+  assert groups == {
+    *((method,) for method in betas),
+    *((weak, f"include 'posteriors/{noise}.gin'") for noise in noises),
+  }
+  assert seeds == {f"model.random_seed = {seed}" for seed in range(5)}
   assert {"mig", "aligned_mig", "rotated_mig", "dci"} <= set(found.metrics)
+
+
+def test_the_full_grid_has_300_runs():
+  assert len(study_file.load_study("weakly_supervised_v1").model_nums) == 300
 
 
 @pytest.mark.slow
