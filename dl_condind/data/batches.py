@@ -6,6 +6,7 @@ pass it on as it is.
 
 import abc
 import dataclasses
+import numbers
 from typing import Any
 from typing import ClassVar
 from typing import NamedTuple
@@ -40,6 +41,16 @@ class Batches(abc.ABC):
   how_to_make: ClassVar[str]
 
   def __init__(self, data: ground_truth_data.GroundTruthData):
+    """Takes the data set.
+
+    Raises:
+      ConfigError: If it is not a data set.
+    """
+    if not isinstance(data, ground_truth_data.GroundTruthData):
+      raise errors.ConfigError(
+        "data must be a data set, such as dl.load_data('dsprites_full'), got "
+        f"{type(data).__name__}."
+      )
     self.data = data
 
   @abc.abstractmethod
@@ -112,8 +123,8 @@ class Pairs(Batches):
       exclude_current: Whether a factor drawn again gets another value for sure.
 
     Raises:
-      ConfigError: If k is out of range, factors cannot be set one by one, or a factor has no other
-        value.
+      ConfigError: If k is not a whole number in range, factors cannot be set one by one, or a
+        factor has no other value.
     """
     super().__init__(data)
     num_factors = data.num_factors
@@ -122,11 +133,12 @@ class Pairs(Batches):
         f"Pairs need a complete grid, an image of every combination of factors, which {data.name} "
         "does not have: choose another data set, or a model that learns from single images."
       )
-    if not (1 <= k <= num_factors or (k == ANY_NUMBER and num_factors > 1)):
+    is_whole = isinstance(k, numbers.Integral) and not isinstance(k, bool)
+    if not (is_whole and (1 <= k <= num_factors or (k == ANY_NUMBER and num_factors > 1))):
       any_number = f", or {ANY_NUMBER} (any number)" if num_factors > 1 else ""
       raise errors.ConfigError(
-        f"dynamics.k must be in [1, {num_factors}], the number of factors of {data.name}"
-        f"{any_number}, got {k}."
+        f"dynamics.k must be a whole number in [1, {num_factors}], the number of factors of "
+        f"{data.name}{any_number}, got {k!r}."
       )
     if exclude_current and min(data.factors_num_values) < 2:
       name = data.factor_names[int(np.argmin(data.factors_num_values))]

@@ -15,6 +15,7 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import checks
 from dl_condind.utils import errors
 from dl_condind.utils import limits
+from dl_condind.utils import seeds
 
 _DRAWN = ["labels", "dataset", "random_state"]
 
@@ -195,9 +196,10 @@ def sample(
     labeller_fn: What makes labels of factors.
 
   Raises:
-    ConfigError: If the number is not positive, the data set has no factors, or the labeller
-      refuses them.
+    ConfigError: If the number or the seed is out of range, the data set has no factors, or the
+      labeller refuses them.
   """
+  seeds.check_seed("seed", seed)
   checks.check_in("num_labelled_samples", num_labelled_samples, 1, limits.MAX_BATCH_SIZE)
   if dataset.num_factors == 0:
     raise errors.ConfigError(

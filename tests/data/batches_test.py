@@ -146,10 +146,14 @@ class Incomplete(FactorsAsImages):
 @pytest.mark.parametrize(
   "make, settings, message",
   [
-    (FactorsAsImages, {"k": 0}, r"dynamics\.k must be in \[1, 5\], the number of factors of fac"),
+    (FactorsAsImages, {"k": 0}, r"dynamics\.k must be a whole number in \[1, 5\], the number of f"),
     (FactorsAsImages, {"k": 6}, r"or -1 \(any number\), got 6\."),
     (FactorsAsImages, {"k": -2}, r"or -1 \(any number\), got -2\."),
-    (lambda: FactorsAsImages([7]), {"k": -1}, r"must be in \[1, 1\], .*_as_images, got -1\."),
+    (lambda: FactorsAsImages([7]), {"k": -1}, r"in \[1, 1\], .*_as_images, got -1\."),
+    (FactorsAsImages, {"k": 1.5}, r"must be a whole number in .* got 1\.5\."),
+    (FactorsAsImages, {"k": True}, r"got True\."),
+    (FactorsAsImages, {"k": None}, r"got None\."),
+    (lambda: np.zeros((3, 4, 4, 1)), {"k": 1}, r"^data must be a data set, .* got ndarray\.$"),
     (Incomplete, {"k": 1}, r"Pairs need a complete grid, .* which factors_as_images does not have"),
     (
       lambda: FactorsAsImages([3, 1]),

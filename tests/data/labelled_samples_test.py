@@ -184,6 +184,12 @@ def test_bad_input_is_one_line(data, num, labeller, message):
   assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_one_line(seed):
+  with pytest.raises(errors.ConfigError, match=rf"^seed must be in \[0, 2\*\*32\), got {seed}\.$"):
+    labelled_samples.sample(Factors([4]), 5, seed)
+
+
 def test_data_without_factors_is_one_line():
   data = dummy_data.DummyData()
   data.factors_num_values = []

@@ -17,10 +17,10 @@ NAMES = ("mig", "dci", "sap_score", "unified_score")
 COMMON = """
 dataset.name = "auto"
 validation.random_seed = 0
-validation.num_labelled_samples = 200
-labeller.labeller_fn = @{labeller}
+validation.num_labelled_samples = 1000
+labeller.labeller_fn = @perfect_labeller
 """
-# Statement by statement as in disentanglement_lib's tests, with fewer labels.
+# Statement by statement as in disentanglement_lib's tests, which have no file for unified scores.
 LIBRARY = {
   "mig": """
 validation.validation_fn = @mig_validation
@@ -63,18 +63,29 @@ def mean(trained_run):
   [pytest.param(n, marks=[] if n in ("mig", "sap_score") else pytest.mark.slow) for n in NAMES],
 )
 def test_files_of_disentanglement_lib_run_unchanged(name, mean, tmp_path):
-  labeller = {"mig": "bin_labeller", "dci": "noisy_labeller"}.get(name, "perfect_labeller")
   path = tmp_path / f"{name}.gin"
-  path.write_text(LIBRARY[name] + COMMON.format(labeller=labeller))
-  validate.validate_with_gin(mean, tmp_path / "out", False, [path])
+  path.write_text(LIBRARY[name] + COMMON)
+  fewer = ["validation.num_labelled_samples = 200"] if name == "unified_score" else []
+  validate.validate_with_gin(mean, tmp_path / "out", False, [path], fewer)
   record = results.read_results(tmp_path / "out", "validation")
   assert record.keys() >= KEYS[name] | {"elapsed_time", "uuid"}
   aggregate = results.read_aggregate(tmp_path / "out/results/aggregate/validation.json")
-  assert aggregate["validation_config.labeller.labeller_fn"] == f"@{labeller}"
-  assert aggregate["validation_config.validation.num_labelled_samples"] == "200"
+  assert aggregate["validation_config.labeller.labeller_fn"] == "@perfect_labeller"
+  num = aggregate["validation_config.validation.num_labelled_samples"]
+  assert num == ("200" if fewer else "1000")
   assert aggregate["train_config.dataset.name"] == "'dummy_data'"
   for key in KEYS[name]:
     assert aggregate[f"validation_results.{key}"] == record[key]
+
+
+@pytest.mark.parametrize("labeller", ["perfect", "bin", "noisy", "permuted", "partial"])
+def test_every_labeller_gives_labels_that_can_be_scored(labeller, mean, tmp_path):
+  bindings = [f"labeller.labeller_fn = @{labeller}_labeller"]
+  bindings += ["validation.num_labelled_samples = 100"]
+  validate.validate_with_gin(mean, tmp_path, False, [MIG], bindings)
+  record = results.read_results(tmp_path, "validation")
+  num_labels = 2 if labeller == "partial" else 10
+  assert len(np.transpose(record["mutual_information_matrix"])) == num_labels
 
 
 def test_score_is_that_of_the_sample(mean, tmp_path):

@@ -27,6 +27,7 @@ METHODS = {
   "dip_vae": (functools.partial(dl.DIPVAE, 10.0, 10.0, "ii"), ["dip_vae.dip_type = 'ii'"]),
   "factor_vae": (functools.partial(dl.FactorVAE, 35.0), []),
   "group_vae_argmax": (functools.partial(dl.AdaGVAE, 2.0), ["group_vae_argmax.beta = 2.0"]),
+  "mlvae_argmax": (functools.partial(dl.AdaMLVAE, 3.0), ["mlvae_argmax.beta = 3.0"]),
 }
 NOISE = {
   "default": ({}, [], []),

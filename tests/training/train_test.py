@@ -207,7 +207,7 @@ def test_damaged_checkpoint_is_passed_over(tmp_path):
 @pytest.mark.parametrize(
   ("gin_files", "binding", "message"),
   [
-    (PAIRS, "dynamics.k = 11", r"dynamics\.k must be in \[1, 10\], the number of factors of dummy"),
+    (PAIRS, "dynamics.k = 11", r"dynamics\.k must be a whole number in \[1, 10\], the number of"),
     (PAIRS, "dynamics.k = 0", r"or -1 \(any number\), got 0\."),
     (PAIRS, "dynamics.k = 'all'", r"dynamics\.k must be int, got 'all'"),
     (PAIRS, "dynamics.kk = 1", r"dynamics has no parameter 'kk'"),

@@ -114,7 +114,8 @@ def test_references_and_macros():
 
 
 def test_a_class_has_what_is_bound_for_the_class_it_inherits_from():
-  configs.parse([], ["ProbeBase.weight = 2.0", "ProbeBase.size = 3", "a/ProbeBase.weight = 5.0"])
+  bindings = ["ProbeBase.weight = 2.0", "ProbeBase.size = 3", "a/ProbeBase.weight = 5.0"]
+  configs.parse([], [*bindings, "probe_model.net = @a/ProbeHeir()"])
   base, heir, last = (gin.get_configurable(made) for made in (Base, Heir, LastHeir))
   assert [made().weight for made in (base, heir, last)] == [2.0, 2.0, 2.0]
   assert heir().size == 3 and last().size == 1  # Which it cannot be given.
