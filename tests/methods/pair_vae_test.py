@@ -164,6 +164,15 @@ def test_a_pair_of_equal_images_is_two_images_of_a_vae(build, pair, make_model):
 
 
 @each_model
+def test_kl_of_a_batch_is_the_mean_over_batches_of_one_pair(build, pair, make_model):
+  model = build(make_model(beta=2.0))
+  alone = [batches.Pair(*(part[i : i + 1] for part in pair)) for i in range(5)]
+  kl_losses = [model.compute_losses(one, tf.constant(SEED))["kl_loss"] for one in alone]
+  expected = model.compute_losses(pair, tf.constant(SEED))["kl_loss"]
+  assert np.mean(kl_losses) == pytest.approx(float(expected), rel=1e-5)
+
+
+@each_model
 def test_gradient_goes_through_averages_to_both_images(build, pair, make_model):
   model = build(make_model(beta=1.0))
   with tf.GradientTape() as tape:
