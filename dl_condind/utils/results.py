@@ -206,12 +206,18 @@ def provenance(
     "dl_condind": dl_condind.__version__,
     "python": platform.python_version(),
     **versions,
-    "command_line": shlex.join(sys.argv),
+    "command_line": _command_line(),
     "cpu": _cpu(),
     "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     **dataset,
     **(extra or {}),
   }
+
+
+def _command_line() -> str:
+  """Returns the command, without the folder of a program that was not named relative to here."""
+  program = pathlib.Path(sys.argv[0])
+  return shlex.join([program.name if program.is_absolute() else sys.argv[0], *sys.argv[1:]])
 
 
 def _version(distribution: str) -> str | None:

@@ -2,6 +2,7 @@ import datetime
 import json
 import pathlib
 import platform
+import sys
 import uuid
 
 import gin
@@ -175,6 +176,14 @@ def test_foreign_record_with_nan(tmp_path):
   path = tmp_path / "evaluation.json"
   path.write_text('{"a": NaN, "b": -Infinity, "c": 1}')
   assert results.read_aggregate(path) == {"a": None, "b": None, "c": 1}
+
+
+@pytest.mark.parametrize(
+  ("program", "expected"), [("/opt/a b/train", "train"), ("bin/train", "bin/train"), ("", "''")]
+)
+def test_command_line_has_no_folder_of_the_machine(program, expected, monkeypatch):
+  monkeypatch.setattr(sys, "argv", [program, "--name=a b"])
+  assert results.provenance()["command_line"] == f"{expected} '--name=a b'"
 
 
 def test_provenance():
