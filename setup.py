@@ -1,11 +1,13 @@
-"""Ships the folder gin_configs as a package; everything else is in pyproject.toml."""
+"""Ships gin_configs and pretrained as packages; everything else is in pyproject.toml."""
 
 import setuptools
+
+FOLDERS = ("gin_configs", "pretrained")
 
 setuptools.setup(
   packages=[
     *setuptools.find_packages(include=["dl_condind", "dl_condind.*"]),
-    "dl_condind.gin_configs",
+    *(f"dl_condind.{name}" for name in FOLDERS),
   ],
-  package_dir={"dl_condind.gin_configs": "gin_configs"},
+  package_dir={f"dl_condind.{name}": name for name in FOLDERS},
 )

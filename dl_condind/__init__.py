@@ -45,8 +45,10 @@ _NAMES = MODELS | {
   "evaluate": "dl_condind.runs.evaluate",
   "load": "dl_condind.runs.load",
   "load_data": "dl_condind.runs.data",
+  "load_pretrained": "dl_condind.runs.pretrained",
   "metric": "dl_condind.evaluation.metric",
   "named_factor_distribution": "dl_condind.data.ground_truth.factor_presets",
+  "pretrained_models": "dl_condind.runs.pretrained",
   "train": "dl_condind.runs.train",
 }
 _MODULES = {

@@ -15,10 +15,10 @@ from typing import Any
 
 from gin import config_parser
 
-import dl_condind
 from dl_condind.utils import errors
 from dl_condind.utils import gin_parser
 from dl_condind.utils import gin_types
+from dl_condind.utils import package_folders
 
 _TOKENS_PER_FILE = 100  # Opening a file takes as long as so many tokens.
 _MAX_SUGGESTED = 1000  # files of a folder that are looked at to suggest one
@@ -42,13 +42,8 @@ class Source:
 
 
 def gin_config_folder() -> pathlib.Path:
-  """Returns the folder of the configuration files that come with the package.
-
-  It lies in the package, or beside it where the package is installed in editable mode.
-  """
-  package = pathlib.Path(dl_condind.__file__).parent
-  inside = package / "gin_configs"
-  return inside if inside.is_dir() else package.parent / "gin_configs"
+  """Returns the folder of the configuration files that come with the package."""
+  return package_folders.find("gin_configs")
 
 
 def statements(
