@@ -12,6 +12,7 @@ import textwrap
 from gin import config as gin_config
 import pytest
 
+import dl_condind
 from dl_condind.studies import archive
 from dl_condind.studies import run_state
 from dl_condind.studies import study_file
@@ -213,6 +214,12 @@ def test_there_may_be_no_runs(extension, tmp_path):
   published_runs = extension("published_runs")
   assert published_runs.sources(tmp_path) == []
   assert published_runs.table("vae", [], "") == ""
+
+
+def test_api_has_the_modules_of_all_public_names():
+  listed = re.findall(r"^   (dl_condind\.\S+)$", (DOCS / "api" / "index.md").read_text(), re.M)
+  modules = [*dl_condind._NAMES.values(), *dl_condind._MODULES.values()]
+  assert [m for m in modules if not any(f"{m}.".startswith(f"{name}.") for name in listed)] == []
 
 
 def _names(text):
