@@ -140,14 +140,17 @@ def _content(app, path: pathlib.Path) -> str:
 
 
 def _copy_pages(app, exception):
-  """Copies the HTML files to which links lead."""
+  """Copies the HTML files to which links lead, with the files beside them."""
   if exception or app.builder.format != "html":
     return
   for target in set().union(*_shown(app.env).values()):
     if target.is_relative_to(DOCS) and target.is_file():
-      copy = pathlib.Path(app.outdir) / target.relative_to(DOCS)
-      copy.parent.mkdir(parents=True, exist_ok=True)
-      shutil.copyfile(target, copy)
+      folder = pathlib.Path(app.outdir) / target.parent.relative_to(DOCS)
+      folder.mkdir(parents=True, exist_ok=True)
+      beside = target.parent.iterdir() if target.suffix == ".html" else [target]
+      for path in beside:
+        if path.is_file():
+          shutil.copyfile(path, folder / path.name)
 
 
 def setup(app):
