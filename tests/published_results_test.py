@@ -1,5 +1,6 @@
 """The tables of docs/results on families of posteriors, computed again from their archive."""
 
+import importlib
 import pathlib
 import re
 
@@ -55,6 +56,17 @@ def test_means_over_seeds(settings):
       if heading.startswith("MIG"):
         expected += f" ({np.std(values, ddof=1):.3f})"
       assert rows[family][heading] == expected, (family, heading)
+
+
+@pytest.mark.slow
+def test_tables_of_the_switch(tmp_path, capsys, monkeypatch):
+  monkeypatch.syspath_prepend(RESULTS.parents[1] / "benchmarks")
+  switch_tables = importlib.import_module("switch_tables")
+  archive_file.extract(RESULTS / "switch_spots.tar.xz", tmp_path)
+  switch_tables.main(str(tmp_path))
+  first, second = capsys.readouterr().out.strip().split("\n\n")
+  page = (RESULTS / "switch.md").read_text(encoding="utf-8")
+  assert first in page and second in page
 
 
 def test_verdicts(settings):
