@@ -43,7 +43,7 @@ _MILLISECONDS = """
 def main(_) -> None:
   """Prints a table."""
   if not chromium.find():
-    raise app.UsageError("There is no Chromium on the PATH.")
+    raise app.UsageError("Chromium is not on the PATH.")
   print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the start\n")
   print("| round | models | frames per second | ms to decode and draw a frame |")
   print("| ---: | ---: | ---: | ---: |")

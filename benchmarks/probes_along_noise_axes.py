@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 import dl_condind as dl
+from dl_condind.evaluation import latent_axes
 from dl_condind.evaluation.metrics import dci
 from dl_condind.evaluation.metrics import info_mec
 from dl_condind.reports import grouping
@@ -27,8 +28,9 @@ def scores(run, data) -> list[float]:
   factors = data.sample_factors(NUM_TRAIN + NUM_TEST, random_state)
   images = data.sample_observations_from_factors(factors, random_state)
   scale_tril = run.posterior(images[:NUM_IMAGES]).scale_tril.astype(np.float64)
-  _, axes = np.linalg.eigh(np.mean(scale_tril @ np.swapaxes(scale_tril, 1, 2), axis=0))
+  noise = np.mean(scale_tril @ np.swapaxes(scale_tril, 1, 2), axis=0)
   code = run.encode(images)
+  axes = latent_axes.noise_eigenbasis(noise, np.cov(code, rowvar=False, ddof=0))
   both = (code, (code @ axes).astype(np.float32))
   train, test = slice(NUM_TRAIN), slice(NUM_TRAIN, None)
   accuracies = [

@@ -24,34 +24,19 @@ class ParameterAveragingVAE(pair_vae.PairVAE):
 
 @base_model.register("group_vae_argmax")
 @dataclasses.dataclass(eq=False)
-class AdaGVAE(ParameterAveragingVAE):
+class AdaGVAE(pair_vae.SharesCloseLatents, ParameterAveragingVAE):
   """Ada-GVAE: a pair shares the latents whose posteriors are close to each other.
 
   Attributes:
     beta: Weight of the KL.
   """
 
-  def shared(self, first, second, changed):
-    """Returns which latents are closer than the middle of the pair's divergences."""
-    del changed
-    return pair_vae.are_close(first, second)
-
 
 @base_model.register("group_vae_labels")
 @dataclasses.dataclass(eq=False)
-class GroupVAE(ParameterAveragingVAE):
+class GroupVAE(pair_vae.SharesAllLatentsButOne, ParameterAveragingVAE):
   """GVAE: a pair shares all latents but one, that of the last factor that changed.
 
   Attributes:
     beta: Weight of the KL.
   """
-
-  def check_batches(self, batches):
-    """Checks that there is a latent for each factor."""
-    super().check_batches(batches)
-    pair_vae.check_a_latent_for_each_factor(self, batches)
-
-  def shared(self, first, second, changed):
-    """Returns all latents but one."""
-    del second
-    return pair_vae.all_but(changed, first.mean.shape[1])

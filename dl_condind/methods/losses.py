@@ -44,7 +44,7 @@ def bernoulli_loss(
     true_images: Images in [0, 1], [batch, height, width, channels].
     reconstructed_images: The decoder's output, same shape.
     activation: What the decoder's output means: "logits", or "tanh" if its tanh is in [-1, 1].
-      "linear" outputs are no probabilities.
+      "linear" outputs are not probabilities.
     subtract_true_image_entropy: Whether to subtract the entropy of the images' own pixels, so that
       a perfect reconstruction of grey images has loss 0.
 
@@ -140,7 +140,7 @@ def check_activation(activation: str) -> None:
   """Checks the name of what a decoder's outputs mean.
 
   Raises:
-    ConfigError: If there is no such activation.
+    ConfigError: If the activation is unknown.
   """
   if activation not in ACTIVATIONS:
     raise errors.ConfigError(

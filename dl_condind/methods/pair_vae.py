@@ -152,15 +152,36 @@ class PairVAE(vae.BaseVAE):
     return self.scalars(encoded, reconstruction_loss, kl_loss, regularizer), z_sampled
 
 
-def check_a_latent_for_each_factor(model: PairVAE, batches: batches_of_data.Batches) -> None:
-  """Checks that the latent of each factor exists, where a factor's index is that of its latent.
+class SharesCloseLatents:
+  """For a `PairVAE`: a pair shares the latents whose posteriors are close to each other."""
 
-  Raises:
-    ConfigError: If there are more factors than latents.
+  def shared(self, first, second, changed):
+    """Returns which latents are closer than the middle of the pair's divergences."""
+    del changed
+    return are_close(first, second)
+
+
+class SharesAllLatentsButOne:
+  """For a `PairVAE`: a pair shares all latents but that of the last factor that changed.
+
+  The index of a factor is that of its latent.
   """
-  data = batches.data
-  if data.num_factors > model.num_latent:
-    raise errors.ConfigError(
-      f"{type(model).__name__} gives each factor a latent of its own: encoder.num_latent must be "
-      f"at least {data.num_factors}, the number of factors of {data.name}, got {model.num_latent}."
-    )
+
+  def check_batches(self, batches):
+    """Checks that there is a latent for each factor.
+
+    Raises:
+      ConfigError: If there are more factors than latents.
+    """
+    super().check_batches(batches)
+    data = batches.data
+    if data.num_factors > self.num_latent:
+      raise errors.ConfigError(
+        f"{type(self).__name__} gives each factor a latent of its own: encoder.num_latent must be "
+        f"at least {data.num_factors}, the number of factors of {data.name}, got {self.num_latent}."
+      )
+
+  def shared(self, first, second, changed):
+    """Returns all latents but one."""
+    del second
+    return all_but(changed, first.mean.shape[1])

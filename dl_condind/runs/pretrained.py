@@ -33,11 +33,10 @@ def load_pretrained(name: str, directory: str | os.PathLike | None = None) -> ru
   Raises:
     ValueError: If there is no model of this name, or directory has another one.
   """
-  if name not in pretrained_models():
-    hint = gin_types.did_you_mean(name, pretrained_models())
-    raise errors.ConfigError(
-      f"name must be one of {', '.join(pretrained_models())}; got {name!r}{hint}"
-    )
+  names = pretrained_models()
+  if name not in names:
+    hint = gin_types.did_you_mean(name, names)
+    raise errors.ConfigError(f"name must be one of {', '.join(names)}; got {name!r}{hint}")
   source = run_folder.RunFolder(package_folders.find("pretrained") / name).model
   if directory is not None:
     _copy(source, run_folder.RunFolder(pathlib.Path(directory)).model)

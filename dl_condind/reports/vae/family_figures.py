@@ -1,5 +1,6 @@
 """The figure that tells families of posteriors apart: what each keeps, and along which axes."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 
@@ -25,12 +26,16 @@ def draw(settings: study_runs.Settings, tables: comparisons.Tables) -> list[figu
   """
   drawn: list[figures.Drawn] = []
   for name, runs in settings.items():
-    if not family_claims.by_family(runs):
+    by_family = family_claims.by_family(runs)
+    if not by_family:
       continue
-    panels = [
-      *_on_one_scale([panel for m in _MIGS for panel in _panels(name, runs, m, tables)]),
-      *(panel for measure in _PROBES for panel in _panels(name, runs, measure, tables)),
-    ]
+    # Correlation label -> name, in the order of the claims.
+    families = {members[0].correlation_label: family for family, members in by_family.items()}
+    migs, probes = (
+      [panel for m in chosen for panel in _panels(name, runs, families, m, tables)]
+      for chosen in (_MIGS, _PROBES)
+    )
+    panels = [*_on_one_scale(migs), *probes]
     if panels:
       drawn.append(
         figures.Drawn(
@@ -38,23 +43,21 @@ def draw(settings: study_runs.Settings, tables: comparisons.Tables) -> list[figu
           f"Families of posteriors: {name}",
           "Of the mean representation. What falls along the latents and comes back along other "
           "axes was turned, not lost.",
-          charts.Chart(tuple(panels), tuple(_families(runs))),
+          charts.Chart(tuple(panels), tuple(families)),
         )
       )
   return drawn
 
 
-def _families(runs: Sequence[study_runs.Run]) -> dict[str, str]:
-  """Returns correlation label -> name of the family, in the order of the claims."""
-  by_family = family_claims.by_family(runs)
-  return {members[0].correlation_label: family for family, members in by_family.items()}
-
-
 def _panels(
-  name: str, runs: Sequence[study_runs.Run], measure_name: str, tables: comparisons.Tables
+  name: str,
+  runs: Sequence[study_runs.Run],
+  families: Mapping[str, str],
+  measure_name: str,
+  tables: comparisons.Tables,
 ) -> list[charts.Panel]:
   """Returns the panel of a measure over the families; none without values."""
-  measure, families = measures.find(measure_name), _families(runs)
+  measure = measures.find(measure_name)
   table, label = tables[measure_name], measure.axis_label
   chart = charts.of_values({name: runs}, measure_name, table, list(families), label, measure.digits)
   if chart is None:
