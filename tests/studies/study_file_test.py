@@ -235,7 +235,7 @@ def test_other_studies_of_the_package():
   axes = dict(sweep.axes)
   assert axes["equicorrelated.correlation"] == (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
   assert sweep.num_runs == 240
-  assert study_file.load_study("paper_reduced").num_runs == 18
+  assert study_file.load_study("paper_reduced").num_runs == 60
   lines = study_file.describe_studies().splitlines()
   assert [line.split()[0] for line in lines] == study_file.study_names()
   assert any(line.split()[:3] == ["paper_figure2", "60", "runs"] for line in lines)
