@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import pathlib
+from typing import Any
 
 from dl_condind.reports import further_evaluations
 from dl_condind.reports import measures
@@ -24,7 +25,7 @@ _FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed
 
 _TRAIN_PARTS = ("train_config.", "train_results.", "train_provenance.")
 
-_Row = dict[str, object]
+_Row = dict[str, Any]
 
 
 def aggregate(result_file_pattern: str | os.PathLike, output_path: str | os.PathLike) -> list[_Row]:
@@ -127,9 +128,10 @@ def gather_runs(directory: str | os.PathLike) -> list[_Row]:
     rows[name] |= _end_of_log(run.model, measures.logged(run_config.kind(record)))
   spread = further_evaluations.Spread()
   for path in run_folder.evaluations_below(directory):
-    run, *evaluation = run_folder.evaluated(path)
-    name = run.path.relative_to(directory).as_posix()
-    _add_evaluation(rows, name, evaluation, results.read_aggregate(path), spread)
+    if found := run_folder.evaluated(path):
+      run, *evaluation = found
+      name = run.path.relative_to(directory).as_posix()
+      _add_evaluation(rows, name, evaluation, results.read_aggregate(path), spread)
   spread.add_to(rows)
   return [rows[run] for run in sorted(rows, key=_natural_order)]
 

@@ -55,12 +55,12 @@ def of_ratio(
     The tests, or None if there are fewer than two values on a side, or the baseline's mean is not
     positive, so that a share of it has no meaning.
   """
-  values, baseline = np.asarray(values, float), np.asarray(baseline, float)
   if min(len(values), len(baseline)) < 2 or np.mean(baseline) <= 0:
     return None
+  low, high = (np.multiply(bound, baseline) for bound in (1 - margin, 1 + margin))
   return Equivalence(
-    p_above=statistics.welch([values, (1 - margin) * baseline], [1, -1]),
-    p_below=statistics.welch([(1 + margin) * baseline, values], [1, -1]),
+    p_above=statistics.welch([values, low], [1, -1]),
+    p_below=statistics.welch([high, values], [1, -1]),
   )
 
 
@@ -86,11 +86,13 @@ def num_runs_for_ratio(
   Returns:
     The number, or None if it is above 1,000.
   """
-  values, baseline = (np.var(v, ddof=1) / (np.mean(v) ** 2 or 1.0) for v in (values, baseline))
+  spread, baseline_spread = (  # Squares of the coefficients of variation.
+    np.var(v, ddof=1) / (np.mean(v) ** 2 or 1.0) for v in (values, baseline)
+  )
   nums = np.arange(2, 1001)
-  shown = -1.0
+  shown = np.full(len(nums), -1.0)
   for bound in (1 - margin, 1 + margin):
-    error = np.sqrt((values + bound**2 * baseline) / nums)
+    error = np.sqrt((spread + bound**2 * baseline_spread) / nums)
     critical = stats.t.ppf(1 - alpha, 2 * nums - 2)
     with np.errstate(divide="ignore"):  # Constant values have no error.
       shown = shown + stats.t.cdf(margin / error - critical, 2 * nums - 2)
@@ -100,11 +102,11 @@ def num_runs_for_ratio(
 
 def of_mean(values: Sequence[float], low: float, high: float) -> Equivalence | None:
   """Tests by Student's t whether a mean lies between two bounds; None of fewer than two values."""
-  values = np.asarray(values, float)
   if len(values) < 2:
     return None
   return Equivalence(
-    p_above=statistics.welch([values - low], [1]), p_below=statistics.welch([high - values], [1])
+    p_above=statistics.welch([np.subtract(values, low)], [1]),
+    p_below=statistics.welch([np.subtract(high, values)], [1]),
   )
 
 

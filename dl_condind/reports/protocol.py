@@ -6,6 +6,7 @@ The paper trains VAEs as disentanglement_lib does without tuning, which is what 
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 from typing import NamedTuple
 
 from dl_condind.reports import study_runs
@@ -34,8 +35,8 @@ class Deviation(NamedTuple):
   """A setting of a run that is not the paper's."""
 
   what: str
-  value: object
-  expected: object
+  value: Any
+  expected: Any
 
   def __str__(self) -> str:
     """Describes it in words, such as `training steps: 4,000 instead of 300,000`."""

@@ -55,8 +55,8 @@ def _sort(
 ) -> tuple[_Settings, _Settings]:
   """Returns runs that count, and those that do not, as `read_study`."""
   wanted = None if model_nums is None else set(map(str, model_nums))
-  runs = []
-  foreign = []
+  runs: list[study_runs.Run] = []
+  foreign: list[study_runs.Run] = []
   for run in found:
     (runs if wanted is None or run.name in wanted else foreign).append(run)
   counted, repeated = without_repetitions([r for r in runs if r.state == study_runs.TRAINED])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
+import statistics
 
 from dl_condind.reports import measures
 from dl_condind.reports import study_runs
@@ -62,8 +63,9 @@ def describe_change(
 ) -> str:
   """Returns how the median of a measure, of which there are values, changes from low to high."""
   name, digits = measure.name, measure.digits
-  before, after = (round(study_runs.median(runs, name), digits) for runs in (low, high))
-  counts = [len(study_runs.values_of(runs, name)) for runs in (low, high)]
+  values = [study_runs.values_of(runs, name) for runs in (low, high)]
+  before, after = (round(statistics.median(found), digits) for found in values)
+  counts = list(map(len, values))
   where = [
     f"at {run_config.name_correlation(runs[0].correlation_label)} ({count_of('run', count)})"
     for runs, count in zip((low, high), counts, strict=True)

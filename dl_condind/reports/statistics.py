@@ -51,11 +51,10 @@ def summarize(values: Sequence[float], confidence: float = 0.95, seed: int = 0) 
     confidence: Nominal coverage of the interval, in (0, 1).
     seed: Seed of the resampling.
   """
-  values = np.asarray(values, float)
-  if not values.size:
+  if not len(values):
     return Summary(0, None, None, None)
   has_interval = len(values) >= MIN_INTERVAL_VALUES
-  interval = _bootstrap_interval(values, confidence, seed) if has_interval else None
+  interval = _bootstrap_interval(np.asarray(values), confidence, seed) if has_interval else None
   return Summary(len(values), float(np.median(values)), float(np.mean(values)), interval)
 
 
@@ -84,8 +83,7 @@ def probability_of_superiority(x: Sequence[float], y: Sequence[float]) -> float:
   It is the probability that a value of x is greater than one of y, ties counted half: 0.5 if
   neither tends to be greater, 1 if every x is greater than every y.
   """
-  x, y = np.asarray(x, float)[:, None], np.asarray(y, float)
-  return float(np.mean((x > y) + 0.5 * (x == y)))
+  return float(np.mean(np.greater.outer(x, y) + 0.5 * np.equal.outer(x, y)))
 
 
 def mann_whitney(x: Sequence[float], y: Sequence[float]) -> float:
@@ -170,7 +168,7 @@ def _critical_statistic(num_x: int, num_y: int, alpha: float) -> int:
   if max(num_x, num_y) > _MAX_EXACT_VALUES:
     mean = num_x * num_y / 2
     deviation = math.sqrt(num_x * num_y * (num_x + num_y + 1) / 12)
-    return math.ceil(mean + 0.5 + stats.norm.isf(alpha) * deviation)
+    return math.ceil(mean + 0.5 + float(stats.norm.isf(alpha)) * deviation)
   # Coefficients of the Gaussian binomial: the product of (1 - q^(num_y + i)) / (1 - q^i). Python's
   # integers, since they exceed 64 bits.
   counts = [1] + [0] * (num_x * num_y)
@@ -199,10 +197,12 @@ def num_runs_to_show(shift: float, alpha: float, power: float = 0.8) -> int:
   """
   if shift < 0.5:
     raise ValueError(f"shift must be at least 0.5, got {shift}.")
-  for num in itertools.count(1):
+
+  def shows(num: int) -> bool:
     found = detectable_shift(num, num, alpha, power)
-    if found is not None and found <= shift:
-      return num
+    return found is not None and found <= shift
+
+  return next(filter(shows, itertools.count(1)))
 
 
 def welch(samples: Sequence[Sequence[float]], weights: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import pathlib
 import statistics
+from typing import Any
 
 from dl_condind.reports import aggregate_results
 from dl_condind.reports import measures
@@ -46,8 +47,8 @@ class Run:
 
   name: str
   folder: pathlib.Path
-  row: Mapping[str, object]
-  provenance: Mapping[str, object]
+  row: Mapping[str, Any]
+  provenance: Mapping[str, Any]
   state: str = TRAINED
   problem: str = ""
 
@@ -202,6 +203,12 @@ def correlation_labels(runs: Sequence[Run]) -> list[str]:
 def values_of(runs: Iterable[Run], measure: str) -> list[float]:
   """Returns a measure of the runs that have it."""
   return [value for run in runs if (value := run.measure(measure)) is not None]
+
+
+def points_of(runs: Iterable[Run], names: Sequence[str]) -> list[tuple[float, ...]]:
+  """Returns several measures of the runs that have all of them."""
+  points = (tuple(v for n in names for v in values_of([run], n)) for run in runs)
+  return [point for point in points if len(point) == len(names)]
 
 
 def seeded_values_of(runs: Iterable[Run], measure: str) -> list[tuple[str, float]]:

@@ -200,13 +200,13 @@ def directed(falls: bool, digits: int) -> Test:
       statistics.mann_whitney(*pair) for pair in ((greater, less), (less, greater))
     )
     small = equivalence.of_standardized_sum([high, low], [1, -1], SIZE)
-    p_small = small.p_value if small else None
     texts = dict(zip(words, (p_claim, p_opposite), strict=True))
     if small:
-      texts[f"changes by less than {SIZE:g} sd"] = p_small
+      texts[f"changes by less than {SIZE:g} sd"] = small.p_value
     parts += [f"{p_text(p_value)} that it {word}" for word, p_value in texts.items()]
     if p_claim > LEVEL and leans:
       parts.append(f"runs on each side: {_would_show()}")
+    p_small = small.p_value if small else None
     return Finding(", ".join(parts) + in_pairs, p_claim, p_opposite, p_small, leans)
 
   return test

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import io
 import textwrap
 from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 
@@ -24,9 +25,9 @@ except ImportError as error:
     "install '.[report]'` in a clone of the repository."
   ) from error
 
-Axes = mpl_axes.Axes
-Figure = mpl_figure.Figure
-Line2D = mpl_lines.Line2D
+Axes: TypeAlias = mpl_axes.Axes
+Figure: TypeAlias = mpl_figure.Figure
+Line2D: TypeAlias = mpl_lines.Line2D
 
 DOTS_PER_INCH = 144
 _MAX_MARKED_POINTS = 20  # of a curve

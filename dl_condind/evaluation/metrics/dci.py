@@ -115,7 +115,7 @@ def importance_scores(importance: np.ndarray, factors: np.ndarray | None = None)
   num_latent, num_factors = importance.shape
   if factors is None:
     factors = np.arange(num_factors)
-  results = {"disentanglement": None, "completeness": None}
+  results: dict[str, float | None] = {"disentanglement": None, "completeness": None}
   if num_factors > 1:
     per_code = disentanglement_per_code(importance)
     results["disentanglement"] = _weighted_mean(per_code, importance.sum(axis=1))

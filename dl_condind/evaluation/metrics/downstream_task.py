@@ -42,7 +42,7 @@ def compute_downstream_task(
     The results of `downstream_scores` of each number of train points, as `{num_train}:{key}`.
   """
   predictor_fn, regressor_fn = gin_settings.predictor_fns()
-  results = {}
+  results: dict[str, Any] = {}
   for size in num_train:
     splits = representation.generate_splits(
       ground_truth_data, representation_function, size, num_test, random_state, batch_size
@@ -102,7 +102,7 @@ def downstream_scores(
     regressor_fn=regressor_fn,
   )
   continuous = checks.continuous_factors(y_train, y_test)[varies]
-  results = {}
+  results: dict[str, Any] = {}
   for split, values in (("train", scores.train_score), ("test", scores.test_score)):
     results |= _summary(f"{split}_accuracy", varies[~continuous], values[~continuous])
     if continuous.any():

@@ -116,7 +116,7 @@ def info_mec_scores(
   information = mutual_information(x, counted[:, varies], estimator, seed, num_neighbors, num_bins)
   matrix[:, varies] = information / entropy[varies]
 
-  results = {"info_m": None, "info_c": None}
+  results: dict[str, float | None] = {"info_m": None, "info_c": None}
   active_matrix = matrix[np.ix_(active, varies)]
   if len(varies) > 1:
     per_code = largest_shares(active_matrix)

@@ -144,13 +144,13 @@ def attribute_results(
   continuous = codes.continuous[~blank].astype(np.float64)
   groups = (digits if codes.categories is None else codes.categories)[~blank]
   shuffled = continuous[random_state.permutation(len(continuous))]
-  found = {"num_blank": int(np.count_nonzero(blank))}
+  found: dict[str, float | str | None] = {"num_blank": int(np.count_nonzero(blank))}
   for conditional in (False, True):
     for monotone in (False, True):
       kind = f"{'conditional_' * conditional}{'monotone_' * monotone}r2"
-      settings = {"groups": groups if conditional else None, "monotone": monotone}
-      shares = code_effects.explained_shares(continuous, attributes, **settings)
-      null = code_effects.explained_shares(shuffled, attributes, **settings)
+      within = groups if conditional else None
+      shares = code_effects.explained_shares(continuous, attributes, within, monotone)
+      null = code_effects.explained_shares(shuffled, attributes, within, monotone)
       found |= {**_share_results(kind, "", shares), **_share_results(kind, "_null", null)}
       for code, attribute in enumerate(code_effects.assign(shares)):
         known = attribute >= 0 and np.isfinite(shares[attribute, code])
@@ -251,7 +251,8 @@ def traversal_results(
     changes along a traversal. Each also with `_null`, of images shuffled among the traversals: what
     there would be if nothing stayed but the value of the code.
   """
-  found, rates = {}, {"": [], "_null": []}
+  found: dict[str, float] = {}
+  rates: dict[str, list[float]] = {"": [], "_null": []}
   for code, digits in enumerate(paths):
     shuffled = np.stack([random_state.permutation(column) for column in digits.T], axis=1)
     for suffix, path in (("", digits), ("_null", shuffled)):

@@ -34,7 +34,7 @@ def matrix_scores(
   factors = np.arange(num_factors) if factors is None else factors
   ordered = np.sort(matrix, axis=0)  # [num_latent, num_factors], largest last
   gaps = ordered[-1] - ordered[-2]
-  results = {"dci": None, "modularity": None}
+  results: dict[str, float | None] = {"dci": None, "modularity": None}
   for key, value in dci.importance_scores(matrix, factors).items():
     results[f"dci_{key}".replace("completeness.factor", "completeness.code")] = value
   results["dci"] = results["dci_disentanglement"]

@@ -153,7 +153,7 @@ def scores_of_information(
   """
   y_train, y_test, discrete = check_splits(x_train, y_train, x_test, y_test)
   varies = checks.varying_factors(y_train, "modularity_explicitness", y_test)
-  results = {"modularity_score": None}
+  results: dict[str, Any] = {"modularity_score": None}
   if len(varies) > 1:
     # `take` leaves rows contiguous, on which the last digit of their sums depends.
     per_code = modularity_per_code(np.take(mutual_information, varies, axis=1))
@@ -169,7 +169,7 @@ def scores_of_information(
     for i in scored
   }
   for k, name in enumerate(("explicitness_score_train", "explicitness_score_test")):
-    values = {i: pair[k] for i, pair in explicitness.items() if pair[k] is not None}
+    values = {i: area for i, pair in explicitness.items() if (area := pair[k]) is not None}
     if scored and not values:
       raise errors.ConfigError(
         "modularity_explicitness has no explicitness to test: each factor has a single value in "
@@ -253,7 +253,7 @@ def standardize(x_train: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np
 
 def explicitness_of_factor(
   x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
-) -> tuple[float, float | None]:
+) -> tuple[float | None, float | None]:
   """Returns how well a linear classifier ranks the points of each value of a factor first.
 
   The classifier is scikit-learn's logistic regression, which stops after 100 iterations, converged

@@ -10,6 +10,7 @@ and weight.
 from collections.abc import Callable
 from collections.abc import Sequence
 import itertools
+import operator
 
 from dl_condind.reports import equivalence
 from dl_condind.reports import measures
@@ -154,7 +155,7 @@ def _convergence_claims(settings: study_runs.Settings) -> list[_Parts]:
     findings = [
       finding
       for label in (verdicts.LOW, verdicts.HIGH)
-      for finding in _at(settings, label, lambda run, drift=drift: run.measure(drift), test)
+      for finding in _at(settings, label, operator.methodcaller("measure", drift), test)
     ]
     found.append((f"Training converges: the {title} settles", _FIGURE_4, findings))
   return found
@@ -175,8 +176,7 @@ def _level_claims(settings: study_runs.Settings) -> list[_Parts]:
   findings = {}
   for setting, runs in settings.items():
     low, high = (study_runs.of_correlation(runs, label) for label in (verdicts.LOW, verdicts.HIGH))
-    pairs = [(run.measure(penalty), run.measure("generator_loss")) for run in low]
-    pairs = [pair for pair in pairs if None not in pair]
+    pairs = study_runs.points_of(low, (penalty, "generator_loss"))
     after = study_runs.values_of(high, penalty)
     if pairs and after:
       findings[setting] = _penalty_finding(pairs, after)
@@ -186,7 +186,7 @@ def _level_claims(settings: study_runs.Settings) -> list[_Parts]:
   ]
 
 
-def _penalty_finding(low: Sequence[tuple[float, float]], high: verdicts.Values) -> verdicts.Finding:
+def _penalty_finding(low: Sequence[Sequence[float]], high: verdicts.Values) -> verdicts.Finding:
   """Tests the change of the penalty against a share of the generator's loss.
 
   Args:
@@ -212,10 +212,9 @@ def _at(
   """Applies a test to a measure of each setting's runs at one correlation."""
   found = {}
   for setting, runs in settings.items():
-    values = [measure(run) for run in study_runs.of_correlation(runs, label)]
-    values = [value for value in values if value is not None]
-    if values:
-      found[setting] = test(values)
+    values = map(measure, study_runs.of_correlation(runs, label))
+    if known := [value for value in values if value is not None]:
+      found[setting] = test(known)
   return verdicts.named(found, f"InfoGAN, {run_config.name_correlation(label)}")
 
 
@@ -235,4 +234,5 @@ def _best_share(run: study_runs.Run) -> float | None:
 def _shares(run: study_runs.Run, attribute: str) -> list[float]:
   """Returns the R² of an attribute with each code; none if one is missing."""
   values = [run.row.get(f"{_R2}{attribute}.code_{code}") for code in range(int(run.num_latent))]
-  return [] if None in values else [float(value) for value in values]
+  known = [float(value) for value in values if value is not None]
+  return known if len(known) == len(values) else []

@@ -25,6 +25,7 @@ NO_COLUMN = -2  # column and threshold of a leaf
 # most the second is a leaf.
 _SMALLEST_GAP = np.float32(1e-7)
 _EPSILON = float(np.finfo(np.float64).eps)
+_NO_ORDER = np.empty((0, 0), np.int64)  # of a leaf
 _TIE = 1e-9  # Criteria this close, relative to their size, may differ by rounding alone.
 
 
@@ -44,8 +45,8 @@ class _Node(NamedTuple):
   """A node that is still to be added.
 
   Attributes:
-    order: Indices of its points by rising value of each column, `[num_columns, num_points]`; None
-      if it is a leaf.
+    order: Indices of its points by rising value of each column, `[num_columns, num_points]`;
+      empty if it is a leaf.
     targets: What it predicts, in the order in which scikit-learn adds it up, `[num_points]`.
     certain: Whether that order is known, as far as it changes a sum.
     impurity: Variance of its targets.
@@ -55,7 +56,7 @@ class _Node(NamedTuple):
     link: Where its index belongs: the index of the node above, and 0 if it is left of it, else 1.
   """
 
-  order: np.ndarray | None
+  order: np.ndarray
   targets: np.ndarray
   certain: bool
   impurity: float
@@ -88,7 +89,7 @@ def grow(columns: Columns, targets: np.ndarray, max_depth: int, seed: int) -> li
   draws = visiting_order.ColumnDraws(len(columns.values), seed)
   mean, mean_square = (visiting_order.add_up(t) / num_points for t in (targets, targets * targets))
   impurity = mean_square - mean * mean  # not mean**2, which may round otherwise
-  order = columns.order if impurity > _EPSILON else None
+  order = columns.order if impurity > _EPSILON else _NO_ORDER
   waiting = [_Node(order, targets, True, impurity, True, 0, 0, None)]
   nodes: list[list] = []
   while waiting:
@@ -97,7 +98,7 @@ def grow(columns: Columns, targets: np.ndarray, max_depth: int, seed: int) -> li
     nodes.append([LEAF, LEAF, NO_COLUMN, NO_COLUMN, node.impurity, len(node.targets)])
     if node.link:
       nodes[node.link[0]][node.link[1]] = index
-    if node.order is None:
+    if not node.order.size:
       continue
     varying, last, num_constant = draws.draw(_constant(columns, node.order), node.num_constant)
     total = visiting_order.add_up(node.targets)
@@ -122,9 +123,9 @@ def grow(columns: Columns, targets: np.ndarray, max_depth: int, seed: int) -> li
       low, high = columns.values[column, node.order[column, num_left - 1 : num_left + 1]]
       nodes[index][2:4] = column, float(low) / 2 + float(high) / 2
       for side in (1, 0):  # The left one is added first.
-        order = _part(node.order, goes_left ^ bool(side)) if splits[side] else None
-        numbers = impurities[side], exact[side], num_constant, depth
-        waiting.append(_Node(order, *halves[side], *numbers, link=(index, side)))
+        order = _part(node.order, goes_left ^ bool(side)) if splits[side] else _NO_ORDER
+        half, numbers = halves[side], (impurities[side], exact[side], num_constant, depth)
+        waiting.append(_Node(order, half.targets, half.certain, *numbers, (index, side)))
   return nodes
 
 
