@@ -105,8 +105,8 @@ def _facts(runs: Sequence[study_runs.Run]) -> Facts:
 def _data_source(runs: Sequence[study_runs.Run]) -> str:
   sources = {str(run.provenance.get("dataset_source", "-")) for run in runs}
   source = _join(map(sentences.source_name, sources))
-  digest = _join(str(run.provenance.get("dataset_sha256", "-"))[:16] for run in runs)
-  return f"{source}, sha256 {digest}"
+  digests = [run.provenance["dataset_sha256"] for run in runs if "dataset_sha256" in run.provenance]
+  return f"{source}, sha256 {_join(digest[:16] for digest in digests)}" if digests else source
 
 
 def _join(values: Iterable[object]) -> str:

@@ -105,6 +105,12 @@ def test_each_data_set_is_said_to_be_what_it_is():
   )
 
 
+def test_a_record_without_digest_claims_none():
+  run = make_run("0", 0.0, "")
+  del run.provenance["dataset_sha256"]
+  assert study_description.data_sets([run]) == "Data: dsprites_full: rendered by this package."
+
+
 def missing_text(runs, left_out=(), study=None):
   return text_of(study_description.what_is_missing(runs, left_out, study)).strip()
 
