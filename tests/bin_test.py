@@ -125,7 +125,7 @@ CASES = {
 }
 
 # Some that end a process of their own, the others end `main`.
-PROCESSES = ("unknown gin name", "model without manifest", "nothing to aggregate", "missing flag")
+PROCESSES = ("unknown gin name", "nothing to aggregate")
 
 
 def start(arguments, folder):

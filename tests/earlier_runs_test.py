@@ -65,9 +65,8 @@ def continue_in_python(folder, tiny_training):
   dl.train(model, data, folder, steps=8, batch_size=4, eval_steps=1)
 
 
-@pytest.mark.parametrize(
-  "go_on", [pytest.param(continue_with_gin, marks=pytest.mark.slow), continue_in_python]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("go_on", [continue_with_gin, continue_in_python])
 def test_an_interrupted_training_is_continued(go_on, earlier, tmp_path, tiny_training):
   folder = tmp_path / "run"
   shutil.copytree(earlier / "interrupted", folder / "model")

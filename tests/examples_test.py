@@ -172,6 +172,7 @@ def stripes_model(tmp_path):
   return tmp_path / "model"
 
 
+@pytest.mark.slow
 def test_data_set_is_known_to_later_stages_if_they_trust_its_import(
   stripes_model, tmp_path, monkeypatch
 ):

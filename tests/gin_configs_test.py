@@ -16,6 +16,7 @@ FOLDER = gin_texts.gin_config_folder()
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.gin"))
 # InfoGAN's file does without shared.gin: methods/infogan_training_test.py trains with it.
 METHODS = [n for n in FILES if n.startswith("methods/") and n != "methods/infogan.gin"]
+QUICK = ("methods/beta_tc_vae.gin", "methods/factor_vae.gin")  # Others are trained elsewhere too.
 
 # The files of disentanglement_lib's unsupervised study, statement by statement: TensorFlow 1 takes
 # `use_locking` and an optimizer's `name`.
@@ -142,7 +143,10 @@ def test_every_file_parses(name):
   assert first_line.startswith("# ")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+  "name",
+  [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in METHODS],
+)
 def test_every_method_trains(name, tiny_training, tmp_path):
   # dummy_data has ten factors, of which each has a latent there.
   latents = ["encoder.num_latent = 10"] if name.endswith("_labels.gin") else []

@@ -306,6 +306,7 @@ def run(trained_run, tmp_path):
 SWAPPED = r"saved_model is not the model that .*/results was written with: restore it, or delete it"
 
 
+@pytest.mark.slow
 def test_a_swapped_model_does_not_pass_as_the_recorded_one(run, fewer_latents, tiny_training):
   swap(run / "model", fewer_latents / "model")
   stages = [

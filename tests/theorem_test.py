@@ -328,6 +328,7 @@ def test_standard_error_of_the_difference_is_its_spread(mixture):
   assert np.mean(scores) == pytest.approx(0, abs=4 / np.sqrt(60))
 
 
+@pytest.mark.slow
 def test_difference_tells_densities_that_are_not_those_of_z():
   # Scales that lose the noise's correlation on one side only.
   model = independent_model(3, 0.4, correlation=0.9)
@@ -338,6 +339,7 @@ def test_difference_tells_densities_that_are_not_those_of_z():
   assert results["theorem_difference"] > 10 * results["theorem_difference_std_error"]
 
 
+@pytest.mark.slow
 def test_correlated_noise_alone_makes_a_gap():
   # c = 0.9 with q(z) = N(0, I): what the paper's Assumption 1 does not see.
   results = estimate(MODELS["correlated_noise"])
@@ -349,6 +351,7 @@ def test_correlated_noise_alone_makes_a_gap():
   assert np.all(np.array(results["conditional_mutual_information_difference_per_latent"]) > 0.5)
 
 
+@pytest.mark.slow
 def test_dependent_means_alone_make_a_negative_gap():
   results = estimate(MODELS["dependent_means"])
   assert results["conditional_total_correlation"] == pytest.approx(0, abs=1e-12)

@@ -10,7 +10,6 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "tutorials"
-FAST = {"linear_laboratory"}  # It trains no network.
 TUTORIALS = sorted(path.stem for path in FOLDER.glob("*.md") if path.stem != "index")
 PRINTED = {
   "linear_laboratory": r"rotated +:  0\.000 nats below",
@@ -34,10 +33,8 @@ def _command(code: str) -> str:
   return f"import subprocess\nsubprocess.run(['bash', '-ec', {code!r}], check=True)\n"
 
 
-@pytest.mark.parametrize(
-  "name",
-  [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in TUTORIALS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TUTORIALS)
 def test_tutorial_runs(name, tmp_path):
   (tmp_path / "page.py").write_text(program(FOLDER / f"{name}.md"), encoding="utf-8")
   paths = [str(ROOT / "bin"), str(pathlib.Path(sys.executable).parent), os.environ["PATH"]]

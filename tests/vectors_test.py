@@ -100,6 +100,7 @@ def vectors_of(data):
   return data.observations_from_rows(np.arange(data.num_rows))
 
 
+@pytest.mark.slow
 def test_gin_trains_the_same_model_and_its_stages_score_it(path, run, tiny_training, tmp_path):
   train.train_with_gin(tmp_path / "model", False, METHOD, bindings(path, tiny_training, 50))
   assert weights(tmp_path) == weights(run.folder.path)
@@ -123,6 +124,7 @@ def test_training_explains_vectors(run, data):
   assert run.losses["reconstruction_loss"] < log["reconstruction_loss"][0]
 
 
+@pytest.mark.slow
 def test_interrupted_training_continues_bit_for_bit(
   run, data, path, tiny_training, tmp_path, monkeypatch
 ):

@@ -60,6 +60,7 @@ udr_sklearn.kl_filter_threshold = 0.01
 """
 
 
+@pytest.mark.slow
 def test_files_of_disentanglement_lib_run(runs, tmp_path):
   inputs = [str(runs / "[ab]" / "mean")]
   scores = []

@@ -91,12 +91,13 @@ CASES = {
   "vae fc in full size": lambda: vae(dl.networks.fc_decoder, (64, 64, 1)),
   "infogan in full size": lambda: infogan((28, 28, 1)),
 }
+QUICK = ("vae conv", "vae own", "infogan")
 
 
 @needs_chromium
 @pytest.mark.parametrize(
   "case",
-  [pytest.param(case, marks=[pytest.mark.slow] * ("full size" in case)) for case in CASES],
+  [pytest.param(case, marks=[] if case in QUICK else pytest.mark.slow) for case in CASES],
 )
 def test_images_are_those_of_tensorflow(case, page, tmp_path):
   model = CASES[case]()
@@ -255,6 +256,7 @@ def test_reconstruction_and_stddevs_are_those_of_the_model(pair, page):
   np.testing.assert_allclose(np.reshape(drawn, (64, 64, 4))[:, :, 0], expected, atol=3)
 
 
+@pytest.mark.slow
 def test_infogan_has_categories_and_draws_of_noise(page, tmp_path):
   model = infogan((8, 8, 1), num_continuous=2, num_noise=3)
   folder = stored_run.write(model, tmp_path / "run", infogan__continuous_prior="'uniform'")
@@ -290,6 +292,7 @@ def test_without_data_what_latents_tell_is_read_from_the_record(pair, tmp_path):
   assert latents["tells"]["score"] == "MIG 0.250"
 
 
+@pytest.mark.slow
 def test_what_latents_tell_is_what_mig_records(tmp_path):
   model = vae(dl.networks.test_decoder, (64, 64, 1), num_latent=3)
   folder = stored_run.write(model, tmp_path / "run")

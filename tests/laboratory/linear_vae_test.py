@@ -176,6 +176,7 @@ def test_rotated_noise_costs_nothing_and_finds_them_along_its_own_axes(name):
   assert linear_vae.alignment(ROTATION.T @ found.encoder, variances) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["geometric x4", "flat +-5 %"])
 def test_full_and_isotropic_noise_leave_the_axes_to_the_start(name):
   variances = linear_vae.SPECTRA[name]
@@ -229,6 +230,7 @@ def test_costs_are_least_where_trained():
     assert [table[name][column] for column in ("I", "0.5", "0.9")] == pytest.approx(row, abs=6e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.5, 0.9, -0.15])
 def test_the_proposition_is_not_needed(correlation):
   noise = linear_vae.FixedCorrelation(equicorrelated(correlation))
@@ -259,6 +261,7 @@ def test_the_rows_that_lose_nothing_without_the_proposition(name, noise):
     assert linear_vae.alignment(axes.T @ found.encoder, variances) > 0.995
 
 
+@pytest.mark.slow
 def test_correlated_noise_lowers_the_factorized_kl_and_raises_the_full_one():
   correlation = equicorrelated(0.9)
   plain, noisy = (

@@ -82,6 +82,7 @@ def test_no_images_are_no_error():
   assert check(tf.zeros([0, 3, 3, 1])).shape == (0, 3, 3, 1)
 
 
+@pytest.mark.slow
 def test_check_changes_no_bit(conv_model):
   model, _, loaded = conv_model
   unchecked = tf.function(

@@ -289,6 +289,7 @@ def test_uniform_prior_trains(observations):
   assert all(np.isfinite(float(value)) for value in scalars.values())
 
 
+@pytest.mark.slow
 def test_without_categorical_code(observations, tmp_path):
   model = build(0.9, num_categories=0, num_continuous=3, num_noise=4)
   assert model.code_sizes == {"continuous": 3, "noise": 4}

@@ -88,6 +88,7 @@ class Noise(dl.GroundTruthData):
     return (level * random_state.uniform(size=(len(factors), 64, 64, 1))).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_an_own_data_set_object(tmp_path):
   data = Noise()
   model = dl.BetaVAE(

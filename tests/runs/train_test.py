@@ -69,8 +69,7 @@ def python_run(directory, model, steps):
   return dl.train(model, data, directory, steps=steps, seed=3, **SETTINGS)
 
 
-# Two networks' steps, a learned part.
-QUICK = {("factor_vae", "equicorrelated"), ("vae", "full")}
+QUICK = {("factor_vae", "equicorrelated")}  # The steps of two networks.
 PAIRS = {*((method, "equicorrelated") for method in METHODS), *(("vae", noise) for noise in NOISE)}
 
 
@@ -223,6 +222,7 @@ class Sparse(dl.BaseVAE):
     return kl_loss + self.weight * tf.reduce_mean(tf.abs(z_mean))
 
 
+@pytest.mark.slow
 def test_an_objective_of_the_user(tmp_path):
   model = Sparse(0.5)
   model.num_latent, model.encoder, model.decoder = LINEAR.values()
@@ -277,6 +277,7 @@ def test_progress_is_lines_where_there_is_no_terminal(tmp_path, capsys):
   assert line.startswith("step 3 of 3, ") and "reconstruction_loss" in line
 
 
+@pytest.mark.slow
 def test_progress_is_a_bar_in_a_notebook(tmp_path, capsys, monkeypatch):
   monkeypatch.setitem(sys.modules, "ipykernel", None)
   python_run(tmp_path, dl.BetaVAE(1.0, **LINEAR), 3)

@@ -148,6 +148,7 @@ def edits(found, with_removals):
   return lines
 
 
+@pytest.mark.slow
 def test_lists_hold_what_models_have_and_nothing_more(tmp_path, trained_run):
   folders = [trained_run / "model", *(trained_run / "postprocessed").iterdir()]
   paths = [folder / "saved_model" for folder in folders]
@@ -177,11 +178,16 @@ def test_operations_know_nothing_but_their_inputs():
 @pytest.mark.parametrize(
   "posterior",
   [
-    posteriors.Isotropic(),
-    posteriors.Full(),
-    posteriors.LearnedCorrelation(),
     posteriors.Rotated(seed=0),
-    posteriors.Rotated(seed=0, family=posteriors.Full()),
+    *(
+      pytest.param(posterior, marks=pytest.mark.slow)
+      for posterior in (
+        posteriors.Isotropic(),
+        posteriors.Full(),
+        posteriors.LearnedCorrelation(),
+        posteriors.Rotated(seed=0, family=posteriors.Full()),
+      )
+    ),
   ],
   ids=repr,
 )

@@ -91,6 +91,7 @@ assert not any(name.startswith("dl_condind") for name in sys.modules)
   assert_close(found["decoded"], run.model._model.call("decoder", **codes)["images"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [{}, {"num_categories": 0, "num_continuous": 3}], ids=str)
 def test_keras_files_of_an_infogan(sizes, tmp_path):
   run = dl.load(stored_run.write(infogan(**sizes), tmp_path / "run"))
@@ -106,6 +107,7 @@ def test_keras_files_of_an_infogan(sizes, tmp_path):
     assert_close(values, expected[name])
 
 
+@pytest.mark.slow
 def test_keras_layers_of_two_outputs_are_there_once(tmp_path):
   dl.load(stored_run.write(vae(), tmp_path / "run")).export(tmp_path / "out", "keras")
   encoder = keras.saving.load_model(tmp_path / "out" / "encoder.keras")
@@ -114,14 +116,15 @@ def test_keras_layers_of_two_outputs_are_there_once(tmp_path):
   assert encoder.count_params() == vae().encoder.count_params()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   "make",
   [
     CASES["correlated"],
-    *(
-      pytest.param(make, marks=pytest.mark.slow)
-      for make in (CASES["conv"], CASES["fc"], infogan, lambda: infogan(num_categories=0))
-    ),
+    CASES["conv"],
+    CASES["fc"],
+    infogan,
+    lambda: infogan(num_categories=0),
   ],
   ids=["correlated", "conv", "fc", "infogan", "infogan without categories"],
 )

@@ -41,9 +41,9 @@ def vae(decoder, shape, num_latent=4, **keywords):
   "decoder, shape, activation",
   [
     ("deconv_decoder", (64, 64, 3), "logits"),
-    ("deconv_decoder", (64, 64, 1), "tanh"),
-    ("fc_decoder", (5, 4, 1), "logits"),
-    ("test_decoder", (5, 4, 1), "logits"),
+    pytest.param("deconv_decoder", (64, 64, 1), "tanh", marks=pytest.mark.slow),
+    pytest.param("fc_decoder", (5, 4, 1), "logits", marks=pytest.mark.slow),
+    pytest.param("test_decoder", (5, 4, 1), "logits", marks=pytest.mark.slow),
     (own_decoder, (12, 18, 1), "logits"),
   ],
 )

@@ -101,7 +101,9 @@ def assert_same(actual, expected):
     np.testing.assert_allclose(actual[key], value, rtol=2e-5, atol=2e-5, err_msg=key)
 
 
-@pytest.mark.parametrize("kind", ["small_model", "conv_model"])
+@pytest.mark.parametrize(
+  "kind", ["small_model", pytest.param("conv_model", marks=pytest.mark.slow)]
+)
 def test_export_has_the_values_of_the_model_for_any_batch_size(kind, tmp_path, request):
   model = request.getfixturevalue(kind)
   saved_model.save(*model.exported(), tmp_path / "saved_model")
@@ -159,7 +161,9 @@ def test_gradients_of_an_export_are_those_of_the_model(conv_model, tmp_path):
   assert np.abs(gradients[0]).max() > 1e-3
 
 
-@pytest.mark.parametrize("kind", ["small_model", "conv_model"])
+@pytest.mark.parametrize(
+  "kind", ["small_model", pytest.param("conv_model", marks=pytest.mark.slow)]
+)
 def test_jacobian_is_that_of_reverse_mode(kind, tmp_path, request):
   model = request.getfixturevalue(kind)
   saved_model.save(*model.exported(), tmp_path / "saved_model")
@@ -179,7 +183,7 @@ def test_jacobian_is_that_of_reverse_mode(kind, tmp_path, request):
     assert np.abs(expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("activation", ["logits", "tanh"])
+@pytest.mark.parametrize("activation", ["tanh", pytest.param("logits", marks=pytest.mark.slow)])
 def test_jacobian_is_the_slope_of_the_mean_image(activation, give_small_parts, tmp_path):
   model = give_small_parts(vae.BetaVAE(beta=1.0))
   # Differentiable everywhere, unlike the convolutional decoder's ReLUs.
@@ -199,8 +203,15 @@ def test_jacobian_is_the_slope_of_the_mean_image(activation, give_small_parts, t
   assert np.abs(jacobian).max() > 0.01
 
 
-@pytest.mark.parametrize("activation", ["logits", "tanh"])
-@pytest.mark.parametrize("loss", ["bernoulli_loss", "l2_loss"])
+@pytest.mark.parametrize(
+  ("loss", "activation"),
+  [
+    ("bernoulli_loss", "logits"),
+    ("l2_loss", "tanh"),
+    pytest.param("bernoulli_loss", "tanh", marks=pytest.mark.slow),
+    pytest.param("l2_loss", "logits", marks=pytest.mark.slow),
+  ],
+)
 def test_fisher_information_is_that_of_the_pixels(activation, loss, give_small_parts, tmp_path):
   model = give_small_parts(vae.BetaVAE(beta=1.0))
   model.decoder = architectures.fc_decoder

@@ -70,6 +70,7 @@ def test_every_run_at_the_ends_of_the_studies_of_the_package_resolves(monkeypatc
         assert (folder / "metrics" / f"{metric}.gin").is_file() or (folder / metric).is_file()
 
 
+@pytest.mark.slow
 def test_a_run_out_of_an_archive_is_done_and_left_as_it_is(gin_file, run, tmp_path):
   study = study_file.load_study(str(gin_file))
   assert archive.pack(run.parent, tmp_path / "records.tar.xz", study).num_done == 1
@@ -105,6 +106,7 @@ def test_a_run_has_every_stage_in_its_place(run):
     assert f"@{name}_representation" == record["postprocess_config.postprocess.postprocess_fn"]
 
 
+@pytest.mark.slow
 def test_repeated_evaluations_add_to_the_first(gin_file, run, tmp_path):
   whole = tmp_path / "study" / "1"
   shutil.copytree(run, whole)

@@ -57,6 +57,7 @@ def test_steps_between_snapshots_are_checked(tmp_path):
     train_run(tmp_path / "run", 5, snapshot_steps=0)
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_was_interrupted_is_taken_when_the_run_goes_on(tmp_path, monkeypatch):
   write = results.write_results
 

@@ -31,6 +31,7 @@ def test_interruption_notes_the_first_signal_and_restores_the_handlers():
   assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.slow
 def test_tensorboard_events_hold_the_logged_values(tmp_path):
   event_accumulator = pytest.importorskip(
     "tensorboard.backend.event_processing.event_accumulator",

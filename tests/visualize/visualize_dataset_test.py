@@ -189,7 +189,11 @@ def test_drawn_noise_does_not_flicker(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ("shape", "shown_shape"), [((8, 6, 1), (32, 24)), ((150, 200, 3), (150, 200))]
+  ("shape", "shown_shape"),
+  [
+    ((8, 6, 1), (32, 24)),
+    pytest.param((150, 200, 3), (150, 200), marks=pytest.mark.slow),
+  ],
 )
 def test_images_of_any_size(monkeypatch, tmp_path, shape, shown_shape):
   dataset = TinyData(shape=shape)

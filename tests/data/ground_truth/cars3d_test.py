@@ -178,7 +178,10 @@ SPOILED = {
 }
 
 
-@pytest.mark.parametrize("case", SPOILED)
+@pytest.mark.parametrize(
+  "case",
+  [pytest.param(case, marks=pytest.mark.slow if case == "bomb" else []) for case in SPOILED],
+)
 def test_a_file_that_is_wrong_is_refused(data_folder, case):
   spoil, message = SPOILED[case]
   path = data_folder / "cars" / f"{NAMES[1]}.mat"

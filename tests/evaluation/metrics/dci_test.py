@@ -171,6 +171,7 @@ def test_parts_add_up_to_the_scores():
   )
 
 
+@pytest.mark.slow
 def test_order_of_latents_and_names_of_values_do_not_matter():
   x_train, y_train, x_test, y_test = splits()
   results = dci.dci_scores(x_train, y_train, x_test, y_test)
@@ -180,6 +181,7 @@ def test_order_of_latents_and_names_of_values_do_not_matter():
   assert other["informativeness_test"] == pytest.approx(results["informativeness_test"], abs=0.05)
 
 
+@pytest.mark.slow
 def test_constant_factor_is_left_out():
   x_train, y_train, x_test, y_test = splits()
   results = dci.dci_scores(x_train, y_train, x_test, y_test)
@@ -205,6 +207,7 @@ def test_one_factor_has_no_disentanglement_and_one_latent_no_completeness():
   assert 0 <= one_latent["disentanglement"] <= 1
 
 
+@pytest.mark.slow
 def test_value_missing_from_a_split_is_allowed():
   x_train, y_train, x_test, y_test = splits()
   unseen = y_test.copy()
@@ -234,6 +237,7 @@ def with_continuous(y):
   return np.insert(y.astype(np.float64), 0, 7.0 * y[:, 1] + 0.5, axis=1)
 
 
+@pytest.mark.slow
 def test_continuous_factor_is_regressed_and_the_others_keep_their_values():
   x_train, y_train, x_test, y_test = splits()
   results = dci.dci_scores(
@@ -268,6 +272,7 @@ def test_unit_of_a_continuous_factor_does_not_matter(unit):
   assert dci.dci_scores(x_train, unit * factors[0], x_test, unit * factors[1]) == expected
 
 
+@pytest.mark.slow
 def test_whole_numbers_of_any_type_are_classes():
   x_train, y_train, x_test, y_test = splits()
   expected = dci.dci_scores(x_train, y_train, x_test, y_test)

@@ -56,6 +56,7 @@ def test_more_points_help_the_identity_representation():
   json.dumps(results, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_constant_representation_does_no_better_than_guessing():
   gin.parse_config("predictor.predictor_fn = @gradient_boosting_classifier")
   results = compute(lambda x: np.zeros(x.shape), num_train=[50], num_test=500)
@@ -122,6 +123,7 @@ def test_value_missing_from_the_train_points_counts_as_wrong():
   assert results["test_accuracy_factor_0"] == results["min_test_accuracy"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_latent", [1, 7])
 def test_number_of_latents_need_not_be_that_of_factors(num_latent):
   results = downstream_task.downstream_scores(*splits(num_latent=num_latent), predictor_fn=LOGISTIC)
@@ -143,6 +145,7 @@ def test_points_that_cannot_be_scored_are_refused(change, message):
     downstream_task.downstream_scores(*change(x_train, y_train), x_test, y_test, LOGISTIC)
 
 
+@pytest.mark.slow
 def test_continuous_factor_has_r2_and_the_others_keep_their_accuracies():
   x_train, y_train, x_test, y_test = splits()
   discrete = downstream_task.downstream_scores(x_train, y_train, x_test, y_test, TREES)

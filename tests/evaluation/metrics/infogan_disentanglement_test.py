@@ -299,6 +299,7 @@ def test_one_code_has_no_gap():
   json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_results_repeat_and_are_plain(disentangled):
   again = compute(make_generator(), num_points=1500, num_traversals=100)
   assert again == disentangled

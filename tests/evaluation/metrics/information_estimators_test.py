@@ -332,6 +332,7 @@ def test_all_data_is_exact_for_a_finite_data_set(correlation):
   assert np.mean(repeats) == pytest.approx(truth, abs=4 * standard_error)
 
 
+@pytest.mark.slow
 def test_null_of_total_correlation_is_the_bias_of_an_independent_encoder():
   # Means depend on each other, the noise too; the null's do not. So it is the estimate of an
   # independent encoder, but for sampling variation.

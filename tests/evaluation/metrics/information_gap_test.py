@@ -203,7 +203,9 @@ def test_collapsed_posteriors_say_nothing():
   )
 
 
-@pytest.mark.parametrize("num_latent, stddev", [(2, 0.1), (2, 0.3), (5, 0.6)])
+@pytest.mark.parametrize(
+  "num_latent, stddev", [(2, 0.1), (2, 0.3), pytest.param(5, 0.6, marks=pytest.mark.slow)]
+)
 def test_in_sample_is_nearer_to_the_truth(num_latent, stddev):
   # The reason for the default: with correlated noise, both are biased, leave_one_out the more.
   correlation = 0.9
@@ -224,6 +226,7 @@ def test_in_sample_is_nearer_to_the_truth(num_latent, stddev):
   assert truth - low < high - truth + noise
 
 
+@pytest.mark.slow
 def test_nulls():
   # Shuffled pairs: E[log q(z|x') - log q(z)] of Gaussians. Shuffled latents: no total correlation.
   results = evaluate(3, stddev=0.7, correlation=0.6, num_posteriors=4000, num_samples=2000)

@@ -373,6 +373,7 @@ def test_disentanglement_libs_values_are_reproduced(dtype):
     assert results[name] == pytest.approx(expected[name], abs=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="asks for a kernel of x86")
 def test_explicitness_is_reproduced_with_the_same_kernels():
   """The frozen values come from a processor for which OpenBLAS has these kernels."""

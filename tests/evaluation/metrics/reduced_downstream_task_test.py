@@ -81,6 +81,7 @@ def test_results_are_those_of_a_literal_recomputation():
     assert results[f"{prefix}_non_reduced_factor"] == pytest.approx(accuracy[1 - removed])
 
 
+@pytest.mark.slow
 def test_means_are_over_the_removed_factors():
   results = reduced(*splits((2, 3, 2)))
   for split in ("train", "test"):
@@ -94,6 +95,7 @@ def test_means_are_over_the_removed_factors():
     assert results[f"mean_{split}_accuracy_other_factors"] == pytest.approx(np.mean(others))
 
 
+@pytest.mark.slow
 def test_nothing_removed_leaves_the_downstream_task():
   x_train, y_train, x_test, y_test = splits()
   results = reduced(x_train, y_train, x_test, y_test, num_to_remove=0)

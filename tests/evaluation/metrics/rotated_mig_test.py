@@ -99,6 +99,7 @@ def test_aligned_latents_stay():
   assert results["latents.mig"] == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_fit_is_never_below_a_start_and_does_not_see_the_other_half():
   factors, code = factors_and_code(num_points=600)
   rotated = code @ random_rotation(5)

@@ -49,6 +49,7 @@ def compute(representation_function, data, num_train=(150,), num_test=200, n_exp
   )
 
 
+@pytest.mark.slow
 def test_identity_representation_generalizes():
   results = compute(lambda x: x, SmallData(4, 5, 3))
   assert results["150:mean_test_accuracy"] >= 0.99
@@ -124,6 +125,7 @@ def test_results_are_those_of_a_literal_recomputation():
     assert gap == pytest.approx(1 - strong[1] / plain[1], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_numpys_global_state():
   results = []
   for seed in (1, 2):
@@ -132,6 +134,7 @@ def test_results_do_not_depend_on_numpys_global_state():
   assert results[0] == results[1]
 
 
+@pytest.mark.slow
 def test_factor_of_one_value_is_not_predicted():
   results = compute(lambda x: x, SmallData(4, 1, 3), num_train=[60], num_test=60)
   json.dumps(results, allow_nan=False)

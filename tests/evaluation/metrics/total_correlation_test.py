@@ -198,7 +198,7 @@ def test_more_posteriors_reduce_the_bias(correlation, density, expected):
   assert results["total_correlation"] == pytest.approx(expected, abs=0.2)
 
 
-@pytest.mark.parametrize("density", ["factorized", "full"])
+@pytest.mark.parametrize("density", ["factorized", pytest.param("full", marks=pytest.mark.slow)])
 def test_null_value_tells_independent_latents_from_dependent_ones(density):
   independent = evaluate(toy_representation(0.6, 0.0), density=density)
   mixing = np.linalg.cholesky(equicorrelated(NUM_LATENT, 0.9)).T
@@ -216,6 +216,7 @@ def test_null_value_tells_independent_latents_from_dependent_ones(density):
   assert dependent["total_correlation"] - dependent["total_correlation_null"] > 1
 
 
+@pytest.mark.slow
 def test_bias_is_downwards_where_latents_depend_strongly():
   # All latents but for their noise are one: z ~ N(0, 0.99 * ones + 0.01 I), as B = 64 posteriors of
   # stddev 0.1 do not show.
@@ -237,6 +238,7 @@ def test_null_has_no_correlated_noise():
   assert correlated["total_correlation"] - correlated["total_correlation_null"] > 7
 
 
+@pytest.mark.slow
 def test_own_noise_null_is_the_estimate_of_independent_means():
   # The means are independent already, so nothing but the draws differs.
   correlated = evaluate(toy_representation(0.6, 0.9), density="full")

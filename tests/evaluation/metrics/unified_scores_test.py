@@ -119,6 +119,7 @@ def test_sap_and_modularity_are_those_of_their_matrices():
     assert modularity == expected[f"modularity_score.code_{j}"]
 
 
+@pytest.mark.slow
 def test_dci_is_that_of_its_matrix():
   x_train, y_train, x_test, y_test = splits()
   results = unified_scores.unified_scores(x_train, y_train, x_test, y_test, TREES, seed=3)
@@ -218,6 +219,7 @@ def test_one_latent_is_an_error():
     unified_scores.unified_scores(*splits(num_latent=1), matrix_fns=MUTUAL_INFORMATION)
 
 
+@pytest.mark.slow
 def test_gin_binds_the_matrices():
   gin.parse_config(
     "unified_scores.matrix_fns = "

@@ -93,6 +93,7 @@ def test_logistic_regression_is_scikit_learns():
     assert scores.test_score[i] == model.score(x_test, y_test[:, i])
 
 
+@pytest.mark.slow
 def test_logistic_regression_bears_a_value_that_one_fold_lacks():
   x, y = points(num_points=20, num_values=(2, 9))
   y[:, 0] = 0
@@ -112,6 +113,7 @@ def test_processes_give_the_same_scores(monkeypatch):
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_permutation_importance_finds_the_latent_that_matters():
   random_state = np.random.RandomState(0)
   y = random_state.randint(3, size=(100, 1))

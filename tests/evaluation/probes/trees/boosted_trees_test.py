@@ -128,7 +128,7 @@ def grown(monkeypatch):
 @pytest.mark.parametrize(
   "name",
   [
-    pytest.param(name, marks=pytest.mark.slow if name.endswith("ty classes") else [])
+    pytest.param(name, marks=pytest.mark.slow if name.endswith("classes") else [])
     for name in TABLES
   ],
 )
@@ -161,6 +161,7 @@ def test_trees_that_depend_on_the_order_of_equal_values_are_left_to_scikit_learn
   assert 0 < np.mean(grown) < 1
 
 
+@pytest.mark.slow
 def test_seed_decides_between_equal_columns():
   x, y = equal_columns()
   importances = [
