@@ -80,7 +80,7 @@ WRITERS = {
   "shapes3d": lambda folder: stand_ins.write_shapes3d(folder, SMALL_SHAPES3D),
   "smallnorb": stand_ins.write_smallnorb,
 }
-# A table that is rendered; own arrays are trained on in own_data_test too.
+# A table that is rendered. Own arrays are trained on in own_data_test too.
 SHORT = ("dsprites_full",)
 BY_NAME = [
   pytest.param(name, marks=[] if name in SHORT else pytest.mark.slow, id=name) for name in EXPECTED

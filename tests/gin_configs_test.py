@@ -16,7 +16,10 @@ FOLDER = gin_texts.gin_config_folder()
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.gin"))
 # InfoGAN's file does without shared.gin: methods/infogan_training_test.py trains with it.
 METHODS = [n for n in FILES if n.startswith("methods/") and n != "methods/infogan.gin"]
-QUICK = ("methods/beta_tc_vae.gin", "methods/factor_vae.gin")  # Others are trained elsewhere too.
+QUICK = (
+  "methods/beta_tc_vae.gin",
+  "methods/group_vae_argmax.gin",
+)  # Others are trained elsewhere too.
 
 # The files of disentanglement_lib's unsupervised study, statement by statement: TensorFlow 1 takes
 # `use_locking` and an optimizer's `name`.
@@ -167,13 +170,8 @@ def library(tmp_path):
   return tmp_path
 
 
-@pytest.mark.parametrize(
-  "name",
-  [
-    pytest.param(name, marks=[] if name == "beta_vae" else pytest.mark.slow)
-    for name in LIBRARY_MODELS
-  ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIBRARY_MODELS)
 def test_models_of_disentanglement_lib_train_with_its_files(name, library):
   sweep = [
     "dataset.name = 'dummy_data'",

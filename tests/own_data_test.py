@@ -170,7 +170,8 @@ def test_convolutions_on_other_sizes_name_the_networks_that_take_them(
   assert not (tmp_path / "model" / "results").exists()
 
 
-@pytest.mark.parametrize("shape", [pytest.param((28, 28), marks=pytest.mark.slow), (5, 7, 3)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(28, 28), (5, 7, 3)])
 def test_fully_connected_networks_take_any_size(folder, tmp_path, bindings, shape):
   images = np.random.RandomState(0).randint(256, size=(12, *shape), dtype=np.uint8)
   np.savez(folder / "own.npz", observations=images, factors=FACTORS)

@@ -330,6 +330,7 @@ def test_a_swapped_model_does_not_pass_as_the_recorded_one(run, fewer_latents, t
   postprocess.postprocess_with_gin(run / "model", run / "new", False, ["postprocess/mean.gin"])
 
 
+@pytest.mark.slow
 def test_a_swapped_representation_does_not_pass_as_the_recorded_one(run, fewer_latents):
   mean, sampled = (run / "postprocessed" / name for name in ("mean", "sampled"))
   swap(mean, fewer_latents / "postprocessed" / "mean")

@@ -116,6 +116,7 @@ def test_gin_trains_the_same_model_and_its_stages_score_it(path, run, tiny_train
     assert record["informativeness_test.factor_1"] <= 1
 
 
+@pytest.mark.slow
 def test_training_explains_vectors(run, data):
   vectors = vectors_of(data)
   unexplained = np.mean((run.reconstruct(vectors) - vectors) ** 2) / vectors.var()

@@ -74,6 +74,7 @@ def test_files_of_disentanglement_lib_run(runs, tmp_path):
   assert results.read_results(tmp_path / "own", "udr")["model_scores"] == scores[1] != scores[0]
 
 
+@pytest.mark.slow
 def test_setting_of_two_names_is_refused(runs, tmp_path):
   with pytest.raises(errors.ConfigError, match="udr.random_seed and evaluation.random_seed are"):
     evaluate_udr.evaluate_with_gin(
@@ -85,6 +86,7 @@ def test_setting_of_two_names_is_refused(runs, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_evaluation_of_one_model_refuses_the_ranking(runs, tmp_path):
   path = tmp_path / "udr.gin"
   path.write_text(LIBRARY.format(correlation="lasso"))
@@ -98,17 +100,20 @@ def test_models_of_different_trainings_are_refused(runs, tmp_path):
     evaluate_udr.evaluate_with_gin([str(runs / "*" / "mean")], tmp_path / "udr", False, CONFIG, FEW)
 
 
+@pytest.mark.slow
 def test_one_model_is_refused(runs, tmp_path):
   with pytest.raises(errors.ConfigError, match="at least two models, .* names 1 folders"):
     evaluate_udr.evaluate_with_gin([str(runs / "a" / "mean")], tmp_path / "udr", False, CONFIG, FEW)
 
 
+@pytest.mark.slow
 def test_model_without_representation_is_refused(runs, tmp_path):
   inputs = [str(runs / "a" / "mean"), str(runs / "b")]
   with pytest.raises(errors.DatasetError, match="No complete representation at .*/b"):
     evaluate_udr.evaluate_with_gin(inputs, tmp_path / "udr", False, CONFIG, FEW)
 
 
+@pytest.mark.slow
 def test_kl_is_that_of_the_gaussian(runs):
   x = np.random.RandomState(0).random_sample((6, 64, 64, 1)).astype(np.float32)
   path = runs / "a" / "mean" / "saved_model"

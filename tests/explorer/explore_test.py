@@ -91,7 +91,7 @@ CASES = {
   "vae fc in full size": lambda: vae(dl.networks.fc_decoder, (64, 64, 1)),
   "infogan in full size": lambda: infogan((28, 28, 1)),
 }
-QUICK = ("vae conv", "vae own", "infogan")
+QUICK = ("vae conv", "infogan")
 
 
 @needs_chromium
@@ -306,6 +306,7 @@ def test_what_latents_tell_is_what_mig_records(tmp_path):
   assert score == pytest.approx(found["discrete_mig"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_same_models_give_the_same_page(pair, tmp_path, monkeypatch):
   path, folders = pair
   monkeypatch.setattr(vae_facts, "_NUM_POINTS", 320)

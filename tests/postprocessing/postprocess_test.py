@@ -207,6 +207,7 @@ def test_a_retrained_model_is_refused_until_overwritten(run, tiny_training):
   assert record["train_config.model.random_seed"] == "1"
 
 
+@pytest.mark.slow
 def test_a_half_written_stage_is_completed(run):
   output_dir = run / "postprocessed" / "sampled"
   samples = representation_of(output_dir)

@@ -120,6 +120,7 @@ def test_detectable_shift_is_found_in_80_percent(num, alpha):
   assert np.mean(shown) == pytest.approx(0.8, abs=3 * np.sqrt(0.16 / num_studies))
 
 
+@pytest.mark.slow
 def test_detectable_shift_goes_over_into_that_of_student():
   simulated = paired.detectable_shift(12, 0.025)
   assert simulated == pytest.approx(paired._t_detectable_shift(12, 0.025, 0.8), abs=0.03)

@@ -300,6 +300,7 @@ def test_damaged_record_is_an_error(study_dir, tmp_path):
     report.write_report(copy)
 
 
+@pytest.mark.slow
 def test_damaged_model_can_be_left_out(study_dir, tmp_path):
   copy = tmp_path / "study"
   shutil.copytree(study_dir, copy)
@@ -507,6 +508,7 @@ def test_page_of_many_runs_is_small(generated_study, generated_page):
   assert len(generated_page.source.encode()) < 1_000_000
 
 
+@pytest.mark.slow
 def test_any_part_of_a_study_may_be_done(generated, generated_study, tmp_path):
   configs = [generated.config_of(seed=seed) for seed in range(4)]
   shutil.copytree(generated_study / "0", tmp_path / "0")

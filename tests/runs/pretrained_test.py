@@ -51,6 +51,7 @@ def test_a_model_is_the_published_run_with_the_median_mig(name, published):
   assert stored.config == chosen.config
 
 
+@pytest.mark.slow
 def test_a_copy_has_the_scores_of_the_record(published, tmp_path):
   run = dl.load_pretrained("vae_spots_independent", tmp_path / "copy")
   card = (FOLDER / "vae_spots_independent" / "README.md").read_text(encoding="utf-8")

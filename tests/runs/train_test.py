@@ -271,6 +271,7 @@ def test_mistakes_in_a_call_are_found():
     dl.train(dl.InfoGAN(), dl.load_data("dummy_data"), "unused", steps=1, learning_rate=1e-3)
 
 
+@pytest.mark.slow
 def test_progress_is_lines_where_there_is_no_terminal(tmp_path, capsys):
   python_run(tmp_path, dl.BetaVAE(1.0, **LINEAR), 3)
   (line,) = capsys.readouterr().out.splitlines()

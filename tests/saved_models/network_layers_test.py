@@ -40,7 +40,7 @@ def vae(decoder, shape, num_latent=4, **keywords):
 @pytest.mark.parametrize(
   "decoder, shape, activation",
   [
-    ("deconv_decoder", (64, 64, 3), "logits"),
+    pytest.param("deconv_decoder", (64, 64, 3), "logits", marks=pytest.mark.slow),
     pytest.param("deconv_decoder", (64, 64, 1), "tanh", marks=pytest.mark.slow),
     pytest.param("fc_decoder", (5, 4, 1), "logits", marks=pytest.mark.slow),
     pytest.param("test_decoder", (5, 4, 1), "logits", marks=pytest.mark.slow),
@@ -90,10 +90,15 @@ def linear_after_relu(z):
   "layers, operation",
   [
     (skip_connection, "AddV2"),
-    (linear_after_relu, "Mul"),
-    (lambda z: keras.layers.Dense(6, activation="softplus")(z), "Softplus"),
-    (lambda z: keras.layers.Dense(6)(keras.layers.Rescaling(2.0)(z)), "Mul"),
-    (lambda z: keras.layers.Dense(6)(1.0 - z), "Sub"),
+    *(
+      pytest.param(*case, marks=pytest.mark.slow)
+      for case in (
+        (linear_after_relu, "Mul"),
+        (lambda z: keras.layers.Dense(6, activation="softplus")(z), "Softplus"),
+        (lambda z: keras.layers.Dense(6)(keras.layers.Rescaling(2.0)(z)), "Mul"),
+        (lambda z: keras.layers.Dense(6)(1.0 - z), "Sub"),
+      )
+    ),
   ],
 )
 def test_other_operations_are_named(layers, operation, tmp_path):
@@ -110,6 +115,7 @@ def test_other_operations_are_named(layers, operation, tmp_path):
     model.decoder_layers()
 
 
+@pytest.mark.slow
 def test_last_layer_must_be_linear(tmp_path):
   def decoder(num_latent, observation_shape, seed):
     del seed

@@ -207,7 +207,7 @@ def test_jacobian_is_the_slope_of_the_mean_image(activation, give_small_parts, t
   ("loss", "activation"),
   [
     ("bernoulli_loss", "logits"),
-    ("l2_loss", "tanh"),
+    pytest.param("l2_loss", "tanh", marks=pytest.mark.slow),
     pytest.param("bernoulli_loss", "tanh", marks=pytest.mark.slow),
     pytest.param("l2_loss", "logits", marks=pytest.mark.slow),
   ],
@@ -314,6 +314,7 @@ def test_a_model_that_is_not_as_it_was_written_is_refused(small_model, tmp_path)
     saved_model.load(path)
 
 
+@pytest.mark.slow
 def test_an_interrupted_export_leaves_the_one_before(small_model, tmp_path):
   path = tmp_path / "saved_model"
   saved_model.save(*small_model.exported(), path)

@@ -42,6 +42,7 @@ def still():
   return {"learning_rate": 1e-30}
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_weights_and_says_so(source, tmp_path, still):
   run = train_run(tmp_path / "run", source, seed=0, **still)
   found, expected = weights(tmp_path / "run"), weights(source)

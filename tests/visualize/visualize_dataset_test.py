@@ -336,6 +336,7 @@ def rendered(tmp_path_factory):
   shutil.rmtree(folder / "data")  # 377 MB
 
 
+@pytest.mark.slow
 def test_program_needs_no_tensorflow(rendered):
   _, packages = rendered
   assert "numpy" in packages

@@ -87,6 +87,7 @@ def test_classifier_is_kept_and_repeats(few_images, tmp_path, monkeypatch):
   assert np.mean(np.argmax(probabilities, axis=1) == digits) > 0.5
 
 
+@pytest.mark.slow
 def test_stored_classifier_takes_bytes_and_refuses_pixels_of_255(few_images, tmp_path):
   load(tmp_path)
   model = saved_model.load(only_folder(tmp_path))
@@ -149,6 +150,7 @@ def test_a_classifier_that_cannot_be_kept_is_not_trained_again(few_images, tmp_p
   assert len(trainings) == 1
 
 
+@pytest.mark.slow
 def test_classifier_that_is_too_bad_is_refused(few_images, tmp_path, monkeypatch):
   monkeypatch.setattr(digit_classifier, "MIN_ACCURACY", 0.999)
   message = r"right about [5-9]\d\.\d\d% of MNIST's test images, and .* needs 100%: raise"

@@ -102,6 +102,7 @@ def test_duplicated_latents_are_disentangled_but_incomplete():
   assert results["completeness"] == pytest.approx(1 - np.log(2) / np.log(20), abs=0.1)
 
 
+@pytest.mark.slow
 def test_fast_predictor_ranks_representations_alike():
   identity = score(lambda x: np.array(x, dtype=np.float64), num_train=400, predictor_fn=FAST)
   assert identity["disentanglement"] >= 0.9
@@ -158,6 +159,7 @@ def test_protocol_draws_train_then_test_points_and_its_seed_apart():
   assert results == dci.dci_scores(train, train, test, test, tree.DecisionTreeClassifier, seed)
 
 
+@pytest.mark.slow
 def test_parts_add_up_to_the_scores():
   results = dci.dci_scores(*splits())
   matrix = np.array(results["importance_matrix"])

@@ -57,6 +57,7 @@ def test_mig_is_that_of_all_points():
   assert encoder.sizes == [100, 1]
 
 
+@pytest.mark.slow
 def test_dci_is_that_of_the_splits():
   results = fixed_data.compute_dci_on_fixed_data(*labelled(), Encoder(), seed=3)
   assert results == dci.dci_scores(*splits(), seed=3)

@@ -124,6 +124,7 @@ def test_mean_gap_is_that_of_all_attributes(disentangled):
   assert disentangled["r2_mean_gap"] == pytest.approx(np.mean(gaps))
 
 
+@pytest.mark.slow
 def test_rotated_codes_leave_no_gap():
   half = np.sqrt(0.5)
   found = compute(make_generator(mixing=((half, half), (half, -half))), num_points=1500)

@@ -216,7 +216,13 @@ def test_wide_posteriors_have_their_closed_forms(num_latent, stddev, correlation
 
 
 @pytest.mark.parametrize(
-  "num_latent, stddev, correlation", [(2, 0.1, 0.0), (5, 0.3, 0.9), (10, 0.3, 0.0), (10, 0.6, 0.9)]
+  "num_latent, stddev, correlation",
+  [
+    (2, 0.1, 0.0),
+    (5, 0.3, 0.9),
+    pytest.param(10, 0.3, 0.0, marks=pytest.mark.slow),
+    pytest.param(10, 0.6, 0.9, marks=pytest.mark.slow),
+  ],
 )
 def test_biases_have_their_signs(num_latent, stddev, correlation):
   model = make_model(num_latent, stddev, correlation)
@@ -265,7 +271,8 @@ def biases_with_one_mean(stddev, num_posteriors):
 
 
 @pytest.mark.parametrize(
-  "stddev, num_posteriors, leave_one_out_sign", [(0.3, 100, 1), (0.1, 64, -1)]
+  "stddev, num_posteriors, leave_one_out_sign",
+  [pytest.param(0.3, 100, 1, marks=pytest.mark.slow), (0.1, 64, -1)],
 )
 def test_bias_of_total_correlation_turns_where_latents_depend_strongly(
   stddev, num_posteriors, leave_one_out_sign
@@ -317,7 +324,7 @@ def total_correlation_by_quadrature(model):
   return integrate.simpson(integrate.simpson(integrand, x=grid), x=grid)
 
 
-@pytest.mark.parametrize("correlation", [0.0, 0.9])
+@pytest.mark.parametrize("correlation", [pytest.param(0.0, marks=pytest.mark.slow), 0.9])
 def test_all_data_is_exact_for_a_finite_data_set(correlation):
   # 100 observations are all there are: q(z) is their mixture, which is no Gaussian.
   model = make_model(2, 0.15, correlation, num_posteriors=100)

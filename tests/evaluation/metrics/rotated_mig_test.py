@@ -39,7 +39,9 @@ def random_rotation(num_latent, seed=0):
   return stats.ortho_group.rvs(num_latent, random_state=seed)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+  "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_a_rotation_is_found_again(seed):
   factors, code = factors_and_code(seed=seed)
   rotated = code @ random_rotation(5, seed)
@@ -128,6 +130,7 @@ def test_the_fit_is_never_below_a_start_and_does_not_see_the_other_half():
   assert other["rotated_mig"] < 0.1 < results["rotated_mig"]
 
 
+@pytest.mark.slow
 def test_the_noise_eigenbasis_is_a_start():
   factors, code = factors_and_code(noise=0.02)
   rotation = random_rotation(5)

@@ -148,6 +148,7 @@ def test_constant_factor_is_left_out():
   json.dumps(results, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_continuous_factor_is_cut_in_bins_as_mig_does():
   x_train, y_train, x_test, y_test = splits()
   y_train = y_train + np.array([0.0, 0.0, 0.25])

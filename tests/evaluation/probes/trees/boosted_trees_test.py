@@ -142,6 +142,7 @@ def test_everything_is_scikit_learns(name):
     assert_same(ours.fit(x, y), theirs.fit(x, y), new)
 
 
+@pytest.mark.slow
 def test_all_rounds_are_scikit_learns():
   x, y = informative(num_points=1200, num_columns=6)
   ours = boosted_trees.GradientBoostingClassifier(random_state=3).fit(x, y)
@@ -155,6 +156,7 @@ def test_trees_of_different_values_are_grown_here(grown):
   assert np.mean(grown) > 0.99
 
 
+@pytest.mark.slow
 def test_trees_that_depend_on_the_order_of_equal_values_are_left_to_scikit_learn(grown):
   for table in (equal_columns, equal_points_of_different_classes):
     boosted_trees.GradientBoostingClassifier(random_state=0).fit(*table())
