@@ -8,6 +8,8 @@ from dl_condind.reports import model_pairs
 from dl_condind.reports import study_runs
 from dl_condind.visualize import infogan_pictures
 
+pytestmark = pytest.mark.slow
+
 
 def make_pair(generated, tiny_infogan, folder, prior="normal"):
   runs = []

@@ -34,6 +34,7 @@ def test_there_is_a_model_of_each_family():
   assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 20e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_is_the_published_run_with_the_median_mig(name, published):
   card = (FOLDER / name / "README.md").read_text(encoding="utf-8")

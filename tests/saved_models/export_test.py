@@ -64,9 +64,8 @@ def assert_close(found, expected):
   np.testing.assert_allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize(
-  "case", [case if case == "conv" else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
 def test_keras_loads_a_vae_without_this_package(case, tmp_path):
   folder = stored_run.write(CASES[case](), tmp_path / "run")
   run = dl.load(folder)
