@@ -1,9 +1,11 @@
 import os
 import signal
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+import dl_condind as dl
 from dl_condind.training import train
 from dl_condind.training import training_loop
 from dl_condind.utils import errors
@@ -52,3 +54,18 @@ def test_lines_of_steps_to_come_are_dropped(tmp_path):
   with training_loop._Log(path, 4, 2, tmp_path / "tensorboard"):
     pass
   assert path.read_text() == '{"step": 3}\n'
+
+
+def test_each_step_has_its_own_batch_and_noise(build, tmp_path):
+  class Watched(dl.BetaVAE):
+    def train_step(self, batch, seed):
+      return {"batch": batch[0, 0, 0, 0], "run": seed[0], "step": seed[1]}
+
+  def batch_fn(step):
+    return tf.fill([2, 4, 4, 1], tf.cast(step, tf.float32) / 100)
+
+  loop = training_loop.TrainingLoop(build(Watched(beta=1.0)), batch_fn, 7, tmp_path)
+  found = loop.run_steps(tf.constant(3, tf.int64), tf.constant(4, tf.int64))
+  np.testing.assert_allclose(found["batch"], [0.03, 0.04, 0.05, 0.06])
+  np.testing.assert_array_equal(found["run"], [7, 7, 7, 7])
+  np.testing.assert_array_equal(found["step"], [3, 4, 5, 6])

@@ -362,3 +362,19 @@ def test_gin_binds_the_sizes():
   results = evaluate(toy_representation(0.6, 0.0))
   assert results["total_correlation_density"] == "full"
   assert results["total_correlation_bound"] == pytest.approx(9 * np.log(4), abs=1e-9)
+
+
+def test_standard_errors_are_those_of_the_batches():
+  settings = {"num_posteriors": 6, "num_samples": 3}
+  represent, random_state = toy_representation(0.4, 0.5), np.random.RandomState(0)
+  batches = [  # One after the other from the same state, as in one call.
+    total_correlation.compute_total_correlation(
+      GaussianData(), represent, random_state, num_repeats=1, **settings
+    )
+    for _ in range(4)
+  ]
+  found = evaluate(represent, num_repeats=4, **settings)
+  for name in ("total_correlation", "total_correlation_null", "total_correlation_leave_one_out"):
+    values = [batch[name] for batch in batches]
+    assert found[name] == pytest.approx(np.mean(values))
+    assert found[f"{name}_std_error"] == pytest.approx(stats.sem(values))
