@@ -28,7 +28,7 @@ BELOW = {
   "training": {"saved_models", "methods", "networks", "posteriors", "data", "utils"},
   "postprocessing": {"saved_models", "methods", "posteriors", "data", "utils"},
   "evaluation": {"saved_models", "methods", "posteriors", "data", "utils"},
-  "visualize": {"saved_models", "methods", "data", "utils"},
+  "visualize": {"evaluation", "saved_models", "methods", "data", "utils"},
   "explorer": {"visualize", "evaluation", "saved_models", "data", "utils"},
   "laboratory": set(),
   "studies": {*STAGES, "saved_models", "methods", "data", "utils"},

@@ -237,6 +237,15 @@ def test_data_set_has_a_picture_of_samples(path, tmp_path):
     assert min(opened.size) > 200
 
 
+def test_pairs_of_vectors_are_not_drawn(path, tmp_path):
+  bindings = ["dataset.name = 'arrays'", f"arrays.path = {path!r}"]
+  with pytest.raises(errors.ConfigError, match="pairs_k is 1, but arrays has vectors"):
+    visualize_dataset.visualize_dataset_with_gin(
+      tmp_path / "pictures", gin_bindings=bindings, pairs_k=1
+    )
+  assert not (tmp_path / "pictures").exists()
+
+
 @pytest.mark.parametrize(
   ("parts", "message"),
   [

@@ -18,6 +18,9 @@ def define_flags() -> None:
   flags.DEFINE_integer(
     "num_animations", 5, "Number of observations in each animation; 0 for no animations."
   )
+  flags.DEFINE_integer(
+    "pairs_k", None, "Also draw pairs that differ in up to this many factors; -1 for any number."
+  )
   cli.define_gin_flags()
   cli.define_overwrite_flag()
 
@@ -35,6 +38,7 @@ def main(_) -> None:
     FLAGS.gin_config,
     [*FLAGS.gin_bindings, *bindings],
     FLAGS.trust_gin_imports,
+    FLAGS.pairs_k,
   )
 
 

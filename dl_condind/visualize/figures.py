@@ -77,12 +77,17 @@ def looks(names: Sequence[str], is_ordered: bool = False) -> list[Look]:
   numbers = [0 if name == "0" else 1 + others.index(name) % (len(STYLES) - 1) for name in names]
   shades = [STYLES[number][0] for number in numbers]
   if is_ordered:
-    steps = np.linspace(0, _DARK_PART, len(names))
-    shades = [colors.to_hex(color) for color in mpl.colormaps["plasma"](steps)]
+    shades = sequence(len(names))
   return [
     Look(color, STYLES[number][1], number, _LINES[index % len(_LINES)])
     for index, (color, number) in enumerate(zip(shades, numbers, strict=True))
   ]
+
+
+def sequence(num: int) -> list[str]:
+  """Returns a sequence of colours for steps of one quantity, from dark to light."""
+  steps = np.linspace(0, _DARK_PART, num)
+  return [colors.to_hex(color) for color in mpl.colormaps["plasma"](steps)]
 
 
 def plain_label(name: str) -> str:

@@ -12,6 +12,7 @@ from PIL import ImageFont
 _GAP = 2  # pixels between images
 _FONT_SIZE = 12  # pixels
 _LINE = 18  # pixels, height of a line of text
+_MIN_SIZE = 32  # pixels; smaller images are enlarged, so that labels of columns do not overlap.
 
 
 def image_grid(
@@ -84,6 +85,12 @@ def with_caption(pictures: Sequence[Image.Image], caption: str) -> list[Image.Im
     ImageDraw.Draw(canvas).text((4, picture.height), caption, "black", font)
     captioned.append(canvas)
   return captioned
+
+
+def enlarged(images: np.ndarray) -> np.ndarray:
+  """Returns images with each pixel repeated where their longer side has fewer than 32 pixels."""
+  scale = max(1, -(-_MIN_SIZE // max(images.shape[1:3])))
+  return images.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
 def to_bytes(images: np.ndarray) -> np.ndarray:

@@ -46,11 +46,21 @@ class TrainedVAE(stored_vae.StoredVAE):
       losses.check_activation(activation)
     except errors.ConfigError as error:
       raise errors.ConfigError(f"{config}: {error}") from error
-    self.dataset = _dataset_of(config, trust_gin_imports)
+    self.dataset = dataset_of(config, trust_gin_imports)
 
 
-def _dataset_of(config: pathlib.Path, trust_gin_imports: bool) -> ground_truth_data.GroundTruthData:
-  """Returns the data set of a training, its factors drawn independently."""
+def dataset_of(
+  config: pathlib.Path, trust_gin_imports: bool = False
+) -> ground_truth_data.GroundTruthData:
+  """Returns the data set of a stage, its factors drawn independently.
+
+  Args:
+    config: The stage's gin file.
+    trust_gin_imports: Whether to run the modules that the stage imported.
+
+  Raises:
+    ConfigError: If the configuration is damaged, or needs an import that is not trusted.
+  """
   same = ['dataset.name = "auto"']
   stages.parse_with_dataset([], same, trust_gin_imports, config, named_data.DATA_SETS)
   try:

@@ -1,11 +1,8 @@
 """Paths through latent space along which one latent changes and the others stay."""
 
-from collections.abc import Callable
-
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
-
-Cycle = Callable[[float, int], np.ndarray]
 
 _TAIL = 0.01  # probability left out at each end of a Gaussian cycle
 
@@ -29,51 +26,50 @@ def traverse(base: np.ndarray, values: np.ndarray) -> np.ndarray:
   return codes
 
 
-def cycle_traversal(base: np.ndarray, cycle: Cycle, num_frames: int) -> np.ndarray:
-  """Returns the codes of an animation, [num_latent, num_frames, num_latent].
+def cycle_gaussian(
+  start: ArrayLike, num_frames: int, mean: ArrayLike = 0.0, stddev: ArrayLike = 1.0
+) -> np.ndarray:
+  """Returns values that move through N(mean, stddev^2) at constant probability, and back.
 
   Args:
-    base: [num_latent].
-    cycle: Function (start, num_frames) -> the values of one latent in time.
-    num_frames: Number of frames.
-  """
-  return traverse(base, np.stack([cycle(start, num_frames) for start in base]))
-
-
-def cycle_gaussian(start: float, num_frames: int) -> np.ndarray:
-  """Returns values that move through N(0, 1) at constant probability, from start and back.
-
-  Args:
-    start: First value; beyond the 1% and 99% quantiles it is moved there.
+    start: First value of each latent, [num_latent], or of one, []; beyond the 1% and 99% quantiles
+      it is moved there.
     num_frames: Number of values.
+    mean: Of all latents or of each.
+    stddev: Of all latents or of each.
 
   Returns:
-    [num_frames]: up to the 99% quantile, down to the 1% quantile, and up to start again.
+    [num_latent, num_frames] or [num_frames]: up to the 99% quantile, down to the 1% quantile, and
+    up to start again.
   """
-  return special.ndtri(_cycle(special.ndtr(start), num_frames, _TAIL, 1 - _TAIL))
+  mean, stddev = (np.asarray(value)[..., None] for value in (mean, stddev))
+  first = special.ndtr((np.asarray(start)[..., None] - mean) / stddev)
+  return mean + stddev * special.ndtri(_cycle(first, num_frames, _TAIL, 1 - _TAIL))
 
 
 def cycle_interval(
-  start: float, num_frames: int, lowest: float = -2.0, highest: float = 2.0
+  start: ArrayLike, num_frames: int, lowest: ArrayLike = -2.0, highest: ArrayLike = 2.0
 ) -> np.ndarray:
   """Returns values that move through an interval at constant speed, from start and back.
 
   Args:
-    start: First value; outside the interval it is moved to its end.
+    start: First value of each latent, [num_latent], or of one, []; outside the interval it is moved
+      to its end.
     num_frames: Number of values.
-    lowest: Lower end of the interval.
-    highest: Upper end of the interval.
+    lowest: Lower end of the interval, of all latents or of each.
+    highest: Upper end of the interval, of all latents or of each.
 
   Returns:
-    [num_frames]: up to highest, down to lowest, and up to start again.
+    [num_latent, num_frames] or [num_frames]: up to highest, down to lowest, and up to start again.
   """
+  start, lowest, highest = (np.asarray(value)[..., None] for value in (start, lowest, highest))
   return _cycle(start, num_frames, lowest, highest)
 
 
-def _cycle(start: float, num_frames: int, lowest: float, highest: float) -> np.ndarray:
+def _cycle(start: np.ndarray, num_frames: int, lowest: ArrayLike, highest: ArrayLike) -> np.ndarray:
   """Returns a triangle wave of one period; the frame after the last would be the first again."""
-  width = highest - lowest
-  distance = (
-    np.clip(start, lowest, highest) - lowest + 2 * width * np.arange(num_frames) / num_frames
-  )
-  return highest - np.abs(distance % (2 * width) - width)
+  width = np.asarray(highest) - lowest
+  distance = np.clip(start, lowest, highest) - lowest
+  distance = distance + 2 * width * np.arange(num_frames) / num_frames
+  period = np.where(width > 0, 2 * width, 1.0)  # Where the interval is a point, so is the wave.
+  return highest - np.abs(distance % period - width)

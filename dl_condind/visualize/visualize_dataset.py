@@ -10,12 +10,14 @@ import gin
 import numpy as np
 from PIL import Image
 
+from dl_condind.data import batches
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import observations
 from dl_condind.visualize import image_grids
+from dl_condind.visualize import pair_pictures
 from dl_condind.visualize import picture_folders
 
 NUM_SAMPLES = 64
@@ -25,7 +27,6 @@ MAX_COLUMNS = 16
 _SEED = 0
 _PICTURES_PER_ROW = 8
 _ANIMATIONS_PER_ROW = 5
-_MIN_SIZE = 32  # pixels; smaller images are enlarged, so that labels of columns do not overlap.
 _MIN_DURATION = 2.0  # seconds of an animation
 
 
@@ -36,11 +37,12 @@ def visualize_dataset_with_gin(
   gin_config_files: Sequence[str] = (),
   gin_bindings: Sequence[str] = (),
   trust_gin_imports: bool = False,
+  pairs_k: int | None = None,
 ) -> None:
   """Writes pictures of the data set that a gin configuration describes; see `visualize_dataset`."""
   configs.parse(gin_config_files, gin_bindings, trust_gin_imports)
   try:
-    visualize_dataset(output_dir, overwrite, num_animations)
+    visualize_dataset(output_dir, overwrite, num_animations, pairs_k=pairs_k)
   finally:
     gin.clear_config()
 
@@ -51,13 +53,16 @@ def visualize_dataset(
   num_animations: int = 5,
   num_frames: int = 64,
   fps: int = 10,
+  pairs_k: int | None = None,
 ) -> None:
   """Writes pictures of the data set `dataset.name` into output_dir, unless they are there already.
 
   `samples.png` has random observations. The traversals start from the factors of the first of them:
   `traversals/factor_{i}_{name}.png` moves factor i over its values, one start in a row, and
   `animated_traversals/factor_{i}_{name}.gif` does so in time. All other factors stay, and so does
-  what is drawn anew for every observation. The same data set always gives the same pictures.
+  what is drawn anew for every observation. With pairs_k, `pairs/pairs.png` and `pairs/pairs.gif`
+  show pairs as weakly supervised methods see them. The same data set always gives the same
+  pictures.
 
   A data set that lacks combinations of factors says so by an attribute `has_complete_grid` that is
   False; it has no traversals. Neither have vectors, whose samples are lines over the features.
@@ -68,6 +73,8 @@ def visualize_dataset(
     num_animations: Number of observations that each animation starts from; 0 for no animations.
     num_frames: Largest number of frames of an animation.
     fps: Frames per second; fewer for a factor of few values, so that no animation flashes.
+    pairs_k: As `dl.Pairs`, the number of factors in which a pair may differ, or -1 for any number;
+      None for no pairs.
 
   Raises:
     DatasetError: If the data set cannot be read.
@@ -80,12 +87,19 @@ def visualize_dataset(
   output_dir = pathlib.Path(output_dir)
   dataset = named_data.get_named_ground_truth_data()
   _check_images(dataset)
+  if pairs_k is not None and observations.is_vector(dataset.observation_shape):
+    raise errors.ConfigError(
+      f"pairs_k is {pairs_k}, but {dataset.name} has vectors, of which no pairs are drawn: leave "
+      "pairs_k out."
+    )
+  pairs = None if pairs_k is None else batches.Pairs(dataset, pairs_k)
   settings = {
     **dataset.provenance(),
     "bindings": gin.config_str(),  # Parameters of the data set too.
     "num_animations": num_animations,
     "num_frames": num_frames,
     "fps": fps,
+    "pairs_k": pairs_k,
     "random_seed": _SEED,
   }
   if picture_folders.is_complete(output_dir, settings, overwrite):
@@ -101,6 +115,8 @@ def visualize_dataset(
     else:
       _save_samples(dataset, samples, folder / "samples.png")
       _save_all_traversals(dataset, factors, num_animations, num_frames, fps, folder)
+      if pairs:
+        pair_pictures.save_pairs(pairs, np.random.RandomState(_SEED), folder / "pairs")
   logging.info("Wrote pictures of the data set %s to %s.", dataset.name, output_dir)
 
 
@@ -173,7 +189,7 @@ def _save_samples(
   dataset: ground_truth_data.GroundTruthData, samples: np.ndarray, path: pathlib.Path
 ) -> None:
   title = f"{NUM_SAMPLES} random observations"
-  grid = image_grids.image_grid(_enlarged(samples), _PICTURES_PER_ROW, title)
+  grid = image_grids.image_grid(image_grids.enlarged(samples), _PICTURES_PER_ROW, title)
   _captioned([grid], dataset)[0].save(path)
 
 
@@ -186,7 +202,7 @@ def _save_traversals(
     images = traverse_factor(dataset, starts, factor, values)
     shown = "" if len(values) == num_values else f", {len(values)} of them shown"
     grid = image_grids.image_grid(
-      _enlarged(np.concatenate(images)),
+      image_grids.enlarged(np.concatenate(images)),
       len(values),
       f"{_name(dataset, factor)}: {num_values} value{'s' * (num_values != 1)}{shown}",
       column_labels=[str(value) for value in values],
@@ -208,7 +224,7 @@ def _save_animations(
     # The title also makes every frame another one: Pillow joins frames that are equal.
     frames = [
       image_grids.image_grid(
-        _enlarged(images[:, index]),
+        image_grids.enlarged(images[:, index]),
         _ANIMATIONS_PER_ROW,
         f"{_name(dataset, factor)}: value {value} of 0 to {num_values - 1}",
       )
@@ -218,12 +234,6 @@ def _save_animations(
     image_grids.save_animation(
       _captioned(frames, dataset), path, min(fps, len(frames) / _MIN_DURATION)
     )
-
-
-def _enlarged(images: np.ndarray) -> np.ndarray:
-  """Returns images with each pixel repeated where they are smaller than _MIN_SIZE."""
-  scale = max(1, -(-_MIN_SIZE // max(images.shape[1:3])))
-  return images.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
 def _captioned(

@@ -1,7 +1,9 @@
 """Pictures of a trained model: reconstructions, samples and latent traversals."""
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import functools
 import os
 import pathlib
 
@@ -9,7 +11,10 @@ from absl import logging
 import numpy as np
 from PIL import Image
 
+from dl_condind.evaluation.information import discretization
+from dl_condind.evaluation.metrics import irs
 from dl_condind.saved_models import saved_model
+from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import observations as observation_shapes
 from dl_condind.utils import run_folder
@@ -25,10 +30,8 @@ _SEED = 0
 _NUM_PICTURES = 64
 _PICTURES_PER_ROW = 8
 
-_CYCLES: Mapping[str, traversals.Cycle] = {
-  "std_gaussian_cycle": traversals.cycle_gaussian,
-  "fixed_interval_cycle": traversals.cycle_interval,
-}
+# (first value of each latent, number of frames) -> values [num_latent, num_frames]
+_Cycle = Callable[[np.ndarray, int], np.ndarray]
 
 
 def visualize_model(
@@ -38,6 +41,7 @@ def visualize_model(
   num_animations: int = 5,
   num_frames: int = 20,
   fps: int = 10,
+  num_effect_points: int = 10_000,
   trust_gin_imports: bool = False,
   trust_model: bool = False,
 ) -> None:
@@ -46,9 +50,11 @@ def visualize_model(
   `reconstructions/reconstructions.png` has pairs of an observation and its reconstruction,
   `sampled/samples.png` decoded samples of the prior. `traversals/traversals{j}.png` moves each
   latent over [-2, 2] from the code of observation j, and `animated_traversals/*_cycle{j}.gif` does
-  so in time, over the quantiles of the prior or over the interval. The same model always gives the
-  same pictures. Those of a model of vectors are lines over the features or, of traversals, over the
-  latent, and need matplotlib; there are no animations of them.
+  so in time, over the intervals of `cycles`. `interventional_effects/interventional_effect.png`
+  shows how each latent depends on the factors, as `score_figures.interventional_effects`; it needs
+  matplotlib, and is left out without. The same model always gives the same pictures. Those of a
+  model of vectors are lines over the features or, of traversals, over the latent, and need
+  matplotlib; there are no animations of them.
 
   Args:
     model_dir: Folder of the trained model.
@@ -57,6 +63,7 @@ def visualize_model(
     num_animations: Number of observations that are traversed.
     num_frames: Frames of an animation.
     fps: Frames per second.
+    num_effect_points: Number of points of the figure of effects; 0 leaves it out.
     trust_gin_imports: Whether to run the modules that the training imported.
     trust_model: Whether the model may have operations that no model of this package has.
 
@@ -68,6 +75,7 @@ def visualize_model(
   picture_folders.check_in(0, _NUM_PICTURES, num_animations=num_animations)
   picture_folders.check_in(2, 1000, num_frames=num_frames)
   picture_folders.check_in(1, 50, fps=fps)
+  picture_folders.check_in(0, 1_000_000, num_effect_points=num_effect_points)
   model_dir, output_dir = pathlib.Path(model_dir), pathlib.Path(output_dir)
   with saved_model.trusting(trust_model):
     model = trained_vae.TrainedVAE(model_dir, trust_gin_imports)
@@ -76,6 +84,7 @@ def visualize_model(
     "num_animations": num_animations,
     "num_frames": num_frames,
     "fps": fps,
+    "num_effect_points": num_effect_points,
     "random_seed": _SEED,
     "interval": list(INTERVAL),
   }
@@ -85,7 +94,8 @@ def visualize_model(
   random_state = np.random.RandomState(_SEED)
   observations = model.dataset.sample_observations(_NUM_PICTURES, random_state)
   prior_samples = random_state.normal(size=(_NUM_PICTURES, model.num_latent))
-  bases = model.posterior(observations).mean[:num_animations]
+  posterior = model.posterior(observations)
+  bases = posterior.mean[:num_animations]
   with picture_folders.written(output_dir, settings) as folder:
     if observation_shapes.is_vector(observations.shape[1:]):
       from dl_condind.visualize import vector_pictures  # It needs matplotlib.
@@ -94,24 +104,42 @@ def visualize_model(
         model, observations, prior_samples, bases, TRAVERSAL_VALUES, folder
       )
     else:
-      _save_pictures(model, observations, prior_samples, bases, num_frames, fps, folder)
+      _save_reconstructions(model, observations, folder / "reconstructions")
+      _save_samples(model, prior_samples, folder / "sampled")
+      _save_traversals(model, bases, folder / "traversals")
+      moves = cycles(posterior.mean, posterior.stddev)
+      _save_animations(model, bases, moves, num_frames, fps, folder / "animated_traversals")
+    if num_effect_points and model.dataset.num_factors:
+      _save_effects(model, num_effect_points, folder / "interventional_effects")
   logging.info("Wrote pictures of the model to %s.", output_dir)
 
 
-def _save_pictures(
-  model: trained_vae.TrainedVAE,
-  observations: np.ndarray,
-  prior_samples: np.ndarray,
-  bases: np.ndarray,
-  num_frames: int,
-  fps: int,
-  folder: pathlib.Path,
-) -> None:
-  """Writes all pictures of images."""
-  _save_reconstructions(model, observations, folder / "reconstructions")
-  _save_samples(model, prior_samples, folder / "sampled")
-  _save_traversals(model, bases, folder / "traversals")
-  _save_animations(model, bases, num_frames, fps, folder / "animated_traversals")
+def cycles(means: np.ndarray, stddevs: np.ndarray) -> Mapping[str, _Cycle]:
+  """Returns how latents move in animations, by disentanglement_lib's names.
+
+  `std_gaussian_cycle` goes over the quantiles of the prior; `fitted_gaussian_cycle` over those of a
+  Gaussian with mean and variance of the latent over these observations and their noise;
+  `fixed_interval_cycle` over [-2, 2]; `conf_interval_cycle` over two stddevs of the fitted Gaussian
+  to both sides of its mean; `minmax_interval_cycle` over the range of these means.
+
+  Args:
+    means: Of the posteriors of some observations, [num, num_latent].
+    stddevs: Their standard deviations, [num, num_latent].
+  """
+  mean = means.mean(axis=0)
+  # var(z) = E[var(z | x)] + var(E[z | x])
+  stddev = np.sqrt(np.mean(stddevs**2, axis=0) + np.var(means, axis=0))
+
+  def interval(lowest: np.ndarray | float, highest: np.ndarray | float) -> _Cycle:
+    return functools.partial(traversals.cycle_interval, lowest=lowest, highest=highest)
+
+  return {
+    "std_gaussian_cycle": traversals.cycle_gaussian,
+    "fitted_gaussian_cycle": functools.partial(traversals.cycle_gaussian, mean=mean, stddev=stddev),
+    "fixed_interval_cycle": interval(*INTERVAL),
+    "conf_interval_cycle": interval(mean - 2 * stddev, mean + 2 * stddev),
+    "minmax_interval_cycle": interval(means.min(axis=0), means.max(axis=0)),
+  }
 
 
 def _save_reconstructions(
@@ -152,15 +180,16 @@ def _save_traversals(
 def _save_animations(
   model: trained_vae.TrainedVAE,
   bases: np.ndarray,
+  moves: Mapping[str, _Cycle],
   num_frames: int,
   fps: int,
   folder: pathlib.Path,
 ) -> None:
   folder.mkdir()
   title = f"Latents 0 to {model.num_latent - 1}, row by row"
-  for name, cycle in _CYCLES.items():
+  for name, cycle in moves.items():
     for index, base in enumerate(bases):
-      codes = traversals.cycle_traversal(base, cycle, num_frames)
+      codes = traversals.traverse(base, cycle(base, num_frames))
       images = np.concatenate(model.decode(codes))
       frames = [
         image_grids.image_grid(images[frame::num_frames], num_columns=5, title=title)
@@ -168,6 +197,26 @@ def _save_animations(
       ]
       path = folder / f"{name}{index}.gif"
       image_grids.save_animation(_captioned(frames, model), path, fps)
+
+
+def _save_effects(model: trained_vae.TrainedVAE, num_points: int, folder: pathlib.Path) -> None:
+  """Draws how the means of latents depend on factors, which are discretized as for IRS."""
+  try:
+    from dl_condind.visualize import figures
+    from dl_condind.visualize import score_figures
+  except errors.ConfigError as error:  # Without matplotlib.
+    logging.warning("There is no picture of interventional effects: %s", error)
+    return
+  factors, observations = model.dataset.sample(num_points, np.random.RandomState(_SEED))
+  means = model.posterior(observations).mean
+  bins = discretization.histogram_of_20_bins(factors)
+  robustness = np.array(irs.robustness_scores(means, bins)["robustness_matrix"])
+  values = factors if np.issubdtype(factors.dtype, np.integer) else bins
+  figure = score_figures.interventional_effects(
+    means, values, robustness.argmax(axis=1), model.dataset.factor_names
+  )
+  folder.mkdir()
+  (folder / "interventional_effect.png").write_bytes(figures.to_png(figure))
 
 
 def _captioned(pictures: Sequence[Image.Image], model: trained_vae.TrainedVAE) -> list[Image.Image]:

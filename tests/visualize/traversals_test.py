@@ -59,8 +59,26 @@ def test_start_outside_is_moved_to_the_end():
 
 def test_animation_starts_from_the_base_in_every_latent():
   base = np.array([-0.5, 1.0])
-  codes = traversals.cycle_traversal(base, traversals.cycle_interval, num_frames=6)
+  codes = traversals.traverse(base, traversals.cycle_interval(base, num_frames=6))
   assert codes.shape == (2, 6, 2)
   np.testing.assert_allclose(codes[:, 0], [base, base])
   np.testing.assert_array_equal(codes[0, :, 1], np.ones(6))
   np.testing.assert_allclose(codes[1, :, 1], traversals.cycle_interval(1.0, 6))
+
+
+def test_each_latent_has_an_interval_of_its_own():
+  lowest, highest = np.array([-1.0, 0.0]), np.array([1.0, 8.0])
+  values = traversals.cycle_interval(np.array([0.0, 2.0]), 8, lowest, highest)
+  np.testing.assert_allclose(values[0], [0, 0.5, 1, 0.5, 0, -0.5, -1, -0.5])
+  np.testing.assert_allclose(values[1], [2, 4, 6, 8, 6, 4, 2, 0])
+
+
+def test_a_latent_that_does_not_vary_stays():
+  values = traversals.cycle_interval(np.array([3.0]), 4, np.array([3.0]), np.array([3.0]))
+  np.testing.assert_array_equal(values, np.full((1, 4), 3.0))
+
+
+def test_a_gaussian_can_be_fitted():
+  values = traversals.cycle_gaussian(np.array([5.0, -1.0]), 50, np.array([5.0, -1.0]), 3.0)
+  standard = traversals.cycle_gaussian(0.0, 50)
+  np.testing.assert_allclose(values, [5 + 3 * standard, -1 + 3 * standard])

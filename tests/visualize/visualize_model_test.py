@@ -1,7 +1,9 @@
 import json
 
+import numpy as np
 from PIL import Image
 import pytest
+from scipy import stats
 
 from dl_condind.utils import errors
 from dl_condind.utils import files
@@ -12,23 +14,49 @@ from dl_condind.visualize import visualize_model
 def visualized(trained_study, tmp_path_factory):
   output_dir = tmp_path_factory.mktemp("pictures") / "visualizations"
   visualize_model.visualize_model(
-    trained_study / "0" / "model", output_dir, num_animations=2, num_frames=3
+    trained_study / "0" / "model", output_dir, num_animations=2, num_frames=3, num_effect_points=50
   )
   return output_dir
 
 
 def test_files_are_those_of_the_library(visualized):
   found = {str(p.relative_to(visualized)) for p in visualized.rglob("*") if p.is_file()}
-  cycles = ("std_gaussian_cycle", "fixed_interval_cycle")
+  cycles = visualize_model.cycles(np.zeros((2, 3)), np.ones((2, 3)))
   assert found == {
     "reconstructions/reconstructions.png",
     "sampled/samples.png",
     *(f"traversals/traversals{j}.png" for j in range(2)),
     *(f"animated_traversals/{cycle}{j}.gif" for cycle in cycles for j in range(2)),
+    "interventional_effects/interventional_effect.png",
     "visualization.json",
     "manifest.json",
   }
   files.verify_manifest(visualized)
+
+
+def test_latents_move_over_the_intervals_of_the_library():
+  means = np.array([[0.0, 10.0], [2.0, 14.0]])  # Means 1 and 12, variances 1 and 4.
+  stddevs = np.array([[0.0, 1.0], [0.0, 3.0]])  # Mean variances 0 and 5.
+  found = {
+    name: cycle(means.mean(axis=0), 1000)
+    for name, cycle in visualize_model.cycles(means, stddevs).items()
+  }
+  ends = {
+    name: [(v.min().round(1), v.max().round(1)) for v in values] for name, values in found.items()
+  }
+  quantile = stats.norm.ppf(0.99)
+  assert ends == {
+    "std_gaussian_cycle": [(-2.3, 2.3), (-2.3, 2.3)],
+    "fitted_gaussian_cycle": [
+      (round(1 - quantile, 1), round(1 + quantile, 1)),
+      (round(12 - 3 * quantile, 1), round(12 + 3 * quantile, 1)),
+    ],
+    "fixed_interval_cycle": [(-2, 2), (-2, 2)],
+    "conf_interval_cycle": [(-1, 3), (6, 18)],
+    "minmax_interval_cycle": [(0, 2), (10, 14)],
+  }
+  for name in ("fitted_gaussian_cycle", "conf_interval_cycle", "minmax_interval_cycle"):
+    np.testing.assert_allclose(found[name][:, 0], [1, 12])
 
 
 def test_pictures_have_the_right_size(visualized):
@@ -52,7 +80,11 @@ def test_a_traversal_changes_along_a_row(visualized):
 
 def test_the_same_model_gives_the_same_pictures(trained_study, visualized, tmp_path):
   visualize_model.visualize_model(
-    trained_study / "0" / "model", tmp_path / "again", num_animations=2, num_frames=3
+    trained_study / "0" / "model",
+    tmp_path / "again",
+    num_animations=2,
+    num_frames=3,
+    num_effect_points=50,
   )
   assert files.manifest_digest(tmp_path / "again") == files.manifest_digest(visualized)
 
@@ -60,7 +92,7 @@ def test_the_same_model_gives_the_same_pictures(trained_study, visualized, tmp_p
 def test_finished_pictures_are_left_and_others_only_replaced_on_demand(trained_study, tmp_path):
   output_dir = tmp_path / "pictures"
   first, second = (trained_study / name / "model" for name in ("0", "1"))
-  settings = {"num_animations": 1, "num_frames": 2}
+  settings = {"num_animations": 1, "num_frames": 2, "num_effect_points": 0}
   visualize_model.visualize_model(first, output_dir, **settings)
   before = output_dir.stat().st_ino
   visualize_model.visualize_model(first, output_dir, **settings)
@@ -68,7 +100,7 @@ def test_finished_pictures_are_left_and_others_only_replaced_on_demand(trained_s
   with pytest.raises(errors.ConfigError, match=r"input_sha256 differ.*overwrite=True"):
     visualize_model.visualize_model(second, output_dir, **settings)
   with pytest.raises(errors.ConfigError, match="num_frames differ"):
-    visualize_model.visualize_model(first, output_dir, num_animations=1, num_frames=3)
+    visualize_model.visualize_model(first, output_dir, **{**settings, "num_frames": 3})
   visualize_model.visualize_model(second, output_dir, overwrite=True, **settings)
   found = json.loads((output_dir / "visualization.json").read_text())
   assert found["input_sha256"] == files.manifest_digest(second / "saved_model")

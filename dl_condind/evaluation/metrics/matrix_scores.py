@@ -68,12 +68,21 @@ def group_curve(matrix: np.ndarray) -> dict[str, float]:
     `area_precision`: number of groups integrated over thresholds, from the smallest entry to the
     largest, by the trapezoidal rule; `max_precision`: largest number of groups.
   """
-  thresholds = np.sort(matrix, axis=None)
-  groups = [num_groups((matrix >= threshold) & (matrix > 0)) for threshold in thresholds]
+  thresholds, groups = group_counts(matrix)
   return {
     "area_precision": float(np.trapezoid(groups, thresholds)),
     "max_precision": int(np.max(groups)),
   }
+
+
+def group_counts(matrix: np.ndarray) -> tuple[np.ndarray, list[int]]:
+  """Returns thresholds, which are the entries of a matrix from the smallest, and groups at each.
+
+  Args:
+    matrix: Not negative, `[num_latent, num_factors]`.
+  """
+  thresholds = np.sort(matrix, axis=None)
+  return thresholds, [num_groups((matrix >= t) & (matrix > 0)) for t in thresholds]
 
 
 def num_groups(connected: np.ndarray) -> int:

@@ -1,7 +1,7 @@
 """Every disentanglement score of every matrix that relates latents with factors.
 
 DCI, MIG, SAP and modularity each compute such a matrix and summarize it. Here each summary is taken
-of each matrix. disentanglement_lib's plots of the matrices are left out.
+of each matrix.
 """
 
 from collections.abc import Callable
