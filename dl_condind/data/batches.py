@@ -9,11 +9,13 @@ import dataclasses
 import numbers
 from typing import Any
 from typing import ClassVar
+from typing import Literal
 from typing import NamedTuple
 
 import gin
 import numpy as np
 
+from dl_condind.data import pair_dynamics
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
 
@@ -102,29 +104,39 @@ class Pairs(Batches):
   for each image.
 
   Unlike in disentanglement_lib, the new values come from the seed of the run rather than from
-  NumPy's global generator.
+  NumPy's global generator. Where factors are correlated (`dataset.factor_distribution`), `redraw`
+  says how a new value depends on the others.
 
   Attributes:
     k: Number of factors that change, or -1.
     exclude_current: Whether a factor drawn again gets another value for sure.
+    redraw: How a factor is drawn again, a name in `pair_dynamics.REDRAWS`.
   """
 
   what = "pairs of images"
   how_to_make = "make them of the data set by dl.Pairs(data, k=1)"
 
   def __init__(
-    self, data: ground_truth_data.GroundTruthData, k: int, exclude_current: bool = False
+    self,
+    data: ground_truth_data.GroundTruthData,
+    k: int,
+    exclude_current: bool = False,
+    redraw: Literal["uniform", "fresh_draw", "given_first", "given_others"] = "uniform",
   ):
     """Describes the pairs.
 
     Args:
       data: The data set, with an image of every combination of factors.
       k: Number of factors that change in half of the pairs, in [1, num_factors], or -1.
-      exclude_current: Whether a factor drawn again gets another value for sure.
+      exclude_current: Whether a factor drawn again gets another value for sure; of "uniform".
+      redraw: "uniform": any value. "fresh_draw": the factor's value in a new draw of all factors.
+        "given_first": of the second factor of a correlated pair a value given the first, of others
+        any value. "given_others": of a correlated factor another value given the others, of others
+        any value, so that both images are as the data set draws them.
 
     Raises:
-      ConfigError: If k is not a whole number in range, factors cannot be set one by one, or a
-        factor has no other value.
+      ConfigError: If k is not a whole number in range, factors cannot be set one by one, a factor
+        has no other value, or exclude_current is asked of another redraw.
     """
     super().__init__(data)
     num_factors = data.num_factors
@@ -146,8 +158,18 @@ class Pairs(Batches):
         f"dynamics.exclude_current needs factors of two or more values, and {name} of {data.name} "
         "has one: leave exclude_current at False."
       )
+    if redraw not in pair_dynamics.REDRAWS:
+      raise errors.ConfigError(
+        f"dynamics.redraw must be one of {', '.join(pair_dynamics.REDRAWS)}, got {redraw!r}."
+      )
+    if exclude_current and redraw != "uniform":
+      raise errors.ConfigError(
+        f"dynamics.exclude_current is for dynamics.redraw='uniform', got {redraw!r}: leave it at "
+        "False."
+      )
     self.k = k
     self.exclude_current = exclude_current
+    self.redraw = redraw
 
   def layout(self, num: int) -> Pair:
     """Returns the layouts of both images and of the index."""
@@ -188,5 +210,5 @@ class Pairs(Batches):
         value = random_state.randint(self.data.factors_num_values[i] - 1)
         after[i] = value + (value >= factors[i])  # Skips the current value.
       else:
-        after[i] = random_state.randint(self.data.factors_num_values[i])
+        after[i] = pair_dynamics.REDRAWS[self.redraw](self.data, i, after, random_state)
     return after, chosen

@@ -14,6 +14,7 @@ NEW, UNFINISHED, COMPLETE = "new", "unfinished", "complete"
 
 
 _NOISE = "posterior.noise_correlation"
+_ADDED = {"dynamics.redraw": "'uniform'"}  # What runs did before they had the setting.
 
 # These settings decide when and how a run is observed, not what it computes. (Of an initial model
 # the digest counts, not the folder.)
@@ -117,7 +118,7 @@ def _check_same(
 
 def _meaning(key: str, identity: Mapping[str, object]) -> object:
   """Returns a value in a form that is the same for all texts that mean the same."""
-  value = identity.get(key)
+  value = identity.get(key, _ADDED.get(key))
   if key == _NOISE and value == "None":
     return "@independent"
   return run_config.canonical(value) if isinstance(value, str) else value

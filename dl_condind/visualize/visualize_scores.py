@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import Any
 
 from absl import logging
 import numpy as np
@@ -46,7 +47,7 @@ def visualize_scores(
     raise errors.DatasetError(
       f"No evaluation at {input_dir}: run dl_condind_evaluate with metrics/unified_scores.gin."
     )
-  record = results.read_results(input_dir, "evaluation")
+  record: dict[str, Any] = results.read_results(input_dir, "evaluation")
   matrices = {
     key.removesuffix(_MATRIX): np.array(value)
     for key, value in record.items()

@@ -87,3 +87,15 @@ def test_every_difference_is_named(tmp_path):
     run_identity.claim(tmp_path, {}, {"device": "gpu", "keras": "3"}, False)
   assert "runtime.device is cpu there and gpu here" in str(caught.value)
   assert "runtime.keras is absent there and 3 here" in str(caught.value)
+
+
+def test_a_run_of_pairs_without_the_way_of_redrawing_goes_on(tmp_path):
+  earlier = {"dynamics.k": "1"}
+  run_identity.claim(tmp_path, earlier, FINGERPRINT, overwrite=False)
+  uniform, other = ({**earlier, "dynamics.redraw": name} for name in ("'uniform'", "'fresh_draw'"))
+  state = run_identity.claim(tmp_path, uniform, FINGERPRINT, overwrite=False)
+  assert state == run_identity.UNFINISHED
+  with pytest.raises(
+    errors.ConfigError, match=r"dynamics\.redraw is absent there and 'fresh_draw'"
+  ):
+    run_identity.claim(tmp_path, other, FINGERPRINT, overwrite=False)
