@@ -212,7 +212,8 @@ def test_own_data_set_of_vectors(tmp_path):
 @pytest.mark.slow
 def test_pictures_are_lines(run, tmp_path):
   visualize_model.visualize_model(run.stage.path, tmp_path / "pictures", num_animations=2)
-  names = ["reconstructions/reconstructions", "sampled/samples"]
+  names = ["interventional_effects/interventional_effect"]
+  names += ["reconstructions/reconstructions", "sampled/samples"]
   names += ["traversals/traversals0", "traversals/traversals1"]
   found = sorted(str(p.relative_to(tmp_path / "pictures")) for p in tmp_path.rglob("*.png"))
   assert found == [f"{name}.png" for name in names]
