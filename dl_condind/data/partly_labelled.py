@@ -82,12 +82,12 @@ class PartlyLabelled(batches.Batches):
     if seed is not None:
       seeds.check_seed("model.supervised_data_seed", seed)
     labelled_samples.check_has_factors(data)
-    self.num_labelled_samples = num_labelled_samples
-    self.train_percentage = train_percentage
-    self.seed = seed
-    self.labeller_fn = labeller_fn
+    self.num_labelled_samples: int = num_labelled_samples
+    self.train_percentage: float = train_percentage
+    self.seed: int | None = seed
+    self.labeller_fn: labelled_samples.Labeller = labeller_fn
     self._sample: labelled_samples.LabelledSample | None = None
-    self._is_evaluation = False
+    self._is_evaluation: bool = False
 
   def prepared(self, seed: int, reads_data: bool = True) -> Self:
     """Returns the same with its labelled observations drawn, which are held once.
