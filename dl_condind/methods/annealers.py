@@ -14,7 +14,7 @@ _DENYLIST = ["gamma", "step", "iteration_threshold"]
 
 
 @gin.register("fixed", denylist=_DENYLIST)
-def fixed(gamma: float, step: tf.Tensor, iteration_threshold: int | None = None) -> float:
+def fixed(gamma: float, step: tf.Tensor, iteration_threshold: int | None) -> float:
   """Returns gamma at all steps, whatever the threshold is."""
   del step, iteration_threshold
   return gamma

@@ -5,6 +5,7 @@ import os
 import signal
 
 from helpers import programs
+import keras
 import numpy as np
 import pytest
 from scipy import special
@@ -80,9 +81,9 @@ def test_a_stopped_training_continues_bit_for_bit_with_all_that_labels_train(tmp
 
 
 def small_discriminator(num_latent, seed):
-  del seed
-  inputs = tf.keras.Input((num_latent,))
-  return tf.keras.Model(inputs, tf.keras.layers.Dense(2)(inputs))
+  inputs = keras.Input((num_latent,))
+  kernel = keras.initializers.GlorotUniform(seed)
+  return keras.Model(inputs, keras.layers.Dense(2, kernel_initializer=kernel)(inputs))
 
 
 def _check_final_loss(run, loss, weights, sample):
@@ -206,7 +207,7 @@ def test_mistakes_are_one_line_and_leave_nothing_behind(tmp_path, binding, messa
     (["model.train_percentage = 0.999"], 2, "leaves points to test on, got 0.999 of 100 points"),
     (
       [
-        *("dataset.name = 'identity_observations'", "reconstruction_loss.loss_fn = @l2_loss"),
+        *("dataset.name = 'arrays'", "arrays.path = 'continuous.npz'"),
         *("supervised_loss.loss_fn = @embed", "embed.sigma = 1"),
       ],
       2,
@@ -217,6 +218,10 @@ def test_mistakes_are_one_line_and_leave_nothing_behind(tmp_path, binding, messa
 )
 def test_mistakes_end_the_program_with_one_line(tmp_path, monkeypatch, bindings, code, message):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path / "data"))
+  monkeypatch.chdir(tmp_path)
+  generator = np.random.default_rng(0)
+  images = generator.integers(0, 256, (20, 64, 64), np.uint8)
+  np.savez("continuous.npz", observations=images, factors=generator.uniform(size=(20, 2)))
   words = [f"--gin_config={name}" for name in FILES]
   words += [f"--gin_bindings={binding}" for binding in [*TINY, *bindings]]
   ended = programs.run("dl_condind_train", f"--model_dir={tmp_path / 'run'}", *words)
