@@ -14,7 +14,6 @@ from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
 from dl_condind.utils import configs
 from dl_condind.utils import errors
-from dl_condind.utils import gin_types
 
 _OF_LABELS = ("num_labelled_samples", "train_percentage", "supervised_data_seed")
 # Settings of `model` that a record has only where they have an effect.
@@ -52,8 +51,8 @@ def made(
   if isinstance(model, base_model.Model):
     return model, False
   if num_labelled_samples is None:
-    name = gin_types.name_of(model)
-    raise errors.ConfigError(f"model.model must be a model, got @{name}. Did you mean @{name}()?")
+    bound = configs.bound("model.model")
+    raise errors.ConfigError(f"model.model must be a model, got {bound}. Did you mean {bound}()?")
   return model(), True
 
 
