@@ -36,7 +36,15 @@ MODELS = {
   "beta_tc_vae": functools.partial(dl.BetaTCVAE, 6.0),
   "factor_vae": functools.partial(dl.FactorVAE, 35.0),
   "ada_gvae": functools.partial(dl.AdaGVAE, 1.0),
+  "s2_vae": functools.partial(dl.S2BetaVAE, 4.0, 4.0),
+  "s2_mine_vae": functools.partial(dl.S2MineVAE, 4.0, 4.0),
   "infogan": dl.InfoGAN,
+}
+
+BATCHES = {
+  batches_of_data.Images: batches_of_data.Images,
+  dl.Pairs: functools.partial(dl.Pairs, k=1),
+  dl.PartlyLabelled: functools.partial(dl.PartlyLabelled, num_labelled_samples=1000),
 }
 
 _MODEL = flags.DEFINE_enum("model", "vae", list(MODELS), "Objective to train.")
@@ -49,10 +57,9 @@ def make_loop(model: base_model.Model, num_threads: int) -> training_loop.Traini
   settings = trainer.Settings(
     training_steps=1, random_seed=0, batch_size=64, num_threads=num_threads
   )
-  is_weak = model.learns_from is batches_of_data.Pairs
-  batches = dl.Pairs(dataset, k=1) if is_weak else batches_of_data.Images(dataset)
+  batches = BATCHES[model.learns_from](dataset).prepared(settings.random_seed)
   trainer.build(model, batches, settings)
-  seeds = trainer.Seeds(settings.random_seed)
+  seeds = settings.seeds
   batch_fn = input_pipeline.make_batch_fn(batches, settings.batch_size, seeds.data)
   unused = pathlib.Path("unused")  # Steps alone write nothing.
   return training_loop.TrainingLoop(model, batch_fn, seeds.noise, unused)

@@ -82,7 +82,10 @@ def contenders() -> list[Contender]:
   torch = _TORCH_PYTHON.value
   return [
     *(Contender(sys.executable, "own_step.py", (f"--model={model}",)) for model in models),
-    Contender(sys.executable, "own_step.py", ("--model=ada_gvae",)),
+    *(
+      Contender(sys.executable, "own_step.py", (f"--model={model}",))
+      for model in ("ada_gvae", "s2_vae", "s2_mine_vae")
+    ),
     Contender(sys.executable, "peers/bare_tensorflow_step.py"),
     *(Contender(torch, "peers/pytorch_step.py", (f"--model={model}",)) for model in models),
     Contender(sys.executable, "peers/keras_fit.py"),

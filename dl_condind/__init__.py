@@ -36,12 +36,19 @@ MODELS = {
   "GroupVAE": "dl_condind.methods.group_vae",
   "InfoGAN": "dl_condind.methods.infogan",
   "MLVAE": "dl_condind.methods.ml_vae",
+  "S2BetaTCVAE": "dl_condind.methods.s2_vae",
+  "S2BetaVAE": "dl_condind.methods.s2_vae",
+  "S2DIPVAE": "dl_condind.methods.s2_vae",
+  "S2FactorVAE": "dl_condind.methods.s2_factor_vae",
+  "S2MineVAE": "dl_condind.methods.s2_mine_vae",
+  "SupervisedEncoder": "dl_condind.methods.supervised_encoder",
 }
 _NAMES = MODELS | {
   "BaseVAE": "dl_condind.methods.vae",
   "FactorDistribution": "dl_condind.data.ground_truth.factor_distributions",
   "GroundTruthData": "dl_condind.data.ground_truth.ground_truth_data",
   "Pairs": "dl_condind.data.batches",
+  "PartlyLabelled": "dl_condind.data.partly_labelled",
   "evaluate": "dl_condind.runs.evaluate",
   "load": "dl_condind.runs.load",
   "load_data": "dl_condind.runs.data",
@@ -52,10 +59,12 @@ _NAMES = MODELS | {
   "train": "dl_condind.runs.train",
 }
 _MODULES = {
+  "annealers": "dl_condind.methods.annealers",
   "losses": "dl_condind.methods.losses",
   "networks": "dl_condind.networks",
   "optimizers": "dl_condind.methods.optimizers",
   "posteriors": "dl_condind.posteriors",
+  "supervised_losses": "dl_condind.methods.supervised_losses",
 }
 
 __all__ = sorted([*_NAMES, *_MODULES])

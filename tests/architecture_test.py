@@ -48,12 +48,14 @@ BELOW = {
   },
 }
 
+SEMI_SUPERVISED = {"s2_vae", "s2_factor_vae", "s2_mine_vae", "supervised_encoder"}
+
 # The layers inside packages, from the top. No module imports one of its own layer.
 LAYERS = {
   "training": [
     {"train", "gin_description"},
-    {"trainer", "gin_parts"},
-    {"training_loop", "run_identity", "initial_weights"},
+    {"trainer", "gin_parts", "gin_labels"},
+    {"training_loop", "run_identity", "run_seeds", "initial_weights"},
     {"checkpoints", "runtime", "training_progress"},
   ],
   "saved_models": [
@@ -66,11 +68,16 @@ LAYERS = {
     {"allowed_operations"},
   ],
   "methods": [
-    {name.rpartition(".")[2] for name in dl_condind.MODELS.values()} - {"vae", "infogan"},
-    {"pair_vae"},
+    SEMI_SUPERVISED,
+    {name.rpartition(".")[2] for name in dl_condind.MODELS.values()}
+    - {"vae", "infogan", *SEMI_SUPERVISED},
+    {"pair_vae", "labelled_vae"},
     {"vae", "infogan"},
     {"gaussian_encoder_model"},
-    {"base_model", "discriminator_watch", "image_inputs", "losses", "optimizers"},
+    {
+      *("base_model", "discriminator_watch", "image_inputs", "losses", "optimizers"),
+      *("annealers", "mutual_information", "supervised_losses"),
+    },
   ],
   "networks": [
     {"small_networks"},

@@ -21,6 +21,10 @@ QUICK = (
   "methods/group_vae_argmax.gin",
 )  # Others are trained elsewhere too.
 
+SEMI_SUPERVISED = ["methods/s2_vae.gin", "methods/supervised.gin"]
+SEMI_SUPERVISED += [f"methods/s2_{name}_vae.gin" for name in ("beta_tc", "dip", "factor", "mine")]
+ONE_LATENT_PER_FACTOR = {*SEMI_SUPERVISED, *(n for n in METHODS if n.endswith("_labels.gin"))}
+
 # The files of disentanglement_lib's unsupervised study, statement by statement: TensorFlow 1 takes
 # `use_locking` and an optimizer's `name`.
 LIBRARY_SHARED = """
@@ -135,6 +139,78 @@ WEAK_BETAS = {
   "mlvae_argmax": 3.0,
   "mlvae_labels": 3.0,
 }
+# The file of its semi-supervised methods, statement by statement: some are there twice or thrice.
+LIBRARY_LABELS = """
+dataset.name = "dummy_data"
+model.batch_size = 2
+model.model = @s2_vae
+model.num_labelled_samples = 100
+model.train_percentage = 0.9
+s2_vae.beta = 4
+s2_vae.gamma_sup = 4
+annealer.iteration_threshold = 1
+labeller.labeller_fn = @perfect_labeller
+model.model_seed = 0
+model.unsupervised_data_seed = 0
+model.supervised_data_seed = 0
+model.num_labelled_samples = 100
+model.train_percentage = 0.9
+model.num_labelled_samples = 100
+annealer.anneal_fn = @fixed
+supervised_loss.loss_fn = @xent
+vae_optimizer.optimizer_fn = @AdamOptimizer
+model.training_steps = 2
+AdamOptimizer.beta1 = 0.9
+AdamOptimizer.beta2 = 0.999
+AdamOptimizer.epsilon = 0.001
+AdamOptimizer.name = 'Adam'
+AdamOptimizer.use_locking = False
+encoder.num_latent = 10
+encoder.encoder_fn = @test_encoder
+decoder.decoder_fn = @test_decoder
+reconstruction_loss.loss_fn = @bernoulli_loss
+"""
+# What its tests add to it: a method, then a loss and an annealer or a labeller.
+LIBRARY_LABELLED_MODELS = {
+  "s2_vae": ["s2_vae.beta = 4", "s2_vae.gamma_sup = 4"],
+  "supervised": [],
+  "s2_factor_vae": [
+    "s2_factor_vae.gamma = 4",
+    "s2_factor_vae.gamma_sup = 4",
+    "discriminator.discriminator_fn = @fc_discriminator",
+    "discriminator_optimizer.optimizer_fn = @AdamOptimizer",
+  ],
+  "s2_dip_vae": [
+    "s2_dip_vae.lambda_d_factor = 10",
+    "s2_dip_vae.dip_type = 'i'",
+    "s2_dip_vae.lambda_od = 10.",
+    "s2_dip_vae.gamma_sup = 4",
+  ],
+  "s2_dip_vae_ii": [
+    "s2_dip_vae.lambda_d_factor = 1",
+    "s2_dip_vae.dip_type = 'ii'",
+    "s2_dip_vae.lambda_od = 10.",
+    "s2_dip_vae.gamma_sup = 4",
+  ],
+  "s2_beta_tc_vae": ["s2_beta_tc_vae.beta = 10.", "s2_beta_tc_vae.gamma_sup = 4"],
+  "s2_mine_vae": ["s2_mine_vae.beta = 4", "s2_mine_vae.gamma_sup = 4"],  # It has no test there.
+  "vae": ["vae.beta = 10."],  # The baseline.
+}
+LIBRARY_LOSSES = {
+  "xent": [],
+  "xent_later": ["annealer.anneal_fn = @fine_tune"],
+  "xent_more_and_more": ["annealer.anneal_fn = @anneal"],
+  "l2": ["supervised_loss.loss_fn = @l2"],
+  "l2_later": ["supervised_loss.loss_fn = @l2", "annealer.anneal_fn = @fine_tune"],
+  "cov": ["supervised_loss.loss_fn = @cov"],
+  "cov_later": ["supervised_loss.loss_fn = @cov", "annealer.anneal_fn = @fine_tune"],
+  "embed": ["supervised_loss.loss_fn = @embed", "embed.sigma = 1"],
+  "embed_learn": ["supervised_loss.loss_fn = @embed", "embed.sigma = 'learn'"],
+  "partial": [
+    "labeller.labeller_fn = @partial_labeller",
+    "partial_labeller.num_observed_factors=2",
+  ],
+}
 FEW = ["model.training_steps = 2", "model.batch_size = 4", "model.eval_steps = 1"]
 
 
@@ -152,7 +228,7 @@ def test_every_file_parses(name):
 )
 def test_every_method_trains(name, tiny_training, tmp_path):
   # dummy_data has ten factors, of which each has a latent there.
-  latents = ["encoder.num_latent = 10"] if name.endswith("_labels.gin") else []
+  latents = ["encoder.num_latent = 10"] if name in ONE_LATENT_PER_FACTOR else []
   train.train_with_gin(tmp_path, False, ["shared.gin", name], [*tiny_training, *latents])
   assert results.read_results(tmp_path, "train")["global_step"] == 2
 
@@ -209,6 +285,33 @@ def test_weak_models_of_disentanglement_lib_train_with_its_file(name, tmp_path):
   config = results.read_aggregate(tmp_path / "model" / "results" / "aggregate" / "train.json")
   assert config[f"train_config.{name}.beta"] == str(WEAK_BETAS[name])
   assert config["train_config.dynamics.k"] == "-1"
+
+
+@pytest.mark.parametrize(
+  "name, loss",
+  [
+    pytest.param(name, loss, marks=[] if (name, loss) == ("s2_vae", "xent") else pytest.mark.slow)
+    for name in LIBRARY_LABELLED_MODELS
+    for loss in LIBRARY_LOSSES
+    if name == "s2_vae" or loss in ("xent", "embed_learn")
+  ],
+)
+def test_semi_supervised_models_of_disentanglement_lib_train_with_its_file(name, loss, tmp_path):
+  (tmp_path / "labels.gin").write_text(LIBRARY_LABELS)
+  method = name.removesuffix("_ii")
+  bindings = [*LIBRARY_LABELLED_MODELS[name], *LIBRARY_LOSSES[loss], "model.eval_steps = 1"]
+  if name != "s2_vae":
+    bindings.append(f"model.model = @{method}")
+  train.train_with_gin(tmp_path / "model", False, [tmp_path / "labels.gin"], bindings)
+  record = results.read_results(tmp_path / "model", "train")
+  expected = {"loss", "global_step", "reconstruction_loss", "elbo", "kl_loss", "regularizer"}
+  assert expected <= record.keys() and ("supervised_loss" in record) == (name != "vae")
+  config = results.read_aggregate(tmp_path / "model" / "results" / "aggregate" / "train.json")
+  assert config["train_config.model.model"] == f"@{method}()"
+  assert config["train_config.model.random_seed"] == "0"
+  assert config["train_config.model.unsupervised_data_seed"] == "0"
+  assert "train_config.model.model_seed" not in config
+  assert ("train_config.model.num_labelled_samples" in config) == (name != "vae")
 
 
 def _postprocess_and_evaluate(library):

@@ -11,6 +11,7 @@ from typing import Any
 from typing import ClassVar
 from typing import Literal
 from typing import NamedTuple
+from typing import Self
 
 import gin
 import numpy as np
@@ -60,8 +61,28 @@ class Batches(abc.ABC):
     """Returns the `Layout` of each array of a batch of num, in the batch's structure."""
 
   @abc.abstractmethod
-  def sample(self, num: int, random_state: np.random.RandomState) -> Any:
-    """Returns a batch of num draws, all from random_state."""
+  def sample(self, num: int, random_state: np.random.RandomState, step: int = 0) -> Any:
+    """Returns a batch of num draws.
+
+    Args:
+      num: Number of draws.
+      random_state: State that every draw comes from.
+      step: Number of the batch, for what has an order instead.
+    """
+
+  def prepared(self, seed: int, reads_data: bool = True) -> Self:
+    """Returns the same with all that is drawn once for a run.
+
+    Args:
+      seed: Seed of the run.
+      reads_data: Whether to draw it; if not, no data are read.
+    """
+    del seed, reads_data
+    return self
+
+  def for_evaluation(self) -> Self:
+    """Returns what the final losses are averaged over."""
+    return self
 
 
 class Images(Batches):
@@ -74,8 +95,9 @@ class Images(Batches):
     """Returns the layout of the images."""
     return Layout((num, *self.data.observation_shape), np.float32)
 
-  def sample(self, num: int, random_state: np.random.RandomState) -> np.ndarray:
+  def sample(self, num: int, random_state: np.random.RandomState, step: int = 0) -> np.ndarray:
     """Returns images."""
+    del step
     return self.data.sample_observations(num, random_state)
 
 
@@ -176,8 +198,9 @@ class Pairs(Batches):
     images = Layout((num, *self.data.observation_shape), np.float32)
     return Pair(images, images, Layout((num,), np.int32))
 
-  def sample(self, num: int, random_state: np.random.RandomState) -> Pair:
+  def sample(self, num: int, random_state: np.random.RandomState, step: int = 0) -> Pair:
     """Returns pairs."""
+    del step
     factors = self.data.sample_factors(num, random_state)
     steps = [self.step(row, random_state) for row in factors]
     after = np.stack([changed for changed, _ in steps])

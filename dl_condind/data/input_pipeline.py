@@ -47,7 +47,7 @@ def make_batch_fn(batches: batches_of_data.Batches, batch_size: int, seed: int) 
     random_state = np.random.RandomState(
       np.random.SeedSequence([seed, int(step)]).generate_state(8)
     )
-    arrays = tf.nest.flatten(batches.sample(batch_size, random_state))
+    arrays = tf.nest.flatten(batches.sample(batch_size, random_state, int(step)))
     return [
       array.astype(dtype.as_numpy_dtype, copy=False)
       for array, dtype in zip(arrays, types, strict=True)

@@ -201,15 +201,24 @@ def sample(
   """
   seeds.check_seed("seed", seed)
   checks.check_in("num_labelled_samples", num_labelled_samples, 1, limits.MAX_BATCH_SIZE)
+  check_has_factors(dataset)
+  random_state = np.random.RandomState(seed)
+  factors, observations = dataset.sample(num_labelled_samples, random_state)
+  labels, num_values = labeller_fn(factors, dataset, random_state)
+  return LabelledSample(observations, labels, [int(size) for size in num_values])
+
+
+def check_has_factors(dataset: ground_truth_data.GroundTruthData) -> None:
+  """Checks that a data set has what labels are made of.
+
+  Raises:
+    ConfigError: If it has no factors.
+  """
   if dataset.num_factors == 0:
     raise errors.ConfigError(
       f"{dataset.name} has no factors, of which labels are made: choose another data set, or add "
       "factors to it."
     )
-  random_state = np.random.RandomState(seed)
-  factors, observations = dataset.sample(num_labelled_samples, random_state)
-  labels, num_values = labeller_fn(factors, dataset, random_state)
-  return LabelledSample(observations, labels, [int(size) for size in num_values])
 
 
 def split(

@@ -4,6 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
+from dl_condind import posteriors
 from dl_condind.methods import base_model
 from dl_condind.methods import vae
 from dl_condind.utils import errors
@@ -17,6 +18,47 @@ def covariance(samples: tf.Tensor) -> tf.Tensor:
   """
   centred = samples - tf.reduce_mean(samples, axis=0)
   return tf.matmul(centred, centred, transpose_a=True) / tf.cast(tf.shape(samples)[0], tf.float32)
+
+
+def check_type(dip_type: str, name: str) -> None:
+  """Checks a `dip_type`.
+
+  Args:
+    dip_type: Which covariance.
+    name: What the error calls it.
+
+  Raises:
+    ConfigError: If it is unknown.
+  """
+  if dip_type not in ("i", "ii"):
+    raise errors.ConfigError(f'{name} must be "i" or "ii", got {dip_type!r}.')
+
+
+def distance_from_identity(
+  encoded: posteriors.Encoded,
+  posterior: posteriors.Posterior,
+  dip_type: str,
+  lambda_d_factor: float,
+) -> tf.Tensor:
+  """Returns how far a covariance is from the identity, a scalar.
+
+    sum_(i != j) C_ij^2 + lambda_d_factor * sum_i (C_ii - 1)^2
+
+  Args:
+    encoded: Parameters of the posteriors.
+    posterior: Their family.
+    dip_type: "i": C is the covariance of the means; "ii": that of the aggregate posterior.
+    lambda_d_factor: Weight of the diagonal.
+  """
+  z_mean, *parameters = encoded
+  matrix = covariance(z_mean)
+  if dip_type == "ii":
+    # E[Cov(z|x)], whose entries off the diagonal are not zero where the noise is correlated.
+    scale = posterior.scale_tril(*parameters)
+    matrix += tf.reduce_mean(tf.matmul(scale, scale, transpose_b=True), axis=0)
+  diagonal = tf.linalg.diag_part(matrix)
+  off_diagonal = tf.reduce_sum(tf.square(matrix)) - tf.reduce_sum(tf.square(diagonal))
+  return off_diagonal + lambda_d_factor * tf.reduce_sum(tf.square(diagonal - 1))
 
 
 @base_model.register("dip_vae")
@@ -36,19 +78,10 @@ class DIPVAE(vae.BaseVAE):
   dip_type: str = "i"
 
   def __post_init__(self):
-    if self.dip_type not in ("i", "ii"):
-      raise errors.ConfigError(f'dip_vae.dip_type must be "i" or "ii", got {self.dip_type!r}.')
+    check_type(self.dip_type, "dip_vae.dip_type")
 
   def posterior_regularizer(self, kl_loss, encoded, z_sampled):
     """Returns kl_loss + the weighted distance of the covariance from the identity."""
     del z_sampled
-    z_mean, *parameters = encoded
-    matrix = covariance(z_mean)
-    if self.dip_type == "ii":
-      # E[Cov(z|x)], whose entries off the diagonal are not zero where the noise is correlated.
-      scale = self.posterior.scale_tril(*parameters)
-      matrix += tf.reduce_mean(tf.matmul(scale, scale, transpose_b=True), axis=0)
-    diagonal = tf.linalg.diag_part(matrix)
-    off_diagonal = tf.reduce_sum(tf.square(matrix)) - tf.reduce_sum(tf.square(diagonal))
-    distance = off_diagonal + self.lambda_d_factor * tf.reduce_sum(tf.square(diagonal - 1))
+    distance = distance_from_identity(encoded, self.posterior, self.dip_type, self.lambda_d_factor)
     return kl_loss + self.lambda_od * distance

@@ -1,6 +1,7 @@
 """FactorVAE (Kim and Mnih, 2018, arXiv:1802.05983)."""
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
@@ -79,10 +80,10 @@ class FactorVAE(vae.BaseVAE):
     self.discriminator_optimizer = optimizers.make(self.discriminator_optimizer)
     self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
-  def compute_losses(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+  def compute_losses(self, batch: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Returns the losses of a VAE and `discriminator_loss`, averaged over the batch, nats."""
     noise_seed, shuffle_seed = tf.unstack(tf.random.split(seed, 2))
-    scalars, z_sampled = self.vae_losses(observations, noise_seed)
+    scalars, z_sampled = self.vae_losses(batch, noise_seed)
     logits = self.discriminator(z_sampled)
     shuffled = shuffle_latents(tf.stop_gradient(z_sampled), shuffle_seed)
     penalty = self.gamma * total_correlation(logits)
@@ -93,24 +94,11 @@ class FactorVAE(vae.BaseVAE):
       "discriminator_loss": discriminator_loss(logits, self.discriminator(shuffled)),
     }
 
-  def train_step(self, observations: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Updates encoder, decoder and discriminator once, all from the weights before the step."""
-    with tf.GradientTape() as vae_tape, tf.GradientTape() as discriminator_tape:
-      scalars = self.compute_losses(observations, seed)
-    updates = [
-      (self.optimizer, vae_tape, "loss", self.vae_variables),
-      (
-        self.discriminator_optimizer,
-        discriminator_tape,
-        "discriminator_loss",
-        self.discriminator.trainable_variables,
-      ),
-    ]
-    gradients = [tape.gradient(scalars[name], variables) for _, tape, name, variables in updates]
-    for (optimizer, _, _, variables), gradient in zip(updates, gradients, strict=True):
-      optimizer.apply(gradient, variables)
-    self.global_step.assign_add(1)
-    return scalars
+  def updates(self):
+    """Returns the updates of encoder and decoder, and of the discriminator."""
+    variables = self.discriminator.trainable_variables
+    update = vae.Update(self.discriminator_optimizer, "discriminator_loss", variables)
+    return [*super().updates(), update]
 
   def state(self) -> dict[str, tf.__internal__.tracking.Trackable]:
     """Returns networks, optimizers and step."""

@@ -1,7 +1,9 @@
 """The variational autoencoder and beta-VAE, and the base of every objective built on them."""
 
+import contextlib
 import dataclasses
 from typing import Any
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -10,6 +12,30 @@ from dl_condind import posteriors
 from dl_condind.methods import base_model
 from dl_condind.methods import gaussian_encoder_model
 from dl_condind.methods import optimizers
+
+
+class Update(NamedTuple):
+  """What one optimizer does in a step.
+
+  Attributes:
+    optimizer: The optimizer.
+    loss: Name of the loss that it minimizes.
+    variables: What it changes.
+  """
+
+  optimizer: keras.optimizers.Optimizer
+  loss: str
+  variables: list[keras.Variable | tf.Variable]
+
+
+def _gradients(
+  tape: tf.GradientTape, loss: tf.Tensor, variables: list[keras.Variable | tf.Variable]
+) -> list[tf.Tensor]:
+  """Returns the gradients of a loss, 0 of variables that it does not depend on."""
+  return [
+    tf.zeros(variable.shape) if gradient is None else gradient
+    for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True)
+  ]
 
 
 @dataclasses.dataclass(eq=False)
@@ -61,8 +87,8 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
     self.optimizer.build(self.vae_variables)
 
   @property
-  def vae_variables(self) -> list[keras.Variable]:
-    """Trainable variables of encoder and decoder."""
+  def vae_variables(self) -> list[keras.Variable | tf.Variable]:
+    """What `optimizer` changes: the trainable variables of encoder and decoder."""
     return self.encoder.trainable_variables + self.decoder.trainable_variables
 
   def compute_losses(self, batch: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -71,9 +97,14 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
 
   def vae_losses(self, batch: Any, seed: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Returns the losses, averaged over the batch, nats, and z_sampled, [batch, num_latent]."""
-    encoded = self.encode(batch)
+    return self.losses_of_encoded(batch, self.encode(batch), seed)
+
+  def losses_of_encoded(
+    self, observations: tf.Tensor, encoded: posteriors.Encoded, seed: tf.Tensor
+  ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """Returns the same for single observations, [batch, ...], given their posteriors."""
     z_sampled = self.posterior.sample(*encoded, seed=seed)
-    reconstruction_loss = tf.reduce_mean(self.image_loss(batch, self.decode(z_sampled)))
+    reconstruction_loss = tf.reduce_mean(self.image_loss(observations, self.decode(z_sampled)))
     kl_loss = tf.reduce_mean(self.posterior.kl_loss(*encoded))
     regularizer = self.posterior_regularizer(kl_loss, encoded, z_sampled)
     return self.scalars(encoded, reconstruction_loss, kl_loss, regularizer), z_sampled
@@ -104,12 +135,22 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
       **self.posterior.summaries(encoded.z_logvar, encoded.extra),
     }
 
+  def updates(self) -> list[Update]:
+    """Returns what a step updates: encoder and decoder, unless overridden."""
+    return [Update(self.optimizer, "loss", self.vae_variables)]
+
   def train_step(self, batch: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Updates encoder and decoder once."""
-    with tf.GradientTape() as tape:
+    """Makes each update once, all from the weights before the step."""
+    updates = self.updates()
+    with contextlib.ExitStack() as stack:
+      tapes = [stack.enter_context(tf.GradientTape()) for _ in updates]
       scalars = self.compute_losses(batch, seed)
-    variables = self.vae_variables
-    self.optimizer.apply(tape.gradient(scalars["loss"], variables), variables)
+    gradients = [
+      _gradients(tape, scalars[update.loss], update.variables)
+      for tape, update in zip(tapes, updates, strict=True)
+    ]
+    for update, gradient in zip(updates, gradients, strict=True):
+      update.optimizer.apply(gradient, update.variables)
     self.global_step.assign_add(1)
     return scalars
 

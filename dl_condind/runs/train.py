@@ -34,6 +34,7 @@ def train(
   checkpoint_seconds: float = 600.0,
   initial_model_dir: str | os.PathLike | None = None,
   snapshot_steps: int | None = None,
+  unsupervised_data_seed: int | None = None,
   overwrite: bool = False,
 ) -> run.Run:
   """Trains a model, or continues where an interrupted call stopped, and returns the run.
@@ -43,7 +44,7 @@ def train(
 
   Args:
     model: The model. It stays as it is: what is trained is made from it and the seed.
-    data: The data set, or for a model that learns from pairs, `dl.Pairs` of it.
+    data: The data set, or what the model learns from: `dl.Pairs` or `dl.PartlyLabelled` of it.
     directory: Folder of the run; the trained model goes into its subfolder `model`.
     steps: Number of updates.
     learning_rate: Replaces that of the optimizer of encoder and decoder: a positive number or a
@@ -61,6 +62,8 @@ def train(
       starts from: a run with the same networks, and any posterior. None stands for random ones.
     snapshot_steps: Steps between snapshots: each is a run of its own, in `snapshots/step_{step}` of
       the model's folder, which can be loaded and evaluated. None stands for none.
+    unsupervised_data_seed: Seed of the batches' images, in [0, 2**32); None stands for one that
+      seed determines.
     overwrite: Whether to delete a run that is there and start again.
 
   Raises:
@@ -90,9 +93,11 @@ def train(
     checkpoint_seconds=checkpoint_seconds,
     initial_model_dir=None if initial_model_dir is None else str(initial_model_dir),
     snapshot_steps=snapshot_steps,
+    unsupervised_data_seed=unsupervised_data_seed,
   )
   batches = data if isinstance(data, batches_of_data.Batches) else batches_of_data.Images(data)
   config = gin_description.describe(model, batches, settings)
+  batches = batches.prepared(seed)
   trainer.build(model, batches, settings)
   model_dir = run_folder.RunFolder(pathlib.Path(directory)).model.path
   is_new = trainer.run(

@@ -16,9 +16,12 @@ import numpy as np
 
 from dl_condind import posteriors
 from dl_condind.data import batches as batches_of_data
+from dl_condind.data import partly_labelled
 from dl_condind.data.ground_truth import factor_distributions
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.methods import base_model
+from dl_condind.methods import supervised_losses
+from dl_condind.training import gin_labels
 from dl_condind.training import trainer
 from dl_condind.utils import configs
 from dl_condind.utils import gin_types
@@ -31,6 +34,8 @@ _PARTS = {
   "discriminator": ("discriminator.discriminator_fn", ""),
   "reconstruction_loss": ("reconstruction_loss.loss_fn", ""),
   "activation": ("reconstruction_loss.activation", ""),
+  "anneal_fn": ("annealer.anneal_fn", ""),
+  "iteration_threshold": ("annealer.iteration_threshold", ""),
   "optimizer": ("vae_optimizer.optimizer_fn", "vae/"),
   "discriminator_optimizer": ("discriminator_optimizer.optimizer_fn", "discriminator/"),
   "generator_optimizer": ("generator_optimizer.optimizer_fn", "generator/"),
@@ -54,23 +59,37 @@ def describe(
   words = _Words()
   words.values |= {"model.name": "''", "model.model_num": "None"}
   for name, value in dataclasses.asdict(settings).items():
-    words.values[f"model.{name}"] = words.text(value)
+    if value is not None or name not in gin_labels.SETTINGS:
+      words.values[f"model.{name}"] = words.text(value)
   hyperparameters = words.object(model, {part.name for part in base_model.parts(model)})
   words.values["model.model"] = f"{hyperparameters}()"
   for part in base_model.parts(model):
     value = getattr(model, part.name)
     if isinstance(value, posteriors.Posterior):
       _describe_posterior(words, value)
+    elif isinstance(value, supervised_losses.SupervisedLoss):
+      words.values["supervised_loss.loss_fn"] = words.object(value)
     else:
       key, scope = _PARTS[part.name]
       words.values[key] = words.text(value, scope)
       if key.endswith("optimizer_fn"):
         words.values[key.replace("optimizer_fn", "learning_rate")] = "None"
-  words.object(batches, left_out=("data",))
+  if isinstance(batches, partly_labelled.PartlyLabelled):
+    _describe_labels(words, batches)
+  else:
+    words.object(batches, left_out=("data",))
   words.values["dataset.factor_distribution"] = "None"
   words.values |= dataset_bindings(batches.data)
   text = "".join(f"{key} = {value}\n" for key, value in sorted(words.values.items()))
   return configs.Config(words.values, text)
+
+
+def _describe_labels(words: "_Words", batches: partly_labelled.PartlyLabelled) -> None:
+  words.values["model.num_labelled_samples"] = words.text(batches.num_labelled_samples)
+  words.values["model.train_percentage"] = words.text(batches.train_percentage)
+  if batches.seed is not None:
+    words.values["model.supervised_data_seed"] = words.text(batches.seed)
+  words.values["labeller.labeller_fn"] = words.text(batches.labeller_fn)
 
 
 def _describe_posterior(words: "_Words", posterior: posteriors.Posterior) -> None:

@@ -14,9 +14,11 @@ import numpy as np
 from dl_condind import posteriors
 from dl_condind.data import batches as batches_of_data
 from dl_condind.data.ground_truth import ground_truth_data
+from dl_condind.methods import annealers
 from dl_condind.methods import base_model
 from dl_condind.methods import losses
 from dl_condind.methods import optimizers
+from dl_condind.methods import supervised_losses
 from dl_condind.networks import network_parts
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -77,6 +79,22 @@ def reconstruction_loss(
   return {"reconstruction_loss": loss_fn, "activation": activation}
 
 
+@gin.configurable
+def supervised_loss(
+  loss_fn: Callable[[], supervised_losses.SupervisedLoss] = gin.REQUIRED,
+) -> dict[str, Any]:
+  """Returns the part `supervised_loss`."""
+  return {"supervised_loss": loss_fn()}
+
+
+@gin.configurable
+def annealer(
+  anneal_fn: annealers.Annealer = gin.REQUIRED, iteration_threshold: int | None = None
+) -> dict[str, Any]:
+  """Returns the parts `anneal_fn` and `iteration_threshold`."""
+  return {"anneal_fn": anneal_fn, "iteration_threshold": iteration_threshold}
+
+
 def _optimizer_part(part: str, gin_name: str) -> Callable[[], dict[str, Any]]:
   @gin.configurable(gin_name)
   def optimizer(
@@ -102,6 +120,8 @@ _SOURCES = {
   "posterior": posterior,
   "decoder": decoder,
   "reconstruction_loss": reconstruction_loss,
+  "supervised_loss": supervised_loss,
+  "anneal_fn": annealer,
   "optimizer": _optimizer_part("optimizer", "vae_optimizer"),
   "discriminator": discriminator,
   "discriminator_optimizer": _optimizer_part("discriminator_optimizer", "discriminator_optimizer"),

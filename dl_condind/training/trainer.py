@@ -21,6 +21,7 @@ from dl_condind.methods import image_inputs
 from dl_condind.saved_models import saved_model
 from dl_condind.training import initial_weights
 from dl_condind.training import run_identity
+from dl_condind.training import run_seeds
 from dl_condind.training import runtime
 from dl_condind.training import training_loop
 from dl_condind.training import training_progress
@@ -55,6 +56,7 @@ class Settings:
     initial_model_dir: Folder of a trained model whose weights the training starts from; None
       stands for random ones.
     snapshot_steps: Steps between snapshots, which are runs of their own; None stands for none.
+    unsupervised_data_seed: Seed of the batches' images, None for one that random_seed determines.
 
   Raises:
     ConfigError: If a setting is out of range.
@@ -71,16 +73,23 @@ class Settings:
   checkpoint_seconds: float = 600.0
   initial_model_dir: str | None = None
   snapshot_steps: int | None = None
+  unsupervised_data_seed: int | None = None
 
   def __post_init__(self):
     for name in ("training_steps", "eval_steps", "log_steps", "checkpoint_steps", "snapshot_steps"):
       self._check_in(1, limits.MAX_STEPS, name)
     self._check_in(1, limits.MAX_BATCH_SIZE, "batch_size")
-    self._check_in(0, 2**32 - 1, "random_seed")
+    for name in ("random_seed", "unsupervised_data_seed"):
+      self._check_in(0, 2**32 - 1, name)
     if not self.checkpoint_seconds >= 0:
       raise errors.ConfigError(
         f"model.checkpoint_seconds must be at least 0, got {self.checkpoint_seconds}."
       )
+
+  @property
+  def seeds(self) -> run_seeds.Seeds:
+    """The seeds of the run."""
+    return run_seeds.Seeds(self.random_seed, self.unsupervised_data_seed)
 
   def _check_in(self, lowest: int, highest: int, name: str) -> None:
     value = getattr(self, name)
@@ -91,12 +100,14 @@ class Settings:
 def build(model: base_model.Model, batches: batches_of_data.Batches, settings: Settings) -> None:
   """Builds a model for the batches it learns from and runs through its losses, reading no data.
 
+  The batches are `prepared`.
+
   Raises:
     ConfigError: If something in the model does not fit.
   """
   runtime.configure(settings.num_threads)
   model.check_batches(batches)
-  model.build(batches.data.observation_shape, Seeds(settings.random_seed).weights)
+  model.build(batches.data.observation_shape, settings.seeds.weights)
   in_one_piece = runtime.has_gpu() or settings.jit_compile
   model.num_slices = 1 if in_one_piece else settings.num_threads
   tf.function(model.compute_losses).get_concrete_function(
@@ -195,10 +206,12 @@ def _record(
     start_time: When the call began, as `time.monotonic` says it.
     interruption: Signals to stop.
   """
-  seeds = Seeds(settings.random_seed)
+  seeds = settings.seeds
   path = run_folder.StageFolder(folder).saved_model
   saved_model.save(*model.exported(), path)
-  batch_fn = input_pipeline.make_batch_fn(batches, settings.batch_size, seeds.evaluation_data)
+  batch_fn = input_pipeline.make_batch_fn(
+    batches.for_evaluation(), settings.batch_size, seeds.evaluation_data
+  )
   losses = evaluate_losses(
     model, batch_fn, seeds.evaluation_noise, settings.eval_steps, interruption
   )
@@ -224,7 +237,7 @@ def _train(
   snapshot: Callable[[int], None],
 ) -> None:
   """Runs the training steps that are missing."""
-  seeds = Seeds(settings.random_seed)
+  seeds = settings.seeds
   batch_fn = input_pipeline.make_batch_fn(batches, settings.batch_size, seeds.data)
   observations = batches.data.sample_observations(
     settings.batch_size, np.random.RandomState(seeds.data)
@@ -245,25 +258,6 @@ def _train(
     settings.snapshot_steps,
     snapshot,
   )
-
-
-class Seeds:
-  """The seeds of a run. Those of training and evaluation data are drawn as in disentanglement_lib.
-
-  Attributes:
-    data: Seeds the training batches.
-    evaluation_data: Seeds the batches of the final evaluation.
-    weights: Seeds the initial weights.
-    noise: Seeds the noise and any other draw in a training step.
-    evaluation_noise: Seeds the noise of the final evaluation.
-  """
-
-  def __init__(self, random_seed: int):
-    random_state = np.random.RandomState(random_seed)
-    self.data = int(random_state.randint(2**32))
-    self.evaluation_data = int(random_state.randint(2**32))
-    words = np.random.SeedSequence(random_seed).generate_state(3) >> 1  # TensorFlow's are signed.
-    self.weights, self.noise, self.evaluation_noise = words.tolist()
 
 
 def evaluate_losses(

@@ -5,6 +5,7 @@ Files are read by gin's parser; the bindings reach gin only after all of them we
 """
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import os
 from typing import Any
@@ -37,6 +38,23 @@ class Config(NamedTuple):
 
   values: dict[str, str]
   text: str
+
+  def replaced(self, changes: Mapping[str, str | None]) -> "Config":
+    """Returns the configuration with other values of some keys.
+
+    Args:
+      changes: gin key, whose statement is one line of the text -> gin value as text, or None to
+        leave the key out.
+    """
+    lines = []
+    for line in self.text.splitlines(keepends=True):
+      key = line.partition(" = ")[0]
+      if key not in changes:
+        lines.append(line)
+      elif changes[key] is not None:
+        lines.append(f"{key} = {changes[key]}\n")
+    values = {**self.values, **changes}
+    return Config({k: v for k, v in values.items() if v is not None}, "".join(lines))
 
 
 class _Binding(NamedTuple):

@@ -15,6 +15,12 @@ _METHOD_NAMES = {
   "infogan": "InfoGAN",
   "mlvae_argmax": "Ada-ML-VAE",
   "mlvae_labels": "ML-VAE",
+  "s2_beta_tc_vae": "S2-beta-TCVAE",
+  "s2_dip_vae": "S2-DIP-VAE",
+  "s2_factor_vae": "S2-FactorVAE",
+  "s2_mine_vae": "S2-MINE-VAE",
+  "s2_vae": "S2-beta-VAE",
+  "supervised": "supervised encoder",
   "vae": "VAE",
 }
 
@@ -165,6 +171,8 @@ def describe_training(config: Mapping[str, object], source: str) -> str:
   found = correlation(config)
   noise = f"noise of {noise_correlation(config)}" if found is None else f"c = {found:g}"
   unit = "pairs of images" if "dynamics.k" in config else "images"
+  if "model.num_labelled_samples" in config:
+    unit = f"images and as many of {_count(config, 'model.num_labelled_samples')} with labels"
   return (
     f"{method_name(config)} on {setting(config, 'dataset.name')} ({source}), "
     f"{_count(config, 'model.training_steps')} steps of {_count(config, 'model.batch_size')} "

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dl_condind.data import batches
 from dl_condind.data import input_pipeline
+from dl_condind.data import partly_labelled
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import labelled_images
@@ -221,3 +222,17 @@ def test_a_batch_of_pairs_is_a_nest_of_seed_and_step():
   shapes = traced.get_concrete_function(tf.TensorSpec([], tf.int64)).structured_outputs
   assert [part.shape for part in shapes] == [spec.shape for spec in specs]
   assert specs.first.shape == (6, *Bytes().observation_shape)
+
+
+def test_a_batch_of_labelled_images_knows_its_step():
+  labelled = partly_labelled.PartlyLabelled(Bytes(), 10, train_percentage=0.7).prepared(0)
+  batch_fn = input_pipeline.make_batch_fn(labelled, 3, seed=7)
+  words = np.random.SeedSequence([7, 4]).generate_state(8)
+  expected = labelled.sample(3, np.random.RandomState(words), step=4)
+  traced = tf.function(batch_fn)
+  for batch in (batch_fn(tf.constant(4, tf.int64)), traced(tf.constant(4, tf.int64))):
+    assert isinstance(batch, partly_labelled.LabelledBatch)
+    for part, values in zip(batch, expected, strict=True):
+      np.testing.assert_array_equal(part, values)
+  first = labelled.sample(3, np.random.RandomState(0), step=0)
+  np.testing.assert_array_equal(expected.labels[2], first.labels[0])  # Row 14 of 7 is row 0.

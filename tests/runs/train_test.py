@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import dl_condind as dl
+from dl_condind.data import labelled_samples
 from dl_condind.training import train as gin_train
 from dl_condind.training import training_progress
 from dl_condind.utils import errors
@@ -28,7 +29,39 @@ METHODS = {
   "factor_vae": (functools.partial(dl.FactorVAE, 35.0), []),
   "group_vae_argmax": (functools.partial(dl.AdaGVAE, 2.0), ["group_vae_argmax.beta = 2.0"]),
   "mlvae_argmax": (functools.partial(dl.AdaMLVAE, 3.0), ["mlvae_argmax.beta = 3.0"]),
+  "s2_vae": (
+    functools.partial(
+      dl.S2BetaVAE,
+      4.0,
+      4.0,
+      supervised_loss=dl.supervised_losses.Embedding("learn"),
+      anneal_fn=dl.annealers.anneal,
+      iteration_threshold=10,
+    ),
+    [
+      *("supervised_loss.loss_fn = @embed", "embed.sigma = 'learn'"),
+      *("annealer.anneal_fn = @anneal", "annealer.iteration_threshold = 10"),
+    ],
+  ),
+  "s2_dip_vae": (functools.partial(dl.S2DIPVAE, 10.0, 10.0, 4.0), []),
+  "s2_beta_tc_vae": (functools.partial(dl.S2BetaTCVAE, 10.0, 4.0), []),
+  "s2_factor_vae": (
+    functools.partial(
+      dl.S2FactorVAE, 10.0, 4.0, supervised_loss=dl.supervised_losses.SquaredError()
+    ),
+    ["supervised_loss.loss_fn = @l2"],
+  ),
+  "s2_mine_vae": (functools.partial(dl.S2MineVAE, 4.0, 4.0), []),
+  "supervised": (
+    functools.partial(dl.SupervisedEncoder, supervised_loss=dl.supervised_losses.Covariance()),
+    ["supervised_loss.loss_fn = @cov"],
+  ),
 }
+# As many labels as there are latents.
+LABELS = [
+  "labeller.labeller_fn = @partial_labeller",
+  "partial_labeller.num_observed_factors = 4",
+]
 NOISE = {
   "default": ({}, [], []),
   "equicorrelated": (
@@ -53,6 +86,8 @@ def gin_run(directory, method, noise, bindings, steps, tiny_training):
   """Trains the same model as gin files describe it."""
   gin_files = ["shared.gin", f"methods/{method}.gin", *noise]
   settings = [f"model.training_steps = {steps}", "model.random_seed = 3"]
+  if method.startswith("s"):
+    settings += LABELS
   gin_train.train_with_gin(
     directory / "model", False, gin_files, [*tiny_training, *bindings, *settings]
   )
@@ -66,6 +101,9 @@ def python_run(directory, model, steps):
   data = dl.load_data("dummy_data")
   if model.learns_from is dl.Pairs:
     data = dl.Pairs(data, k=1)
+  if model.learns_from is dl.PartlyLabelled:
+    labeller = functools.partial(labelled_samples.partial_labeller, num_observed_factors=4)
+    data = dl.PartlyLabelled(data, 100, labeller_fn=labeller)
   return dl.train(model, data, directory, steps=steps, seed=3, **SETTINGS)
 
 

@@ -99,3 +99,12 @@ def test_a_run_of_pairs_without_the_way_of_redrawing_goes_on(tmp_path):
     errors.ConfigError, match=r"dynamics\.redraw is absent there and 'fresh_draw'"
   ):
     run_identity.claim(tmp_path, other, FINGERPRINT, overwrite=False)
+
+
+def test_a_setting_that_is_absent_is_its_default(tmp_path):
+  key = "labeller.labeller_fn"
+  run_identity.claim(tmp_path, {key: "@perfect_labeller"}, FINGERPRINT, False)
+  for config in ({}, {key: "None"}, {key: "@perfect_labeller"}):
+    assert run_identity.claim(tmp_path, config, FINGERPRINT, False) == run_identity.UNFINISHED
+  with pytest.raises(errors.ConfigError, match=r"labeller_fn is @perfect_labeller there and @bin"):
+    run_identity.claim(tmp_path, {key: "@bin_labeller"}, FINGERPRINT, False)

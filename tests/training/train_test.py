@@ -42,6 +42,7 @@ TINY = [
 VAE = ["shared.gin", "methods/vae.gin"]
 FACTOR_VAE = ["shared.gin", "methods/factor_vae.gin"]
 PAIRS = ["shared.gin", "methods/group_vae_argmax.gin", "posteriors/rotated.gin"]
+LABELS = ["shared.gin", "methods/s2_mine_vae.gin", "posteriors/rotated.gin"]
 FINISHED = [*VAE, "posteriors/equicorrelated.gin"]  # What `finished` was trained with.
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -161,7 +162,7 @@ def test_a_folder_that_is_no_run_is_refused_also_with_overwrite(tmp_path):
 
 @pytest.mark.parametrize(
   "gin_files",
-  [FACTOR_VAE, *(pytest.param(files, marks=pytest.mark.slow) for files in (VAE, PAIRS))],
+  [FACTOR_VAE, *(pytest.param(files, marks=pytest.mark.slow) for files in (VAE, PAIRS, LABELS))],
 )
 def test_stopped_and_continued_run_is_bit_identical(tmp_path, gin_files):
   train.train_with_gin(tmp_path / "whole", False, gin_files, [*TINY, "model.training_steps = 6"])
@@ -242,11 +243,11 @@ def test_pairs_that_cannot_be_learnt_from_are_refused(tmp_path, gin_files, bindi
     ("model.batch_size = 1" + "0" * 400, r"an integer must be in \[-2\*\*63 \+ 1, 2\*\*63 - 1\]"),
     ("vae.beta = 1" + "0" * 400, r"an integer must be in"),
     ("vae.beta = 1" + "0" * 5000, r"cannot read the value"),
-    ("model.model = @l2_loss()", r"model\.model must be .*Model, got @l2_loss\(\)\."),
+    ("model.model = @l2_loss()", r"model\.model must be .*Model\], got @l2_loss\(\)\."),
     ("model.model = @mig()", r"'model\.model = @mig\(\)': "),  # May not be known here.
     ("model.model = @vae", r"got @vae\. Did you mean @vae\(\)\?"),
-    ("model.model = @AdamOptimizer", r"model\.model must be .*Model, got @AdamOptimizer\.$"),
-    ("model.model = @AdamOptimizer()", r"must be .*Model, got @AdamOptimizer\(\)\.$"),
+    ("model.model = @AdamOptimizer", r"model\.model must be .*Model\], got @AdamOptimizer\.$"),
+    ("model.model = @AdamOptimizer()", r"must be .*Model\], got @AdamOptimizer\(\)\.$"),
     ("vae_optimizer.optimizer_fn = @vae", r"optimizer_fn must be .*Optimizer\], got @vae\."),
     ("posterior.noise_correlation = @vae", r"noise_correlation must be .*got @vae\."),
     ("posterior.noise_correlation = @posterior", r"noise_correlation must be .*got @posterior\."),
@@ -474,7 +475,7 @@ def kill_until_done(tmp_path, gin_files, num_kills, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("gin_files", [VAE, PAIRS], ids=["images", "pairs"])
+@pytest.mark.parametrize("gin_files", [VAE, PAIRS, LABELS], ids=["images", "pairs", "labels"])
 def test_kills_do_not_change_the_result(tmp_path, request, gin_files):
   num_kills = request.config.getoption("--num_kills")
   train.train_with_gin(tmp_path / "whole", False, gin_files, LONG)

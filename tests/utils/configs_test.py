@@ -494,3 +494,19 @@ probe_net:
 def test_import_needs_no_tensorflow():
   code = "import sys, dl_condind.utils.configs; sys.exit('tensorflow' in sys.modules)"
   subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_values_of_a_configuration_are_replaced_in_both_forms(tmp_path):
+  configs.parse([], ["probe_net.name = 'before'", "probe_net.rate = 0.5"])
+  probe_net()
+  before = configs.operative()
+  after = before.replaced({"probe_net.name": "'after'", "probe_net.rate": None})
+  assert before.values["probe_net.rate"] == "0.5"
+  assert after.values == {
+    **{key: value for key, value in before.values.items() if key != "probe_net.rate"},
+    "probe_net.name": "'after'",
+  }
+  path = write(tmp_path / "saved.gin", after.text)
+  assert configs.query(path, "probe_net.name") == "after"
+  with pytest.raises(errors.ConfigError, match=r"does not bind probe_net\.rate"):
+    configs.query(path, "probe_net.rate")

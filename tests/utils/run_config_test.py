@@ -110,6 +110,12 @@ def test_description_of_a_training():
   pairs = {"model.model": "@mlvae_argmax()", "dynamics.k": "-1"}
   described = run_config.describe_training(config | pairs, "official")
   assert described.startswith("Ada-ML-VAE on cars3d (official), 4,000 steps of 64 pairs of images,")
+  labels = {"model.model": "@s2_vae()", "model.num_labelled_samples": "1000"}
+  described = run_config.describe_training(config | labels, "official")
+  assert described == (
+    "S2-beta-VAE on cars3d (official), 4,000 steps of 64 images and as many of 1,000 with labels, "
+    "c = 0, seed 3"
+  )
   mine = run_config.describe_training({"model.model": "@mine()"}, "rendered")
   assert mine == "mine on - (rendered), - steps of - images, c = 0, seed -"
 
