@@ -68,16 +68,17 @@ def sample(
       f"{num_relations}."
     )
   active = _draw_active(random_state, num_relations, len(num_values))
-  cells = _draw_cells(random_state, active, num_values)
+  values = _draw_values(random_state, active, num_values)
   if strategy == EASY:
     propose = _easy_proposals(random_state, num_relations, num_values)
   else:
     propose = _hard_proposals(random_state, active, num_values)
-  solution = cells[-1, -1].tolist()
+  solution = _last_cell(values)
   alternatives: list[list[int]] = []
   for _ in range(NUM_ALTERNATIVES):
     excluded = [] if keep_duplicates else alternatives
     alternatives.append(_draw_wrong(propose, active, solution, excluded))
+  cells = np.array(values, np.int64).T.reshape(SIZE, SIZE, -1)
   return Matrix(active, cells, np.array(alternatives, np.int64))
 
 
@@ -101,27 +102,31 @@ def _draw_active(random_state: np.random.RandomState, num: int, num_factors: int
   return [left.pop(random_state.randint(len(left))) for _ in range(num)]
 
 
-def _draw_cells(
+def _draw_values(
   random_state: np.random.RandomState, active: Sequence[int], num_values: Sequence[int]
-) -> np.ndarray:
-  """Returns the cells of a matrix with given active factors, int64 `[3, 3, num_factors]`."""
-  cells = np.empty((SIZE, SIZE, len(num_values)), np.int64)
+) -> list[list[int]]:
+  """Returns the nine values of each factor, row by row, of a matrix with given active factors."""
+  values = []
   for factor, size in enumerate(num_values):
     if factor in active:
-      for row in range(SIZE):
-        cells[row, :, factor] = random_state.randint(size)
+      rows = [random_state.randint(size) for _ in range(SIZE)]
+      values.append([row for row in rows for _ in range(SIZE)])
     else:
-      cells[:, :, factor] = _draw_varying(random_state, size)
-  return cells
+      values.append(_draw_varying(random_state, size))
+  return values
 
 
-def _draw_varying(random_state: np.random.RandomState, size: int) -> np.ndarray:
-  """Returns the values of a factor that is not active, `[3, 3]`."""
+def _draw_varying(random_state: np.random.RandomState, size: int) -> list[int]:
+  """Returns the nine values of a factor that is not active, row by row."""
   while True:  # At most 5 of 81 draws fail, of a factor with three values.
-    values = random_state.randint(size, size=(SIZE, SIZE))
-    num_different = {len(set(row)) for row in values[:-1].tolist()}
+    values = random_state.randint(size, size=SIZE * SIZE).tolist()
+    num_different = {len(set(values[:SIZE])), len(set(values[SIZE : 2 * SIZE]))}
     if num_different not in ({1}, {SIZE}):
       return values
+
+
+def _last_cell(values: Sequence[Sequence[int]]) -> list[int]:
+  return [of_factor[-1] for of_factor in values]
 
 
 def _easy_proposals(
@@ -130,7 +135,7 @@ def _easy_proposals(
   def propose(current: list[int]) -> list[int]:
     del current
     active = _draw_active(random_state, num_relations, len(num_values))
-    return _draw_cells(random_state, active, num_values)[-1, -1].tolist()
+    return _last_cell(_draw_values(random_state, active, num_values))
 
   return propose
 

@@ -78,6 +78,7 @@ class Puzzles(batches.Batches):
     rows: Rows of all panels that there are, int64 `[num]`, sorted; None unless ROWS are seen.
   """
 
+  data: quantized_factors.QuantizedFactors
   what = "puzzles"
   how_to_make = "make them of the data set by dl.Puzzles(data, 'easy1')"
 

@@ -98,6 +98,17 @@ def test_mistakes_are_refused(data, pgm_type, message):
     puzzles.Puzzles(data, pgm_type)
 
 
+class WithGaps(spots.Spots):
+  """Spots that would lack some combinations of factors."""
+
+  has_complete_grid = False
+
+
+def test_data_with_gaps_is_refused():
+  with pytest.raises(errors.ConfigError, match=r"every combination of factors, which spots does"):
+    puzzles.Puzzles(WithGaps(), "easy1")
+
+
 def test_numbers_of_values_are_checked():
   with pytest.raises(errors.ConfigError, match=r"'width' of spots has 2"):
     puzzles.Puzzles(spots.Spots(), "easy1", (5, 5, 2, 3))

@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 from typing import Any
+from typing import Protocol
+from typing import cast
 
 import numpy as np
 
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.utils import errors
+
+
+class _WithRows(Protocol):
+  """A data set whose observations have rows that can be found by their factors."""
+
+  def sample_rows_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray: ...
+
+  def rows_with_factors(self, factors: np.ndarray) -> np.ndarray: ...
+
+  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray: ...
 
 
 class QuantizedFactors(ground_truth_data.GroundTruthData):
@@ -66,19 +80,23 @@ class QuantizedFactors(ground_truth_data.GroundTruthData):
     """Whether observations have rows, of which there are finitely many; see `all_rows`."""
     return hasattr(self.data, "rows_with_factors")
 
+  @property
+  def _with_rows(self) -> _WithRows:
+    return cast(_WithRows, self.data)
+
   def sample_rows_from_factors(
     self, factors: np.ndarray, random_state: np.random.RandomState
   ) -> np.ndarray:
     """Returns the row of an observation of each row of factors, with the same draws, `[num]`."""
-    return self.data.sample_rows_from_factors(self.original(factors), random_state)
+    return self._with_rows.sample_rows_from_factors(self.original(factors), random_state)
 
   def all_rows(self) -> np.ndarray:
     """Returns the rows of all observations that there are, int64 `[num]`, sorted."""
-    return np.unique(self.data.rows_with_factors(self.original(self.all_factors())))
+    return np.unique(self._with_rows.rows_with_factors(self.original(self.all_factors())))
 
   def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
     """Returns the observations of rows, float32 `[num, *observation_shape]`."""
-    return self.data.observations_from_rows(rows)
+    return self._with_rows.observations_from_rows(rows)
 
   def check_files(self) -> None:
     """Checks that the files of the data set are there, without reading them."""
