@@ -13,9 +13,11 @@ from typing import ClassVar
 import gin
 import keras
 from keras import layers
+import numpy as np
 import tensorflow as tf
 
 from dl_condind.data import puzzles
+from dl_condind.methods import image_inputs
 from dl_condind.reasoning import network_settings
 from dl_condind.reasoning import panel_codes
 from dl_condind.utils import errors
@@ -153,6 +155,15 @@ class BaselineCNNEmbedder(Embedding):
       hidden = layers.Activation(settings.activate)(layer(hidden))
     self._network = keras.Model(images, layers.Flatten()(hidden))
     self.num_codes = self._network.output_shape[-1]
+
+  def prepare(self, made: puzzles.Puzzles) -> None:
+    """Checks the panels of a puzzle.
+
+    Raises:
+      DatasetError: If a value is outside [0, 1], or the data cannot be read.
+    """
+    images = made.seen_as(puzzles.IMAGES).sample(1, np.random.RandomState(0)).panels[0]
+    image_inputs.check_observations(images, made.data.name)
 
   def codes(self, panels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns the output of the network for each panel."""

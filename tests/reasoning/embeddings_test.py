@@ -155,6 +155,21 @@ def test_unknown_embeddings_are_refused(embedding, message):
     embeddings.make(embedding)
 
 
+class BytesAsNumbers(spots.Spots):
+  """Spots whose pixels are in 0...255."""
+
+  def observations_from_rows(self, rows):
+    return 255 * super().observations_from_rows(rows)
+
+
+def test_pixels_out_of_range_are_refused(representations):
+  made = puzzles.Puzzles(BytesAsNumbers(), "easy1", VALUES)
+  for embedding in (embeddings.BaselineCNNEmbedder(), stored(representations, "mean")):
+    embedding.build(made, SETTINGS)
+    with pytest.raises(errors.DatasetError, match=r"of spots must be in \[0, 1\], got values from"):
+      embedding.prepare(made)
+
+
 def test_models_that_do_not_fit_are_refused(trained_run, representations, tmp_path):
   def build(path):
     embeddings.HubEmbedding(path and str(path)).build(spot_puzzles(), SETTINGS)
