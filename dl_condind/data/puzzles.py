@@ -146,8 +146,9 @@ class Puzzles(batches.Batches):
     panels = batches.Layout((num, NUM_PANELS, *shapes[self.sees]), dtype)
     return PuzzleBatch(panels, batches.Layout((num,), np.int32))
 
-  def sample(self, num: int, random_state: np.random.RandomState) -> PuzzleBatch:
+  def sample(self, num: int, random_state: np.random.RandomState, step: int = 0) -> PuzzleBatch:
     """Returns puzzles, each drawn after the one before."""
+    del step
     found = [self.sample_puzzle(random_state) for _ in range(num)]
     panels = np.stack([puzzle.panels() for puzzle in found])
     if self.rows is not None:
