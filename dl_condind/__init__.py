@@ -49,6 +49,7 @@ _NAMES = MODELS | {
   "GroundTruthData": "dl_condind.data.ground_truth.ground_truth_data",
   "Pairs": "dl_condind.data.batches",
   "PartlyLabelled": "dl_condind.data.partly_labelled",
+  "Puzzles": "dl_condind.data.puzzles",
   "evaluate": "dl_condind.runs.evaluate",
   "load": "dl_condind.runs.load",
   "load_data": "dl_condind.runs.data",
@@ -56,6 +57,7 @@ _NAMES = MODELS | {
   "metric": "dl_condind.evaluation.metric",
   "named_factor_distribution": "dl_condind.data.ground_truth.factor_presets",
   "pretrained_models": "dl_condind.runs.pretrained",
+  "reason": "dl_condind.runs.reason",
   "train": "dl_condind.runs.train",
 }
 _MODULES = {

@@ -6,6 +6,7 @@ import pytest
 from dl_condind.evaluation import evaluate
 from dl_condind.evaluation import validate  # noqa: F401 (registers `validation` and labellers)
 from dl_condind.postprocessing import postprocess
+from dl_condind.reasoning import reason  # noqa: F401 (registers `abstract_reasoning`)
 from dl_condind.studies import study_file  # noqa: F401 (registers `study`)
 from dl_condind.training import train
 from dl_condind.utils import configs

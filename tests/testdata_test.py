@@ -9,5 +9,5 @@ def test_files_are_those_that_the_readme_describes():
   described = dict(re.findall(r"^\| `([\w.]+)` .*`([0-9a-f]{64})` \|$", readme, re.MULTILINE))
   files = [path for path in testdata.FOLDER.iterdir() if path.name != "README.md"]
   found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-  assert len(found) == 5
+  assert len(found) == 6
   assert found == described

@@ -92,6 +92,26 @@ def check_validation(
   _check_data_of_stage(values, stages.config_of(folder), output_dir)
 
 
+def check_reasoning(
+  input_dir: str | os.PathLike | None, output_dir: str | os.PathLike, config: _Config
+) -> None:
+  """Checks what abstract reasoning reads; errors as `check_validation`.
+
+  Args:
+    input_dir: Folder of a representation, or None.
+    output_dir: Folder to write to.
+    config: gin files and gin bindings.
+  """
+  if input_dir is not None:
+    _check_given(config, "gin_config=reasoning/representation.gin")
+    check_validation(input_dir, output_dir, config)
+    return
+  _check_given(config, "gin_config=reasoning/values.gin")
+  values = _dataset_values(config)
+  if values is not None and values.get("dataset.name") != "auto":  # A message of its own follows.
+    _check_data(values)
+
+
 def check_ranking(input_dirs: Sequence[str], output_dir: str, config: _Config) -> None:
   """Checks what a ranking of models reads; errors as `check_training`, and if there are no two."""
   _check_given(config, "gin_config=udr/udr.gin")

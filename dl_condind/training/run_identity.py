@@ -23,6 +23,10 @@ _DEFAULTS = {
 # These settings decide when and how a run is observed, not what it computes. (Of an initial model
 # the digest counts, not the folder.)
 _NOT_IDENTITY = (
+  "abstract_reasoning.checkpoint_seconds",
+  "abstract_reasoning.checkpoint_steps",
+  "abstract_reasoning.log_steps",
+  "abstract_reasoning.name",
   "model.checkpoint_seconds",
   "model.checkpoint_steps",
   "model.initial_model_dir",
@@ -38,6 +42,8 @@ def claim(
   config: Mapping[str, str],
   fingerprint: Mapping[str, object],
   overwrite: bool,
+  step: str = "train",
+  stores_model: bool = True,
 ) -> str:
   """Makes model_dir the directory of the run that a configuration describes.
 
@@ -46,6 +52,8 @@ def claim(
     config: gin key to gin value, both as text.
     fingerprint: What the result depends on in addition to the configuration.
     overwrite: Whether to delete a run that is there.
+    step: Name of the record of the run.
+    stores_model: Whether the run is complete only with its SavedModel.
 
   Returns:
     NEW, UNFINISHED or COMPLETE: the state of the run found there. A run whose SavedModel was
@@ -64,9 +72,9 @@ def claim(
     _clear(stage)
   else:
     _check_same(model_dir, identity, _read(stage.identity))
-    if not results.is_complete(model_dir, "train"):
+    if not results.is_complete(model_dir, step):
       return UNFINISHED
-    if results.has_recorded_model(stage.saved_model):
+    if not stores_model or results.has_recorded_model(stage.saved_model):
       return COMPLETE
     files.remove_directory(stage.results.path)
     return UNFINISHED

@@ -1,18 +1,21 @@
 """The loop over training steps: compiled, logged, checkpointed, interruptible."""
 
 from collections.abc import Callable
+from collections.abc import Mapping
 import contextlib
 import importlib.util
 import json
 import pathlib
 import time
+from typing import Any
+from typing import ClassVar
+from typing import Protocol
 
 from absl import logging
 import numpy as np
 import tensorflow as tf
 
 from dl_condind.data import input_pipeline
-from dl_condind.methods import base_model
 from dl_condind.saved_models import model_errors
 from dl_condind.training import checkpoints
 from dl_condind.training import training_progress
@@ -25,12 +28,28 @@ from dl_condind.utils import training_logs
 _STEPS_PER_CALL = 20
 
 
+class Trainable(Protocol):
+  """What the loop needs of what it trains; `base_model.Model` says what each is."""
+
+  main_losses: ClassVar[tuple[str, ...]]
+  negative_losses: ClassVar[Mapping[str, str]]
+
+  def train_step(self, batch: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Updates the weights once and returns losses of the weights before."""
+
+  def state(self) -> Mapping[str, Any]:
+    """Returns everything that training changes, by name."""
+
+  def problems(self) -> Mapping[str, str | None]:
+    """Returns silent failures of training: name -> description, or None."""
+
+
 class TrainingLoop:
   """Trains a model in a run directory, from the newest checkpoint there or from the start."""
 
   def __init__(
     self,
-    model: base_model.Model,
+    model: Trainable,
     batch_fn: input_pipeline.BatchFn,
     noise_seed: int,
     directory: pathlib.Path,
@@ -39,7 +58,7 @@ class TrainingLoop:
     """Prepares to train.
 
     Args:
-      model: A model that has been built.
+      model: What is trained, such as a model that has been built.
       batch_fn: Function from the step to a batch, a nest of tensors.
       noise_seed: Seed of what the model draws in a step.
       directory: The run directory.

@@ -11,6 +11,8 @@
 {stage}/results/                          its record, see `results`
 {stage}/saved_model/                      the model that it stored
 {training}/run.json, tf_checkpoint/, train_log.jsonl, tensorboard/    identity, checkpoints, logs
+{reasoning}/                              the same of a training that solves puzzles, and
+{reasoning}/iterations.jsonl, visualizations/    its scores on the way, pictures of puzzles
 """
 
 from collections.abc import Iterator
@@ -106,6 +108,16 @@ class StageFolder:
     """Folder of the log of a training for TensorBoard."""
     return self.path / "tensorboard"
 
+  @property
+  def iterations(self) -> pathlib.Path:
+    """The scores of a training that solves puzzles, a line for each iteration."""
+    return self.path / "iterations.jsonl"
+
+  @property
+  def pictures(self) -> pathlib.Path:
+    """Folder of the pictures of a stage that makes some."""
+    return self.path / _PICTURES
+
   def snapshot(self, step: int) -> "RunFolder":
     """Returns the run that is the state of this one after some steps."""
     return RunFolder(self.path / _SNAPSHOTS / f"step_{step:09d}")
@@ -118,7 +130,7 @@ class StageFolder:
   def contents(self) -> list[pathlib.Path]:
     """Returns all that a training writes but its identity, its record first."""
     folders = [self.results.path, self.saved_model, self.checkpoints, self.path / _SNAPSHOTS]
-    return [*folders, self.log, self.tensorboard]
+    return [*folders, self.log, self.tensorboard, self.iterations, self.pictures]
 
 
 def stage_of(path: str | os.PathLike) -> StageFolder:

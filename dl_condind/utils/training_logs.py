@@ -50,7 +50,11 @@ def _scalars(name: str, values: Sequence[object]) -> np.ndarray:
 
 def whole_lines(model_dir: str | os.PathLike) -> list[tuple[int, str]]:
   """Returns (step, line) of each line of the log that is whole and undamaged."""
-  path = run_folder.StageFolder(pathlib.Path(model_dir)).log
+  return whole_lines_of(run_folder.StageFolder(pathlib.Path(model_dir)).log)
+
+
+def whole_lines_of(path: pathlib.Path) -> list[tuple[int, str]]:
+  """Returns (step, line) of each line of a file like a log that is whole and undamaged."""
   found = []
   for line in path.read_bytes().splitlines() if path.is_file() else ():
     with contextlib.suppress(ValueError):

@@ -40,6 +40,11 @@ def dlib_draws():
   return json.loads((FOLDER / "dlib_draws.json").read_text(encoding="utf-8"))
 
 
+def dlib_puzzles():
+  """Returns what dlib's puzzles are for some seeds."""
+  return json.loads((FOLDER / "dlib_puzzles.json").read_text(encoding="utf-8"))
+
+
 def dsprites_frames():
   """Returns genuine frames of dSprites, [324, 64, 64], and their rows in the data set, [324]."""
   with np.load(FOLDER / "dsprites_frames.npz") as frames:

@@ -94,6 +94,24 @@ CASES = {
     3,
     r".*/absent/small_norb/smallnorb-.*-training-cat\.mat is missing .*",
   ),
+  "reasoning without configuration": (
+    ["reason", OUTPUT],
+    2,
+    r"There is no configuration: try --gin_config=reasoning/values\.gin",
+  ),
+  "missing representation to reason from": (
+    ["reason", "--input_dir={folder}/nowhere", OUTPUT, "--gin_config=reasoning/representation.gin"],
+    3,
+    r"--input_dir=.*/nowhere: there is no such folder\.",
+  ),
+  "data set of puzzles": (
+    [
+      *["reason", OUTPUT, "--gin_config=reasoning/values.gin"],
+      "--gin_bindings=dataset.name = 'shapes3d'",
+    ],
+    3,
+    r".*/absent/3dshapes/3dshapes\.h5 is missing .*",
+  ),
   "one representation to rank": (
     ["udr", f"--input_dirs={MEAN}", OUTPUT, "--gin_config=udr/udr.gin"],
     2,

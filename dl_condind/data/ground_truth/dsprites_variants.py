@@ -224,8 +224,42 @@ class AbstractDSprites(_OnSprites):
     Raises:
       ValueError: If factors has the wrong shape or type or a value out of range.
     """
+    return self.observations_from_rows(self.sample_rows_from_factors(factors, random_state))
+
+  def sample_rows_from_factors(
+    self, factors: np.ndarray, random_state: np.random.RandomState
+  ) -> np.ndarray:
+    """Returns a row for each row of factors, `[num]`; draws the orientation.
+
+    The row of an observation is `(background * 6 + color) * 737280 + row of its sprite`. There are
+    22 million, so they are no rows of a table.
+
+    Raises:
+      ValueError: If factors has the wrong shape or type or a value out of range.
+    """
     factors = state_space.check_factors(factors, self.factors_num_values)
-    sprites = self._sprites.sample_observations_from_factors(factors[:, 2:], random_state)
-    background = BACKGROUND_COLORS[factors[:, 0], None, None, None]
-    color = OBJECT_COLORS[factors[:, 1], None, None, :]
+    sprites = self._sprites.sample_rows_from_factors(factors[:, 2:], random_state)
+    return self._colors(factors) * dsprites.NUM_ROWS + sprites
+
+  def rows_with_factors(self, factors: np.ndarray) -> np.ndarray:
+    """Returns the rows with these factors, one of each orientation, int64 `[num, 40]`.
+
+    Raises:
+      ValueError: If factors has the wrong shape or type or a value out of range.
+    """
+    factors = state_space.check_factors(factors, self.factors_num_values)
+    sprites = self._sprites.rows_with_factors(factors[:, 2:])
+    return self._colors(factors)[:, None] * dsprites.NUM_ROWS + sprites
+
+  def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
+    """Returns the observations of rows, float32 `[num, 64, 64, 3]`."""
+    colors, sprite_rows = np.divmod(rows, dsprites.NUM_ROWS)
+    backgrounds, objects = np.divmod(colors, len(OBJECT_COLORS))
+    sprites = self._sprites.observations_from_rows(sprite_rows)
+    background = BACKGROUND_COLORS[backgrounds, None, None, None]
+    color = OBJECT_COLORS[objects, None, None, :]
     return (sprites * color + (1 - sprites) * background).astype(np.float32)
+
+  def _colors(self, factors: np.ndarray) -> np.ndarray:
+    """Returns the number of each pair of background and object color."""
+    return factors[:, 0] * len(OBJECT_COLORS) + factors[:, 1]

@@ -230,6 +230,15 @@ class TableData(RowData):
     """
     return self.rows_from_all_factors(self._state_space.sample_all_factors(factors, random_state))
 
+  def rows_with_factors(self, factors: np.ndarray) -> np.ndarray:
+    """Returns all rows of the table with these factors, int64 `[num, num_rows_of_each]`.
+
+    Raises:
+      ValueError: If factors has the wrong shape or type or a value out of range.
+    """
+    found = self._state_space.all_factors_with(factors)
+    return self.rows_from_all_factors(found.reshape(-1, found.shape[2])).reshape(found.shape[:2])
+
   def observations_from_rows(self, rows: np.ndarray) -> np.ndarray:
     """Returns rows of the table as float32 `[num, height, width, channels]` in [0, 1]."""
     images = self.table[rows]

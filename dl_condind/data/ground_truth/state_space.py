@@ -1,6 +1,7 @@
 """Which combinations of factor values a data set has, and how they are drawn and numbered."""
 
 from collections.abc import Sequence
+import itertools
 
 import numpy as np
 
@@ -85,6 +86,23 @@ class SplitDiscreteStateSpace:
     factors[:, self.latent_factor_indices] = latent_factors
     for i in self.observation_factor_indices:
       factors[:, i] = random_state.randint(self.factor_sizes[i], size=len(factors))
+    return factors
+
+  def all_factors_with(self, latent_factors: np.ndarray) -> np.ndarray:
+    """Returns the given factors with every combination of those not exposed.
+
+    Returns:
+      int64 `[num, num_combinations, all]`.
+
+    Raises:
+      ValueError: If latent_factors has the wrong shape or type or a value out of range.
+    """
+    latent_factors = check_factors(latent_factors, self.latent_factor_sizes)
+    hidden_sizes = [self.factor_sizes[i] for i in self.observation_factor_indices]
+    hidden = np.array(list(itertools.product(*map(range, hidden_sizes))), np.int64)
+    factors = np.empty((len(latent_factors), len(hidden), len(self.factor_sizes)), np.int64)
+    factors[:, :, self.latent_factor_indices] = latent_factors[:, None]
+    factors[:, :, self.observation_factor_indices] = hidden
     return factors
 
 
