@@ -304,7 +304,10 @@ def test_every_family_of_posteriors_trains(give_small_parts, batch, name, family
   train_step = tf.function(model.train_step)
   for step in range(20):
     train_step(batch, tf.constant([0, step]))
-  assert floats(model.compute_losses(batch, tf.constant(SEED)))["loss"] < first["loss"]
+  last = floats(model.compute_losses(batch, tf.constant(SEED)))
+  # A discriminator that learns raises the loss of FactorVAE.
+  falls = "reconstruction_loss" if name == "s2_factor_vae" else "loss"
+  assert last[falls] < first[falls]
 
 
 def labelled(num=20, **settings):
