@@ -2,12 +2,12 @@
 
 import functools
 
+from helpers import families
 import numpy as np
 import pytest
 from scipy import special
 import tensorflow as tf
 
-from dl_condind import posteriors
 from dl_condind.data import batches
 from dl_condind.data import labelled_samples
 from dl_condind.data import partly_labelled
@@ -263,28 +263,7 @@ def test_training_lowers_the_loss_of_labels(build_labelled, batch, name):
     assert last["supervised_loss"] < first["supervised_loss"]
 
 
-MATRIX = [[1, 0.5, 0], [0.5, 1, -0.3], [0, -0.3, 1]]
-FAMILIES = {
-  "independent": posteriors.Independent(),
-  "isotropic": posteriors.Isotropic(),
-  "equicorrelated": posteriors.Equicorrelated(0.8),
-  "autoregressive": posteriors.Autoregressive(0.6),
-  "block": posteriors.Block([2, 1], 0.7),
-  "random": posteriors.RandomCorrelation(seed=1, target_total_correlation=1.0),
-  "given": posteriors.GivenCorrelation(MATRIX),
-  "low rank": posteriors.LowRank(2, 0.7),
-  "rotated": posteriors.Rotated(seed=0),
-  "rotated full": posteriors.Rotated(seed=0, family=posteriors.Full()),
-  "full": posteriors.Full(),
-  "learned": posteriors.LearnedCorrelation(),
-}
-QUICK = {("s2_dip_vae", "rotated"), ("supervised", "learned")}
-
-
-def test_every_family_of_the_package_is_in_this_file():
-  classes = {getattr(posteriors, name) for name in posteriors.__all__}
-  classes -= {posteriors.Encoded, posteriors.Posterior, posteriors.FixedCorrelation}
-  assert classes == {type(family) for family in FAMILIES.values()}
+QUICK = {("s2_dip_vae", "rotated"), ("supervised", "learned_correlation")}
 
 
 @pytest.mark.parametrize(
@@ -292,12 +271,12 @@ def test_every_family_of_the_package_is_in_this_file():
   [
     pytest.param(name, family, marks=[] if (name, family) in QUICK else pytest.mark.slow)
     for name in MAKERS
-    for family in FAMILIES
+    for family in families.FAMILIES
   ],
 )
 def test_every_family_of_posteriors_trains(give_small_parts, batch, name, family):
   model = give_small_parts(MAKERS[name]())
-  model.posterior = FAMILIES[family]
+  model.posterior = families.FAMILIES[family]
   model.num_values = SIZES
   model.build((4, 4, 1), seed=1)
   first = floats(model.compute_losses(batch, tf.constant(SEED)))

@@ -2,12 +2,12 @@
 
 import inspect
 
+from helpers import families
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from dl_condind import posteriors
 from dl_condind.data import batches
 from dl_condind.data.ground_truth import dummy_data
 from dl_condind.methods import group_vae
@@ -202,36 +202,13 @@ def test_latents_that_are_not_shared_keep_their_posterior(build, pair, make_mode
       np.testing.assert_array_equal(found[image][~is_shared], own[image][~is_shared])
 
 
-MATRIX = [[1, 0.5, 0], [0.5, 1, -0.3], [0, -0.3, 1]]
-FAMILIES = {
-  "independent": posteriors.Independent(),
-  "isotropic": posteriors.Isotropic(),
-  "equicorrelated": posteriors.Equicorrelated(0.8),
-  "autoregressive": posteriors.Autoregressive(0.6),
-  "block": posteriors.Block([2, 1], 0.7),
-  "random": posteriors.RandomCorrelation(seed=1, target_total_correlation=1.0),
-  "given": posteriors.GivenCorrelation(MATRIX),
-  "low rank": posteriors.LowRank(2, 0.7),
-  "rotated": posteriors.Rotated(seed=0),
-  "rotated full": posteriors.Rotated(seed=0, family=posteriors.Full()),
-  "full": posteriors.Full(),
-  "learned": posteriors.LearnedCorrelation(),
-}
-
-
-def test_every_family_of_the_package_is_in_this_file():
-  classes = {getattr(posteriors, name) for name in posteriors.__all__}
-  classes -= {posteriors.Encoded, posteriors.Posterior, posteriors.FixedCorrelation}
-  assert classes == {type(family) for family in FAMILIES.values()}
-
-
 @pytest.mark.parametrize(
   "family",
   [
     family if name == "rotated" else pytest.param(family, marks=pytest.mark.slow)
-    for name, family in FAMILIES.items()
+    for name, family in families.FAMILIES.items()
   ],
-  ids=list(FAMILIES),
+  ids=list(families.FAMILIES),
 )
 def test_every_family_of_posteriors_trains(pair, family, give_small_parts):
   model = group_vae.AdaGVAE(beta=2.0)

@@ -1,6 +1,6 @@
 """What holds for every family of posteriors, against TensorFlow Probability and SciPy."""
 
-import gin
+from helpers import families
 import keras
 import numpy as np
 import pytest
@@ -13,31 +13,18 @@ from dl_condind.posteriors import gaussian_formulas
 from dl_condind.training import gin_parts
 from dl_condind.utils import configs
 from dl_condind.utils import errors
-from dl_condind.utils import gin_texts
 
-NUM_LATENT = 3
-BINDINGS = {"block": ["block.sizes = [2, 1]"]}  # of files that are for another number of latents
-
-
-def _of_file(name):
-  """Returns the family that a file of gin_configs/posteriors sets."""
-  configs.parse([f"posteriors/{name}.gin"], BINDINGS.get(name, []))
-  family = gin_parts.posterior()["posterior"]
-  family.check(NUM_LATENT)  # Keeps the matrix of a fixed correlation.
-  gin.clear_config()
-  return family
-
-
-FILES = sorted(p.stem for p in (gin_texts.gin_config_folder() / "posteriors").glob("*.gin"))
-FAMILIES = {name: _of_file(name) for name in FILES}
-FAMILIES["rotated full"] = dl.posteriors.Rotated(seed=1, family=dl.posteriors.Full())
-FAMILIES["given"] = dl.posteriors.GivenCorrelation([[1, 0.5, 0], [0.5, 1, -0.3], [0, -0.3, 1]])
+FAMILIES, NUM_LATENT = families.FAMILIES, families.NUM_LATENT
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 
 
 def encoded_of(family, num=5, dtype=np.float64, seed=0):
   rng = np.random.default_rng(seed)
-  shapes = [(num, NUM_LATENT), (num, NUM_LATENT), (num, family.num_extra(NUM_LATENT))]
+  shapes = [
+    (num, NUM_LATENT),
+    (num, NUM_LATENT),
+    (num, family.num_extra(NUM_LATENT)),
+  ]
   z_mean, z_logvar, extra = (tf.constant(rng.normal(size=shape).astype(dtype)) for shape in shapes)
   return dl.posteriors.Encoded(z_mean, z_logvar, extra if extra.shape[1] else None)
 
@@ -233,7 +220,8 @@ def test_full_is_independent_where_extra_is_0():
   z_mean, z_logvar, _ = encoded_of(FAMILIES["independent"], dtype=np.float32)
   zeros = tf.zeros([5, FAMILIES["full"].num_extra(NUM_LATENT)])
   np.testing.assert_array_equal(
-    FAMILIES["full"].scale_tril(z_logvar, zeros), FAMILIES["independent"].scale_tril(z_logvar)
+    FAMILIES["full"].scale_tril(z_logvar, zeros),
+    FAMILIES["independent"].scale_tril(z_logvar),
   )
   kl = FAMILIES["full"].kl(z_mean, z_logvar, zeros)
   np.testing.assert_allclose(kl, gaussian_formulas.factorized_kl(z_mean, z_logvar), rtol=1e-5)
