@@ -55,8 +55,9 @@ class PuzzleBatch(NamedTuple):
   """A batch of puzzles.
 
   Attributes:
-    panels: The eight panels that are given, then the six answers: factors, int32 `[num, 14,
-      num_factors]`; numbers of rows, int32 `[num, 14]`; or images, float32 `[num, 14, *shape]`.
+    panels: The eight panels that are given, then the six answers: factors, int32
+      `[num, 14, num_factors]`; numbers of rows, int32 `[num, 14]`; or images, float32
+      `[num, 14, ...]`.
     position: Index of the right answer, int32 `[num]`.
   """
 
