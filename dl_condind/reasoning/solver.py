@@ -19,6 +19,7 @@ from dl_condind.training import training_loop
 from dl_condind.training import training_progress
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import json_objects
 from dl_condind.utils import limits
 from dl_condind.utils import processes
 from dl_condind.utils import progress_lines
@@ -215,7 +216,7 @@ class _Evaluator:
 def _read(path: pathlib.Path) -> dict[int, dict[str, float]]:
   """Returns the scores by the step at which the iteration began."""
   lines = training_logs.whole_lines_of(path)
-  return {step: json.loads(line)["scores"] for step, line in lines}
+  return {step: json_objects.parse(line)["scores"] for step, line in lines}
 
 
 def _write(path: pathlib.Path, found: dict[int, dict[str, float]]) -> None:
