@@ -80,11 +80,6 @@ WRITERS = {
   "shapes3d": lambda folder: stand_ins.write_shapes3d(folder, SMALL_SHAPES3D),
   "smallnorb": stand_ins.write_smallnorb,
 }
-# A table that is rendered. Own arrays are trained on in own_data_test too.
-SHORT = ("dsprites_full",)
-BY_NAME = [
-  pytest.param(name, marks=[] if name in SHORT else pytest.mark.slow, id=name) for name in EXPECTED
-]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +120,8 @@ def test_every_data_set_is_tried():
   assert named_data.DATA_SETS.keys() == EXPECTED.keys()
 
 
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPECTED)
 def test_data_set_is_trained_on_and_evaluated(name, data_folder, tmp_path, tiny_training):
   source = EXPECTED[name][1]
   bindings = [*tiny_training, f"dataset.name = {name!r}"]

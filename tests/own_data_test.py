@@ -125,6 +125,7 @@ def test_distribution_of_factors_is_not_taken_over(tmp_path, bindings):
   assert "dataset.factor_distribution = None" in text
 
 
+@pytest.mark.slow
 def test_continuous_factors_are_scored(folder, tmp_path, bindings):
   factors = np.random.RandomState(1).uniform(size=(12, 2))
   np.savez(folder / "own.npz", observations=IMAGES, factors=factors)

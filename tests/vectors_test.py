@@ -141,6 +141,7 @@ def test_interrupted_training_continues_bit_for_bit(
   assert weights(tmp_path) == weights(run.folder.path)
 
 
+@pytest.mark.slow
 def test_stored_model_takes_vectors_of_any_range(run, data):
   vectors = vectors_of(data)
   model = saved_model.load(run.stage.saved_model)

@@ -584,6 +584,7 @@ def infogan_page(infogan_study):
   return Page(report.write_report(infogan_study))
 
 
+@pytest.mark.slow
 def test_report_of_infogans_has_their_numbers(infogan_study, infogan_page):
   tables = statistics_tables(infogan_page)
   for title, (key, digits) in INFOGAN_MEASURES.items():

@@ -79,6 +79,7 @@ def test_missing_and_damaged_models_are_refused(trained_study, tmp_path):
     trained_vae.TrainedVAE(model_dir)
 
 
+@pytest.mark.slow
 def test_data_set_comes_with_its_own_parameters(tmp_path, monkeypatch, tiny_training):
   monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", str(tmp_path))
   images = np.random.RandomState(0).randint(256, size=(9, 8, 8, 3), dtype=np.uint8)

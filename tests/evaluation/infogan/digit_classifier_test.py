@@ -158,6 +158,7 @@ def test_classifier_that_is_too_bad_is_refused(few_images, tmp_path, monkeypatch
     load(tmp_path)
 
 
+@pytest.mark.slow
 def test_bad_settings_and_images_are_refused(few_images, tmp_path):
   with pytest.raises(errors.ConfigError, match="num_epochs must be a whole number of at least 1"):
     load(tmp_path, num_epochs=0)

@@ -85,6 +85,7 @@ def test_permuted_representation_scores_low():
   assert 0 <= results["completeness"] <= 0.2
 
 
+@pytest.mark.slow
 def test_constant_representation_scores_zero():
   results = score(lambda x: np.zeros(x.shape), num_train=100)
   assert results["disentanglement"] == pytest.approx(0, abs=1e-12)
