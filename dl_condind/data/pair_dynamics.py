@@ -94,7 +94,7 @@ def _weights_given_others(
 
 
 def _choose(weights: np.ndarray, current: int, random_state: np.random.RandomState) -> int:
-  """Draws a value by its weight; the current one where there is no weight."""
+  """Draws a value in proportion to its weight; keeps the current one if all weights are 0."""
   if not weights.any():
     return current
   return random_state.choice(len(weights), p=weights / weights.sum())

@@ -40,7 +40,7 @@ class LabelledVAE(vae.BaseVAE):
 
   @abc.abstractmethod
   def initial_label_weights(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Returns what the loss of labels trains, before the training."""
+    """Returns the initial weights of the loss of labels, by name."""
 
   @abc.abstractmethod
   def label_losses(

@@ -29,6 +29,7 @@ TRAVERSAL_VALUES = np.linspace(*INTERVAL, num=11)
 _SEED = 0
 _NUM_PICTURES = 64
 _PICTURES_PER_ROW = 8
+_EFFECT_CHUNK = 1000  # observations held at a time
 
 # (first value of each latent, number of frames) -> values [num_latent, num_frames]
 _Cycle = Callable[[np.ndarray, int], np.ndarray]
@@ -207,8 +208,14 @@ def _save_effects(model: trained_vae.TrainedVAE, num_points: int, folder: pathli
   except errors.ConfigError as error:  # Without matplotlib.
     logging.warning("There is no picture of interventional effects: %s", error)
     return
-  factors, observations = model.dataset.sample(num_points, np.random.RandomState(_SEED))
-  means = model.posterior(observations).mean
+  random_state = np.random.RandomState(_SEED)
+  drawn, encoded = [], []
+  for start in range(0, num_points, _EFFECT_CHUNK):
+    num = min(_EFFECT_CHUNK, num_points - start)
+    part, observations = model.dataset.sample(num, random_state)
+    drawn.append(part)
+    encoded.append(model.posterior(observations).mean)
+  factors, means = np.concatenate(drawn), np.concatenate(encoded)
   bins = discretization.histogram_of_20_bins(factors)
   robustness = np.array(irs.robustness_scores(means, bins)["robustness_matrix"])
   values = factors if np.issubdtype(factors.dtype, np.integer) else bins

@@ -232,7 +232,7 @@ class AbstractDSprites(_OnSprites):
     """Returns a row for each row of factors, `[num]`; draws the orientation.
 
     The row of an observation is `(background * 6 + color) * 737280 + row of its sprite`. There are
-    22 million, so they are no rows of a table.
+    22 million, too many to keep in a table.
 
     Raises:
       ValueError: If factors has the wrong shape or type or a value out of range.
