@@ -215,10 +215,16 @@ class _Evaluator:
 
 def _read(path: pathlib.Path) -> dict[int, dict[str, float]]:
   """Returns the scores by the step at which the iteration began."""
-  lines = training_logs.whole_lines_of(path)
-  return {step: json_objects.parse(line)["scores"] for step, line in lines}
+  return {
+    step: {
+      name: value
+      for name, value in json_objects.parse(line).items()
+      if name != "step" and isinstance(value, int | float)
+    }
+    for step, line in training_logs.whole_lines_of(path)
+  }
 
 
 def _write(path: pathlib.Path, found: dict[int, dict[str, float]]) -> None:
-  lines = [json.dumps({"step": step, "scores": found[step]}) for step in sorted(found)]
+  lines = [json.dumps({"step": step, **found[step]}) for step in sorted(found)]
   files.write_text(path, "".join(f"{line}\n" for line in lines))
