@@ -58,6 +58,31 @@ def test_means_over_seeds(settings):
       assert rows[family][heading] == expected, (family, heading)
 
 
+def test_costs_of_the_noise_are_what_the_bound_loses(settings):
+  (runs,) = settings.values()
+  by_family = family_claims.by_family(runs)
+  baseline = {run.seed: run for run in by_family["independent"]}
+  terms = {
+    "reconstruction": ["vae_terms.reconstruction_loss"],
+    "KL, factorized": ["vae_terms.kl_loss"],
+    "KL, full": ["vae_terms.kl_loss_full"],
+    "reconstruction + full KL": ["vae_terms.reconstruction_loss", "vae_terms.kl_loss_full"],
+    "cost of its family": ["posterior_family_cost.own_cost"],
+  }
+  rows = table("noise")
+  assert len(rows) == len(by_family) - 1
+  for row in rows:
+    for heading, columns in terms.items():
+      differences = [
+        sum(run.row[f"mean.{c}"] - baseline[run.seed].row[f"mean.{c}"] for c in columns)
+        for run in by_family[row["noise"].strip("`")]
+      ]
+      expected = f"{np.mean(differences):+.2f}"
+      if heading in ("reconstruction + full KL", "cost of its family"):
+        expected += f" ({np.std(differences, ddof=1):.2f})"
+      assert row[heading] == expected, (row["noise"], heading)
+
+
 @pytest.mark.slow
 def test_tables_of_the_switch(tmp_path, capsys, monkeypatch):
   monkeypatch.syspath_prepend(RESULTS.parents[1] / "benchmarks")
