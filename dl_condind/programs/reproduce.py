@@ -47,9 +47,10 @@ def main(_) -> None:
   from dl_condind.studies import inputs
   from dl_condind.studies import repeated_evaluations
   from dl_condind.studies import study_file
+  from dl_condind.studies import study_list
 
   if FLAGS.list_studies and not sweep_flags.are_given():
-    return print(study_file.describe_studies())
+    return print(study_list.describe_studies())
   trust = FLAGS.trust_gin_imports
   study = repeated_evaluations.repeat(
     study_file.load_study(FLAGS.study, trust), FLAGS.num_evaluations

@@ -17,6 +17,7 @@ from dl_condind.utils import json_objects
 from dl_condind.utils import results
 from dl_condind.utils import run_config
 from dl_condind.utils import run_folder
+from dl_condind.utils import run_search
 from dl_condind.utils import training_logs
 
 DEFAULT_PATTERN = f"output/**/{run_folder.EVALUATIONS}"
@@ -71,8 +72,7 @@ def aggregate(result_file_pattern: str | os.PathLike, output_path: str | os.Path
   spread = further_evaluations.Spread()
   for path, row in zip(map(pathlib.Path, paths), rows, strict=True):
     if found := run_folder.evaluated(path):
-      run, *evaluation = found
-      _add_evaluation(runs, run.path.as_posix(), evaluation, row, spread)
+      _add_evaluation(runs, found.run.path.as_posix(), found, row, spread)
   spread.add_to(runs)
   if runs:
     table = [runs[run] for run in sorted(runs, key=_natural_order)]
@@ -87,7 +87,9 @@ def runs_table(directory: str | os.PathLike) -> list[_Row]:
   `dataset`, `num_latent`, `correlation`, `seed`), `steps`, then `train_config.*`,
   `train_results.*`, `train_provenance.*` and the evaluations as
   `{representation}.{metric}.{result}`, for example `mean.mig.discrete_mig`, with the settings of
-  each as `{representation}.{metric}.config.{key}`.
+  each as `{representation}.{metric}.config.{key}`. Validations and trainings on puzzles are there
+  in the same way: `mean.validation.labelled_mig.discrete_mig`,
+  `mean.reasoning.representation.best.test.accuracy`.
   Further evaluations of a metric (`studies.repeated_evaluations`) have no columns of their own:
   `mean.mig.num_evaluations` says how many evaluations there are, and
   `mean.mig.discrete_mig.evaluations_mean` and `.evaluations_sd` are the mean and the standard
@@ -121,17 +123,16 @@ def gather_runs(directory: str | os.PathLike) -> list[_Row]:
   """
   directory = pathlib.Path(directory)
   rows: dict[str, _Row] = {}
-  for run in run_folder.trained_below(directory):
+  for run in run_search.trained_below(directory):
     name = run.path.relative_to(directory).as_posix()
     record = results.read_record(run.model.path, "train")
     rows[name] = _new_row(name, record)
     rows[name] |= _end_of_log(run.model, measures.logged(run_config.kind(record)))
   spread = further_evaluations.Spread()
-  for path in run_folder.evaluations_below(directory):
+  for path in run_search.evaluations_below(directory):
     if found := run_folder.evaluated(path):
-      run, *evaluation = found
-      name = run.path.relative_to(directory).as_posix()
-      _add_evaluation(rows, name, evaluation, results.read_aggregate(path), spread)
+      name = found.run.path.relative_to(directory).as_posix()
+      _add_evaluation(rows, name, found, results.read_aggregate(path), spread)
   spread.add_to(rows)
   return [rows[run] for run in sorted(rows, key=_natural_order)]
 
@@ -172,7 +173,7 @@ def _value(column: str, text: str) -> object:
 def _add_evaluation(
   rows: dict[str, _Row],
   run: str,
-  evaluation: Sequence[str],
+  evaluation: run_folder.Evaluated,
   record: Mapping[str, object],
   spread: further_evaluations.Spread,
 ) -> None:
@@ -181,13 +182,13 @@ def _add_evaluation(
   That of a further evaluation is only added to what tells their spread.
   """
   row = rows.get(run) or rows.setdefault(run, _new_row(run, record))
-  if spread.takes(run, evaluation[0], record):
+  if spread.takes(run, evaluation.representation, record):
     return
-  name = ".".join(evaluation)  # Representation and metric.
-  prefixes = {"evaluation_results.": f"{name}.", "evaluation_config.": f"{name}.config."}
+  name, step = f"{evaluation.representation}.{evaluation.name}", evaluation.step
+  prefixes = {f"{step}_results.": f"{name}.", f"{step}_config.": f"{name}.config."}
   for key, value in record.items():
     for prefix, column in prefixes.items():
-      if key.startswith(prefix) and key != "evaluation_results.uuid":
+      if key.startswith(prefix) and key != f"{step}_results.uuid":
         row[f"{column}{key.removeprefix(prefix)}"] = value
 
 

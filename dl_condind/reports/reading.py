@@ -11,6 +11,7 @@ from dl_condind.studies import run_state
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import run_folder
+from dl_condind.utils import run_search
 from dl_condind.utils import training_logs
 
 _Settings = dict[str, list[study_runs.Run]]
@@ -85,7 +86,7 @@ def read_unfinished(study_dir: str | os.PathLike) -> list[study_runs.Run]:
   """
   study_dir = pathlib.Path(study_dir)
   runs = []
-  for folder in run_folder.begun_below(study_dir):
+  for folder in run_search.begun_below(study_dir):
     if not results.is_complete(folder.model.path, "train"):
       path = folder.model.identity
       identity = results.read_object(path, "start its run anew") if path.is_file() else {}

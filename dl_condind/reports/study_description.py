@@ -11,8 +11,10 @@ from dl_condind.reports import next_steps
 from dl_condind.reports import sentences
 from dl_condind.reports import study_runs
 from dl_condind.studies import progress
+from dl_condind.studies import stage_files
 from dl_condind.studies import study_file
 from dl_condind.utils import run_config
+from dl_condind.utils import run_folder
 
 _VERSIONS = (
   "dl_condind",
@@ -179,9 +181,10 @@ def _lacking(run: study_runs.Run, study: study_file.Study | None) -> list[str]:
       and run.measure(measure.name) is None
     ]
   evaluated = {tuple(column.split(".")[:2]) for column in run.row}
-  wanted = [
-    (r, study_file.metric_name(metric)) for metric in study.metrics for r in study.evaluated
-  ]
+  stages = [*map(stage_files.stage_name, study.metrics)]
+  stages += [run_folder.VALIDATION] * bool(study.validation)
+  stages += [run_folder.REASONING] * bool(study.reasoning)
+  wanted = [(name, stage) for stage in stages for name in study.evaluated]
   return [f"{metric} ({name})" for name, metric in wanted if (name, metric) not in evaluated]
 
 

@@ -19,6 +19,7 @@ from dl_condind.utils import errors
 from dl_condind.utils import files
 from dl_condind.utils import results
 from dl_condind.utils import run_folder
+from dl_condind.utils import run_search
 from dl_condind.utils import temporary_folders
 
 _VERSION = "dl_condind"
@@ -63,7 +64,7 @@ def pack(
   """
   study_dir = pathlib.Path(study_dir)
   runs, versions = {}, set()
-  for run in run_folder.ended_below(study_dir):
+  for run in run_search.ended_below(study_dir):
     name = run.path.relative_to(study_dir).as_posix()
     if _is_finished(run, name, study, gin_bindings):
       for folder in run.record_folders():
@@ -77,7 +78,7 @@ def pack(
       f"No finished run{f' of the study {study.name}' if study else ''} in {study_dir}: is it the "
       "right folder?"
     )
-  begun = {run.path.relative_to(study_dir).as_posix() for run in run_folder.begun_below(study_dir)}
+  begun = {run.path.relative_to(study_dir).as_posix() for run in run_search.begun_below(study_dir)}
   study_name = study.name if study else study_dir.resolve().name
   manifest = archive_file.Manifest(study_name, tuple(sorted(versions)), runs)
   archive_file.write(output_path, study_dir, manifest)

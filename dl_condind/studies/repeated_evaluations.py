@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from dl_condind.studies import stage_files
 from dl_condind.studies import study_file
 from dl_condind.utils import checks
 from dl_condind.utils import errors
@@ -33,7 +34,7 @@ def repeat(study: study_file.Study, num_evaluations: int) -> study_file.Study:
       has the name of another metric.
   """
   checks.check_in("num_evaluations", num_evaluations, 1, MAX_EVALUATIONS)
-  names = {study_file.metric_name(metric) for metric in (*study.metrics, *study.snapshot_metrics)}
+  names = {stage_files.stage_name(metric) for metric in (*study.metrics, *study.snapshot_metrics)}
   for name in sorted(names):
     taken = [f"{name}_{i}" for i in range(1, num_evaluations) if f"{name}_{i}" in names]
     if taken:

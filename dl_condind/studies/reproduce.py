@@ -8,11 +8,16 @@ import pathlib
 from absl import logging
 
 from dl_condind.evaluation import evaluate
+from dl_condind.evaluation import validate
 from dl_condind.postprocessing import postprocess
+from dl_condind.reasoning import reason
 from dl_condind.studies import repeated_evaluations
 from dl_condind.studies import run_state
+from dl_condind.studies import stage_files
 from dl_condind.studies import study_file
+from dl_condind.training import runtime
 from dl_condind.training import train
+from dl_condind.training import trainer
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import run_folder
@@ -59,7 +64,7 @@ def reproduce(
   trust_gin_imports: bool = False,
   trust_model: bool = False,
 ) -> None:
-  """Trains, evaluates and pictures one run and evaluates its snapshots; leaves what is there.
+  """Makes one run: all that its study asks for, from training to pictures; leaves what is there.
 
   Args:
     study: The study.
@@ -84,6 +89,8 @@ def reproduce(
   _check_stages(study, trust_gin_imports)
   config = (gin_files, [*bindings, *gin_bindings], trust_gin_imports)
   configs.parse(*config)
+  bound = configs.bound(run_state.NUM_THREADS)
+  num_threads = bound if isinstance(bound, int) else trainer.Settings.num_threads
   with run_state.making(run.path, study.settings(model_num, gin_bindings), overwrite):
     logging.info("Study %s, run %d of %d: %s", study.name, model_num, study.num_runs, run.path)
     if run_state.is_unpacked(run.path):
@@ -92,6 +99,8 @@ def reproduce(
     if model_dir is None:
       model_dir = run.model.path
       train.train_with_gin(model_dir, overwrite, *config)
+    else:
+      runtime.configure(num_threads)
     model_dir = pathlib.Path(model_dir)
     trust = (trust_gin_imports, trust_model)
     _evaluate(study, study.metrics, model_dir, run, overwrite, *trust)
@@ -99,6 +108,8 @@ def reproduce(
       for snapshot in run.model.snapshots():
         metrics, folder = study.snapshot_metrics, snapshot.model.path
         _evaluate(study, metrics, folder, snapshot, overwrite, *trust)
+    _validate(study, run, overwrite, *trust)
+    _reason(study, run, overwrite, num_threads, *trust)
     visualize_run.visualize_run(model_dir, run.pictures, overwrite, *trust)
 
 
@@ -114,24 +125,66 @@ def _evaluate(
   trust = (trust_gin_imports, trust_model)
   for name in study.representations:
     folder = run.representation(name).path
-    gin_files = [study_file.postprocess_file(name)]
+    gin_files = [stage_files.postprocess_file(name)]
     postprocess.postprocess_with_gin(model_dir, folder, overwrite, gin_files, (), *trust)
   # What evaluations of one seed draw and encode is shared if they follow each other.
   evaluations = list(itertools.product(range(study.num_evaluations), study.evaluated, metrics))
   for position, (number, name, metric) in enumerate(evaluations, start=1):
     folder = run.representation(name).path if study.representations else model_dir
-    metric_name = study_file.metric_name(metric)
+    metric_name = stage_files.stage_name(metric)
     directory = run.metric(name, metric_name, number).path
     logging.info("[%d/%d] %s", position, len(evaluations), directory)
     bindings = repeated_evaluations.bindings(metric_name, number)
-    gin_files = [study_file.metric_file(metric)]
+    gin_files = [stage_files.metric_file(metric)]
     try:
       evaluate.evaluate_with_gin(folder, directory, overwrite, gin_files, bindings, *trust)
-    except errors.DivergedError as error:  # The model has not, and other metrics may be finite.
-      raise errors.ConfigError(
-        f"{model_dir} is trained, but {metric} cannot be evaluated: {error} Leave it out of the "
-        "study's metrics, or change its settings."
-      ) from error
+    except errors.DivergedError as error:
+      raise _of_stage(model_dir, metric, "metrics", error) from error
+
+
+def _validate(
+  study: study_file.Study,
+  run: run_folder.RunFolder,
+  overwrite: bool,
+  trust_gin_imports: bool,
+  trust_model: bool,
+) -> None:
+  trust = (trust_gin_imports, trust_model)
+  for name, validation in itertools.product(study.representations, study.validation):
+    directory = run.validation(name, stage_files.stage_name(validation)).path
+    gin_files = [stage_files.validation_file(validation)]
+    folder = run.representation(name).path
+    validate.validate_with_gin(folder, directory, overwrite, gin_files, (), *trust)
+
+
+def _reason(
+  study: study_file.Study,
+  run: run_folder.RunFolder,
+  overwrite: bool,
+  num_threads: int,
+  trust_gin_imports: bool,
+  trust_model: bool,
+) -> None:
+  trust = (trust_gin_imports, trust_model)
+  for name, reasoning in itertools.product(study.representations, study.reasoning):
+    directory = run.reasoning(name, stage_files.stage_name(reasoning)).path
+    gin_files = [stage_files.reasoning_file(reasoning)]
+    bindings = [f"abstract_reasoning.num_threads = {num_threads}"]
+    folder = run.representation(name).path
+    try:
+      reason.reason_with_gin(folder, directory, overwrite, gin_files, bindings, *trust)
+    except errors.DivergedError as error:
+      raise _of_stage(run.model.path, reasoning, "reasoning", error) from error
+
+
+def _of_stage(
+  model_dir: pathlib.Path, stage: str, setting: str, error: errors.DivergedError
+) -> errors.ConfigError:
+  """Returns the error of a stage that diverged; the model has not, and other stages may do."""
+  return errors.ConfigError(
+    f"{model_dir} is trained, but {stage} fails: {error} Leave it out of study.{setting}, or "
+    "change its settings."
+  )
 
 
 def _check_stages(study: study_file.Study, trust_gin_imports: bool) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import gin
 
+from dl_condind.studies import stage_files
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import gin_texts
@@ -42,6 +43,10 @@ class Study:
     only: (key of an axis, values): the study is those runs of the grid, with their numbers in it.
       Of several axes of one key, one must have such a value.
     folder: Name of the folder of its runs in `output/`.
+    validation: Names of what each representation is validated with, each a file of
+      `gin_configs/validation/` or a path.
+    reasoning: Names of the trainings on puzzles from the codes of each representation, each a file
+      of `gin_configs/reasoning/` or a path.
     num_evaluations: Number of evaluations of each metric; see `repeated_evaluations`.
   """
 
@@ -54,6 +59,8 @@ class Study:
   snapshot_metrics: tuple[str, ...]
   only: tuple[tuple[str, tuple[object, ...]], ...]
   folder: str
+  validation: tuple[str, ...] = ()
+  reasoning: tuple[str, ...] = ()
   num_evaluations: int = 1
 
   @property
@@ -79,9 +86,14 @@ class Study:
     )
 
   def stage_files(self) -> list[str]:
-    """Returns the gin files of what follows the training: representations and metrics."""
+    """Returns the gin files of what follows the training."""
     metrics = dict.fromkeys([*self.metrics, *self.snapshot_metrics])
-    return [*map(postprocess_file, self.representations), *map(metric_file, metrics)]
+    return [
+      *map(stage_files.postprocess_file, self.representations),
+      *map(stage_files.metric_file, metrics),
+      *map(stage_files.validation_file, self.validation),
+      *map(stage_files.reasoning_file, self.reasoning),
+    ]
 
   def values(self, model_num: int) -> list[tuple[str, Any]]:
     """Returns (gin key, value) of each axis for a run of the grid."""
@@ -131,8 +143,9 @@ class Study:
       "metrics": list(self.metrics),
       "representations": list(self.representations),
     }
-    if self.snapshot_metrics:
-      settings["snapshot_metrics"] = list(self.snapshot_metrics)
+    for name in ("snapshot_metrics", "validation", "reasoning"):
+      if found := getattr(self, name):
+        settings[name] = list(found)
     if self.num_evaluations > 1:
       settings["num_evaluations"] = self.num_evaluations
     return settings
@@ -155,21 +168,6 @@ class Study:
 
 def _has(values: Sequence[tuple[str, object]], key: str, chosen: Sequence[object]) -> bool:
   return any(found == key and value in chosen for found, value in values)
-
-
-def metric_name(metric: str) -> str:
-  """Returns the name of a metric's folder: that of its file."""
-  return pathlib.Path(metric).stem
-
-
-def metric_file(metric: str) -> str:
-  """Returns the gin file of a metric, which has a name or is a path."""
-  return metric if metric.endswith(".gin") else f"metrics/{metric}.gin"
-
-
-def postprocess_file(representation: str) -> str:
-  """Returns the gin file of a representation."""
-  return f"postprocess/{representation}.gin"
 
 
 def load_study(name: str, trust_gin_imports: bool = False) -> Study:
@@ -206,26 +204,6 @@ def study_names() -> list[str]:
   return sorted(path.stem for path in (gin_texts.gin_config_folder() / "studies").glob("*.gin"))
 
 
-def describe_studies() -> str:
-  """Returns a line for each study of the package: its name, number of runs and what it is."""
-  lines = []
-  for name in study_names():
-    text = (gin_texts.gin_config_folder() / "studies" / f"{name}.gin").read_text(encoding="utf-8")
-    comment = " ".join(_opening_comment(text))
-    lines.append(f"{name:24} {len(load_study(name).model_nums):6} runs  {comment}")
-  return "\n".join(lines)
-
-
-def _opening_comment(text: str) -> list[str]:
-  """Returns the words of the first paragraph of a file's opening comment."""
-  words = []
-  for line in text.splitlines():
-    if not line.startswith("# "):
-      break
-    words += line.removeprefix("# ").split()
-  return words
-
-
 @gin.configurable("study", denylist=["name"])
 def make_study(
   name: str,
@@ -235,6 +213,8 @@ def make_study(
   metrics: Sequence[str] = ("mig", "unsupervised", "total_correlation", "vae_terms"),
   representations: Sequence[str] = ("mean", "sampled"),
   snapshot_metrics: Sequence[str] = (),
+  validation: Sequence[str] = (),
+  reasoning: Sequence[str] = (),
   only: Sequence[tuple[str, Sequence[object]]] = (),
   folder: str | None = None,
 ) -> Study:
@@ -242,8 +222,8 @@ def make_study(
 
   Raises:
     ConfigError: If an axis or a choice of `only` is not a pair of a key and at least one value, if
-      a value is none of its axis, if a value of "bindings" is not a list of gin statements, or if
-      two metrics have one name.
+      a value is none of its axis, if a value of "bindings" is not a list of gin statements, if two
+      metrics have one name, or if there is no representation to validate or to reason from.
   """
   axes, only = _pairs("axes", axes), _pairs("only", only)
   for value in _values_of(axes, BINDINGS):
@@ -255,8 +235,15 @@ def make_study(
     absent = [value for value in values if value not in _values_of(axes, key)]
     if absent:
       raise errors.ConfigError(f"study.only: no axis {key!r} of study.axes has {absent[0]!r}.")
-  _check_names("metrics", metrics)
-  _check_names("snapshot_metrics", snapshot_metrics)
+  of_representations = {"validation": validation, "reasoning": reasoning}
+  lists = {"metrics": metrics, "snapshot_metrics": snapshot_metrics, **of_representations}
+  for setting, names in lists.items():
+    _check_names(setting, names)
+  for setting, names in of_representations.items():
+    if names and not representations:
+      raise errors.ConfigError(
+        f'study.{setting} needs a representation, and study.representations has none: add "mean".'
+      )
   return Study(
     name=name,
     gin_files=tuple(gin_files),
@@ -267,12 +254,14 @@ def make_study(
     snapshot_metrics=tuple(snapshot_metrics),
     only=only,
     folder=folder or name,
+    validation=tuple(validation),
+    reasoning=tuple(reasoning),
   )
 
 
-def _check_names(setting: str, metrics: Sequence[str]) -> None:
-  names = [metric_name(metric) for metric in metrics]
-  alike = [metric for metric, name in zip(metrics, names, strict=True) if names.count(name) > 1]
+def _check_names(setting: str, stages: Sequence[str]) -> None:
+  names = [stage_files.stage_name(stage) for stage in stages]
+  alike = [stage for stage, name in zip(stages, names, strict=True) if names.count(name) > 1]
   if alike:
     raise errors.ConfigError(
       f"study.{setting}: several have one name, which would be the name of one folder: "

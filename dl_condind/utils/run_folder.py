@@ -4,6 +4,8 @@
 {run}/postprocessed/{representation}/     a representation
 {run}/metrics/{representation}/{metric}/  a metric; the representation `model` is the model itself
 {run}/metrics/{representation}/{metric}_{number}/  a further evaluation of it, from 1
+{run}/validation/{representation}/{name}/  its scores on a labelled sample
+{run}/reasoning/{representation}/{name}/   a training that solves puzzles from its codes
 {run}/visualizations/                     pictures
 {training}/snapshots/step_{step}/         a run of its own: the state of this one on its way
 {run}/done.json, diverged.json, failed.json, unpacked.json, log.txt    see `studies.run_state`
@@ -11,34 +13,41 @@
 {stage}/results/                          its record, see `results`
 {stage}/saved_model/                      the model that it stored
 {training}/run.json, tf_checkpoint/, train_log.jsonl, tensorboard/    identity, checkpoints, logs
-{reasoning}/                              the same of a training that solves puzzles, and
+{reasoning}/                              as a training, and
 {reasoning}/iterations.jsonl, visualizations/    its scores on the way, pictures of puzzles
 """
 
-from collections.abc import Iterator
 import dataclasses
 import fnmatch
-import glob
 import os
 import pathlib
 
 MODEL = "model"  # What stands for a representation where a metric takes the model itself.
 TRAIN_LOG = "train_log.jsonl"
 DIVERGED, FAILED = "diverged.json", "failed.json"
-EVALUATIONS = "metrics/*/*/results/aggregate/evaluation.json"
 
-_POSTPROCESSED, _METRICS, _PICTURES = "postprocessed", "metrics", "visualizations"
-_SNAPSHOTS = "snapshots"
-_TRAININGS = f"{MODEL}/results/aggregate/train.json"
-_BEGUN = (f"{MODEL}/run.json", DIVERGED, FAILED)
-_DONE = "done.json"
+_POSTPROCESSED, _PICTURES = "postprocessed", "visualizations"
+_METRICS, VALIDATION, REASONING = "metrics", "validation", "reasoning"
+# The folders of what is done with a representation, and the step that it records.
+_EVALUATED = {_METRICS: "evaluation", VALIDATION: "validation", REASONING: "abstract_reasoning"}
+EVALUATION_RECORDS = [f"{f}/*/*/results/aggregate/{step}.json" for f, step in _EVALUATED.items()]
+EVALUATIONS = EVALUATION_RECORDS[0]  # Of metrics.
+
+SNAPSHOTS = "snapshots"
+TRAINING_RECORD = f"{MODEL}/results/aggregate/train.json"
+BEGUN = (f"{MODEL}/run.json", DIVERGED, FAILED)  # One of them is in a run that was begun.
+DONE = "done.json"
 PICTURE_SETTINGS = "visualization.json"
 
 # The folders of records in a run, and the single files that say what it is and how it ended.
-_OF_STAGES = (f"{MODEL}/results", f"{_POSTPROCESSED}/*/results", f"{_METRICS}/*/*/results")
-_RECORDS = (*_OF_STAGES, *(f"{MODEL}/{_SNAPSHOTS}/*/{folder}" for folder in _OF_STAGES))
+_OF_STAGES = (
+  f"{MODEL}/results",
+  f"{_POSTPROCESSED}/*/results",
+  *(f"{folder}/*/*/results" for folder in _EVALUATED),
+)
+_RECORDS = (*_OF_STAGES, *(f"{MODEL}/{SNAPSHOTS}/*/{folder}" for folder in _OF_STAGES))
 _SINGLE_RECORDS = (
-  _DONE,
+  DONE,
   DIVERGED,
   f"{MODEL}/run.json",
   f"{MODEL}/{TRAIN_LOG}",
@@ -120,16 +129,16 @@ class StageFolder:
 
   def snapshot(self, step: int) -> "RunFolder":
     """Returns the run that is the state of this one after some steps."""
-    return RunFolder(self.path / _SNAPSHOTS / f"step_{step:09d}")
+    return RunFolder(self.path / SNAPSHOTS / f"step_{step:09d}")
 
   def snapshots(self) -> list["RunFolder"]:
     """Returns the snapshots that are complete, first step first."""
-    records = sorted(self.path.glob(f"{_SNAPSHOTS}/step_*/{_TRAININGS}"))
+    records = sorted(self.path.glob(f"{SNAPSHOTS}/step_*/{TRAINING_RECORD}"))
     return [RunFolder(stage_of(path).path.parent) for path in records]
 
   def contents(self) -> list[pathlib.Path]:
     """Returns all that a training writes but its identity, its record first."""
-    folders = [self.results.path, self.saved_model, self.checkpoints, self.path / _SNAPSHOTS]
+    folders = [self.results.path, self.saved_model, self.checkpoints, self.path / SNAPSHOTS]
     return [*folders, self.log, self.tensorboard, self.iterations, self.pictures]
 
 
@@ -158,6 +167,14 @@ class RunFolder:
     folder = f"{name}_{number}" if number else name
     return StageFolder(self.path / _METRICS / representation / folder)
 
+  def validation(self, representation: str, name: str) -> StageFolder:
+    """Returns the stage of a validation of a representation."""
+    return StageFolder(self.path / VALIDATION / representation / name)
+
+  def reasoning(self, representation: str, name: str) -> StageFolder:
+    """Returns the stage of a training that solves puzzles from the codes of a representation."""
+    return StageFolder(self.path / REASONING / representation / name)
+
   @property
   def pictures(self) -> pathlib.Path:
     """Folder of the pictures."""
@@ -166,7 +183,7 @@ class RunFolder:
   @property
   def done(self) -> pathlib.Path:
     """What is written when everything is done."""
-    return self.path / _DONE
+    return self.path / DONE
 
   @property
   def diverged(self) -> pathlib.Path:
@@ -190,7 +207,7 @@ class RunFolder:
 
   def stages(self) -> list[pathlib.Path]:
     """Returns the folders that stages write into."""
-    return [self.path / name for name in (MODEL, _POSTPROCESSED, _METRICS, _PICTURES)]
+    return [self.path / name for name in (MODEL, _POSTPROCESSED, *_EVALUATED, _PICTURES)]
 
   def records(self) -> list[pathlib.Path]:
     """Returns the flat records of all stages and the settings of the pictures, as far as made.
@@ -199,7 +216,7 @@ class RunFolder:
     """
     found = [*self.path.glob(f"{MODEL}/results/aggregate/*.json")]
     found += self.path.glob("*/*/results/aggregate/postprocess.json")
-    found += self.path.glob(EVALUATIONS)
+    found += [path for pattern in EVALUATION_RECORDS for path in self.path.glob(pattern)]
     found += self.path.glob(f"{_PICTURES}/{PICTURE_SETTINGS}")
     return sorted(found + [path for run in self.model.snapshots() for path in run.records()])
 
@@ -241,44 +258,28 @@ def is_plain(part: str) -> bool:
   return part not in ("", ".", "..") and not {"/", "\0"} & set(part)
 
 
-def evaluated(record: str | os.PathLike) -> tuple[RunFolder, str, str] | None:
-  """Returns run, representation and metric of the record of an evaluation, None of another file."""
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+  """What the record of an evaluation, a validation or a training on puzzles is of.
+
+  Attributes:
+    run: The run.
+    representation: Its representation, or `model`.
+    name: Name of the metric; of the others with their kind, such as `validation.labelled_mig`.
+    step: Name of the step in the record.
+  """
+
+  run: RunFolder
+  representation: str
+  name: str
+  step: str
+
+
+def evaluated(record: str | os.PathLike) -> Evaluated | None:
+  """Returns what a record is of; None if it is of a training or a representation."""
   path = pathlib.Path(record)
-  if not path.match(EVALUATIONS):
+  if not any(map(path.match, EVALUATION_RECORDS)):
     return None
-  return RunFolder(path.parents[5]), path.parents[3].name, path.parents[2].name
-
-
-def stages_in(directory: pathlib.Path) -> list[StageFolder]:
-  """Returns the stages with a stored model whose folders are in a folder, sorted."""
-  return [StageFolder(path.parent) for path in sorted(directory.glob("*/saved_model"))]
-
-
-def trained_below(directory: pathlib.Path) -> list[RunFolder]:
-  """Returns the runs below a folder that have the record of a training, sorted by its path."""
-  return [RunFolder(stage_of(path).path.parent) for path in _below(directory, _TRAININGS)]
-
-
-def evaluations_below(directory: pathlib.Path) -> list[pathlib.Path]:
-  """Returns the records of evaluations below a folder, sorted."""
-  return list(_below(directory, EVALUATIONS))
-
-
-def begun_below(directory: pathlib.Path) -> list[RunFolder]:
-  """Returns the runs below a folder that were begun, whether or not they are done, sorted."""
-  found = {
-    path.parents[pattern.count("/")] for pattern in _BEGUN for path in _below(directory, pattern)
-  }
-  return [RunFolder(path) for path in sorted(found)]
-
-
-def ended_below(directory: pathlib.Path) -> list[RunFolder]:
-  """Returns the runs below a folder that say that they are done or have diverged, sorted."""
-  found = {path.parent for name in (_DONE, DIVERGED) for path in _below(directory, name)}
-  return [RunFolder(path) for path in sorted(found)]
-
-
-def _below(directory: pathlib.Path, pattern: str) -> Iterator[pathlib.Path]:
-  """Yields the files of a pattern, but not those of snapshots of runs, sorted."""
-  found = glob.glob(f"**/{pattern}", root_dir=directory, recursive=True)
-  return (directory / path for path in sorted(found) if _SNAPSHOTS not in pathlib.Path(path).parts)
+  kind, representation, name = (folder.name for folder in (path.parents[i] for i in (4, 3, 2)))
+  name = name if kind == _METRICS else f"{kind}.{name}"
+  return Evaluated(RunFolder(path.parents[5]), representation, name, _EVALUATED[kind])

@@ -20,6 +20,7 @@ from dl_condind.utils import gin_types
 from dl_condind.utils import results
 from dl_condind.utils import run_config
 from dl_condind.utils import run_folder
+from dl_condind.utils import run_search
 
 _IMPORTS = ("import ", "from ")
 
@@ -141,7 +142,7 @@ def check_folder(path: str | os.PathLike, argument: str | None = None) -> None:
 
 def representations_in(input_dir: pathlib.Path) -> list[str]:
   """Returns the subfolders of input_dir that are representations, or [""] if it is one itself."""
-  found = run_folder.stages_in(input_dir)
+  found = run_search.stages_in(input_dir)
   is_one = run_folder.StageFolder(input_dir).saved_model.is_dir()
   return [""] if is_one or not found else [stage.path.name for stage in found]
 

@@ -145,6 +145,59 @@ def test_repeated_evaluations_add_to_the_first(gin_file, run, tmp_path):
   assert not any(column.startswith("mean.few_") for column in row)
 
 
+@pytest.mark.slow
+def test_representations_are_validated_and_solve_puzzles(gin_file, tmp_path):
+  (tmp_path / "puzzles.gin").write_text(
+    'include "reasoning/representation.gin"\n'
+    "pgm.num_values = (5, 5, 3, 3)\n"
+    "abstract_reasoning.num_iterations = 2\n"
+    "abstract_reasoning.training_steps_per_iteration = 3\n"
+    "abstract_reasoning.eval_steps_per_iteration = 2\n"
+    "OptimizedWildRelNet.edge_mlp = [8]\n"
+    "OptimizedWildRelNet.graph_mlp = [8]\n"
+  )
+  path = tmp_path / "reasoning.gin"
+  path.write_text(
+    f'include "{gin_file}"\n'
+    'study.representations = ["mean"]\n'
+    'study.validation = ["labelled_mig"]\n'
+    f'study.reasoning = ["{tmp_path}/puzzles.gin"]\n'
+  )
+  study = study_file.load_study(str(path))
+  bindings = ["dataset.name = 'spots'", "encoder.encoder_fn = @small_encoder"]
+  bindings += ["decoder.decoder_fn = @small_decoder", "model.num_threads = 1"]
+  reproduce.check(study, bindings)
+  whole = tmp_path / "study" / "1"
+  reproduce.reproduce(study, 1, whole, bindings)
+  settings = study.settings(1, bindings)
+  assert run_state.state_of(whole, settings) == run_state.DONE
+  folders = {"validation": "labelled_mig", "reasoning": "puzzles"}
+  stages = {kind: whole / kind / "mean" / name for kind, name in folders.items()}
+  validated = results.read_record(stages["validation"], "validation")
+  solved = results.read_record(stages["reasoning"], "abstract_reasoning")
+  assert solved["abstract_reasoning_config.abstract_reasoning.num_threads"] == "1"
+  # What an interrupted run lacks is made, and nothing else.
+  before = state(whole)
+  shutil.rmtree(stages["validation"])
+  (stages["reasoning"] / "results" / "aggregate" / "abstract_reasoning.json").unlink()
+  assert run_state.state_of(whole, settings) == run_state.MISSING
+  shutil.rmtree(stages["reasoning"] / "results")
+  reproduce.reproduce(study, 1, whole, bindings)
+  logs = {path for path in {*before, *state(whole)} if path.parent.name == "tensorboard"}
+  assert state(whole).keys() - logs == before.keys() - logs
+  again = results.read_record(stages["reasoning"], "abstract_reasoning")
+  key = "abstract_reasoning_results.best.val.loss"
+  assert again[key] == solved[key]
+  # The records travel, and tables have them.
+  archive.pack(whole.parent, tmp_path / "records.tar.xz", study, bindings)
+  archive.unpack(tmp_path / "records.tar.xz", tmp_path / "elsewhere", study, bindings)
+  (row,) = aggregate_results.runs_table(tmp_path / "elsewhere")
+  mig = validated["validation_results.discrete_mig"]
+  assert row["mean.validation.labelled_mig.discrete_mig"] == mig
+  assert row["mean.reasoning.puzzles.best.val.loss"] == solved[key]
+  assert row["mean.reasoning.puzzles.config.pgm.num_values"] == "(5, 5, 3, 3)"
+
+
 def test_the_same_run_again_does_nothing(run, gin_file):
   before = state(run)
   reproduce.reproduce(study_file.load_study(str(gin_file)), 1, run)
@@ -219,7 +272,7 @@ def test_a_result_that_is_not_finite_is_a_failure_and_no_divergence(
 
   study = study_file.load_study(str(gin_file))
   monkeypatch.setattr(reproduce.evaluate, "evaluate_with_gin", not_finite)
-  message = rf"^{tmp_path}/model is trained, but .*few\.gin cannot be evaluated: mig is nan\. Leave"
+  message = rf"^{tmp_path}/model is trained, but .*few\.gin fails: mig is nan\. Leave"
   with pytest.raises(errors.ConfigError, match=message):
     reproduce.reproduce(study, 0, tmp_path)
   assert results.is_complete(tmp_path / "model", "train")

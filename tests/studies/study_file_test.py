@@ -4,6 +4,7 @@ import gin
 import pytest
 
 from dl_condind.studies import study_file
+from dl_condind.studies import study_list
 from dl_condind.training import gin_parts  # noqa: F401 (registers the name of a binding)
 from dl_condind.utils import errors
 
@@ -100,6 +101,22 @@ def test_metrics_that_would_share_a_folder_are_refused():
   message = r"study\.metrics: several have one name.*: mig, own/mig\.gin\. Rename"
   with pytest.raises(errors.ConfigError, match=message.replace("\\\\", "\\")):
     study([], metrics=["mig", "own/mig.gin", "sap_score"])
+  with pytest.raises(errors.ConfigError, match=r"study\.reasoning: several have one name"):
+    study([], reasoning=["values", "own/values.gin"])
+
+
+@pytest.mark.parametrize("setting", ["validation", "reasoning"])
+def test_what_is_done_with_representations_needs_one(setting):
+  assert getattr(study([], **{setting: ["mig"]}), setting) == ("mig",)
+  with pytest.raises(errors.ConfigError, match=rf"study\.{setting} needs a representation"):
+    study([], representations=[], **{setting: ["mig"]})
+
+
+def test_what_is_not_asked_for_is_not_in_the_settings():
+  assert not {"validation", "reasoning"} & study([]).settings(0).keys()
+  settings = study([], validation=["labelled_mig"], reasoning=["mine.gin"]).settings(0)
+  assert settings["validation"] == ["labelled_mig"]
+  assert settings["reasoning"] == ["mine.gin"]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +253,7 @@ def test_other_studies_of_the_package():
   assert axes["equicorrelated.correlation"] == (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
   assert sweep.num_runs == 240
   assert study_file.load_study("paper_reduced").num_runs == 60
-  lines = study_file.describe_studies().splitlines()
+  lines = study_list.describe_studies().splitlines()
   assert [line.split()[0] for line in lines] == study_file.study_names()
   assert any(line.split()[:3] == ["paper_figure2", "60", "runs"] for line in lines)
 

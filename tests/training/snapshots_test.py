@@ -6,6 +6,7 @@ from dl_condind.saved_models import stored_model
 from dl_condind.utils import errors
 from dl_condind.utils import results
 from dl_condind.utils import run_folder
+from dl_condind.utils import run_search
 
 SETTINGS = {"eval_steps": 1, "batch_size": 4, "seed": 3}
 
@@ -41,7 +42,7 @@ def test_a_snapshot_is_the_run_of_as_many_steps(tmp_path):
     weights(run), weights(run_folder.RunFolder(tmp_path / "without")), strict=True
   ):
     np.testing.assert_array_equal(value, other)
-  assert run_folder.trained_below(tmp_path / "run") == [run]
+  assert run_search.trained_below(tmp_path / "run") == [run]
   # It can be loaded and evaluated.
   loaded = dl.load(snapshots[0].path)
   assert loaded.losses["global_step"] == 2

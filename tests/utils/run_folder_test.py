@@ -1,6 +1,7 @@
 import pathlib
 
 from dl_condind.utils import run_folder
+from dl_condind.utils import run_search
 
 
 def touch(path):
@@ -24,7 +25,14 @@ def test_paths_are_those_of_disentanglement_lib():
 def test_an_evaluation_knows_its_run():
   run = run_folder.RunFolder(pathlib.Path("a/7"))
   record = run.metric("sampled", "dci").results.flat("evaluation")
-  assert run_folder.evaluated(record) == (run, "sampled", "dci")
+  found = run_folder.Evaluated(run, "sampled", "dci", "evaluation")
+  assert run_folder.evaluated(record) == found
+  record = run.validation("mean", "labelled_mig").results.flat("validation")
+  found = run_folder.Evaluated(run, "mean", "validation.labelled_mig", "validation")
+  assert run_folder.evaluated(record) == found
+  record = run.reasoning("mean", "easy").results.flat("abstract_reasoning")
+  found = run_folder.Evaluated(run, "mean", "reasoning.easy", "abstract_reasoning")
+  assert run_folder.evaluated(record) == found
   assert run_folder.evaluated(run.model.results.flat("train")) is None
 
 
@@ -35,9 +43,9 @@ def test_runs_are_found_at_any_depth(tmp_path):
   touch(trained.metric("mean", "mig").results.flat("evaluation"))
   touch(begun.model.identity)
   touch(given_up.failed)
-  assert run_folder.trained_below(tmp_path) == [trained]
-  assert run_folder.begun_below(tmp_path) == [begun, given_up, trained]
-  assert run_folder.evaluations_below(tmp_path) == [
+  assert run_search.trained_below(tmp_path) == [trained]
+  assert run_search.begun_below(tmp_path) == [begun, given_up, trained]
+  assert run_search.evaluations_below(tmp_path) == [
     trained.metric("mean", "mig").results.flat("evaluation")
   ]
 
@@ -48,6 +56,8 @@ def test_records_are_those_of_all_stages(tmp_path):
     run.metric("mean", "mig").results.flat("evaluation"),
     run.model.results.flat("train"),
     run.representation("mean").results.flat("postprocess"),
+    run.reasoning("mean", "values").results.flat("abstract_reasoning"),
+    run.validation("mean", "labelled_mig").results.flat("validation"),
     run.pictures / run_folder.PICTURE_SETTINGS,
   ]
   for path in made:
@@ -61,5 +71,5 @@ def test_stages_with_a_model_are_found(tmp_path):
   for name in ("sampled", "mean"):
     run.representation(name).saved_model.mkdir(parents=True)
   touch(run.representation("none").results.flat("postprocess"))
-  found = run_folder.stages_in(tmp_path / "postprocessed")
+  found = run_search.stages_in(tmp_path / "postprocessed")
   assert found == [run.representation("mean"), run.representation("sampled")]
