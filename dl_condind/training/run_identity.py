@@ -12,14 +12,6 @@ from dl_condind.utils import run_folder
 
 NEW, UNFINISHED, COMPLETE = "new", "unfinished", "complete"
 
-
-# What a setting stands for that is None, or absent as in a run made before there was the setting.
-_DEFAULTS = {
-  "dynamics.redraw": "'uniform'",
-  "labeller.labeller_fn": "@perfect_labeller",
-  "posterior.noise_correlation": "@independent",
-}
-
 # These settings decide when and how a run is observed, not what it computes. (Of an initial model
 # the digest counts, not the folder.)
 _NOT_IDENTITY = (
@@ -131,6 +123,6 @@ def _check_same(
 def _meaning(key: str, identity: Mapping[str, object]) -> object:
   """Returns a value in a form that is the same for all texts that mean the same."""
   value = identity.get(key)
-  if key in _DEFAULTS and value in (None, "None"):
-    return _DEFAULTS[key]
+  if key in run_config.DEFAULTS and value in (None, "None"):
+    return run_config.DEFAULTS[key]
   return run_config.canonical(value) if isinstance(value, str) else value

@@ -5,6 +5,13 @@ from collections.abc import Mapping
 
 VAE, INFOGAN = "vae", "infogan"  # Kinds of models, as `methods.base_model` names them.
 
+# What a setting stands for that is None, or absent as in a run made before there was the setting.
+DEFAULTS = {
+  "dynamics.redraw": "'uniform'",
+  "labeller.labeller_fn": "@perfect_labeller",
+  "posterior.noise_correlation": "@independent",
+}
+
 _METHOD_NAMES = {
   "annealed_vae": "AnnealedVAE",
   "beta_tc_vae": "beta-TCVAE",

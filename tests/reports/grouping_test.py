@@ -55,3 +55,14 @@ def test_a_parameter_that_is_not_set_is_no_setting_of_its_own():
     "VAE on dsprites_full, 10 latents": ["0", "1"],
     "VAE on dsprites_full, 10 latents (model.initial_model_dir = 'output/0/model')": ["2"],
   }
+
+
+def test_a_parameter_as_it_was_before_it_could_be_set_is_no_setting_of_its_own():
+  runs = [
+    make_run(str(i), config)
+    for i, config in enumerate(
+      [{}, {"dynamics.redraw": "'uniform'"}, {"dynamics.redraw": "'given_first'"}]
+    )
+  ]
+  groups = grouping.group_by_setting(runs)
+  assert [[run.name for run in members] for members in groups.values()] == [["0", "1"], ["2"]]
