@@ -1,4 +1,4 @@
-"""The tables of docs/results on families of posteriors, computed again from their archive."""
+"""The tables of docs/results, computed again from the archives of their records."""
 
 import importlib
 import pathlib
@@ -10,8 +10,10 @@ import pytest
 from dl_condind.reports import claim_sections
 from dl_condind.reports import families
 from dl_condind.reports import grouping
+from dl_condind.reports import paired
 from dl_condind.reports import study_runs
 from dl_condind.reports.vae import family_claims
+from dl_condind.reports.vae import weak_claims
 from dl_condind.studies import archive_file
 
 RESULTS = pathlib.Path(__file__).parents[1] / "docs" / "results"
@@ -35,9 +37,9 @@ def settings(tmp_path_factory):
   return grouping.group_by_setting(study_runs.read_runs(folder))
 
 
-def table(heading):
-  """Returns the rows of the table of the page whose first heading is given, as texts."""
-  text = (RESULTS / "posterior_families_spots.md").read_text(encoding="utf-8")
+def table(heading, page="posterior_families_spots.md"):
+  """Returns the rows of the table of a page whose first headings are given, as texts."""
+  text = (RESULTS / page).read_text(encoding="utf-8")
   lines = re.search(rf"^\| {heading} .*\n(?:\|.*\n)+", text, re.M)[0].splitlines()
   head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
   return [dict(zip(head, row, strict=True)) for row in rows]
@@ -69,7 +71,7 @@ def test_costs_of_the_noise_are_what_the_bound_loses(settings):
     "reconstruction + full KL": ["vae_terms.reconstruction_loss", "vae_terms.kl_loss_full"],
     "cost of its family": ["posterior_family_cost.own_cost"],
   }
-  rows = table("noise")
+  rows = table(r"noise \| reconstruction")
   assert len(rows) == len(by_family) - 1
   for row in rows:
     for heading, columns in terms.items():
@@ -98,3 +100,70 @@ def test_verdicts(settings):
   (section,) = claim_sections.of_others(families.by_family(settings))
   expected = {claim.text[0]: claim.verdict for claim in section.judged}
   assert {row["claim"][0]: row["verdict"].strip("*") for row in table("claim")} == expected
+
+
+@pytest.fixture(scope="module")
+def weak_settings(tmp_path_factory):
+  folder = tmp_path_factory.mktemp("study")
+  archive_file.extract(RESULTS / "weakly_supervised_spots.tar.xz", folder)
+  return grouping.group_by_setting(study_runs.read_runs(folder))
+
+
+WEAK = "weak_supervision.md"
+WEAK_COLUMNS = {
+  "MIG along the latents": "mig.discrete_mig",
+  "along the noise's axes": "aligned_mig.noise_eigenbasis.mig",
+  "best rotation": "rotated_mig.rotated_mig",
+  "random rotations": "rotated_mig.random_rotation_mig",
+  "DCI": "dci.disentanglement",
+  "trees": "dci.informativeness_test",
+  "InfoE": "info_mec.info_e",
+  "reconstruction": "vae_terms.reconstruction_loss",
+  "KL, full": "vae_terms.kl_loss_full",
+}
+
+
+def test_means_of_weak_supervision(weak_settings):
+  groups = weak_claims.by_group([run for runs in weak_settings.values() for run in runs])
+  rows = {row["group"]: row for row in table(r"group \| runs", WEAK)}
+  assert rows.keys() == groups.keys()
+  for group, runs in groups.items():
+    assert rows[group]["runs"] == str(len(runs))
+    for heading, column in WEAK_COLUMNS.items():
+      values = [run.row[f"mean.{column}"] for run in runs]
+      digits = 2 if heading in ("reconstruction", "KL, full") else 3
+      expected = f"{np.mean(values):.{digits}f}"
+      if heading in ("MIG along the latents", "DCI"):
+        expected += f" ({np.std(values, ddof=1):.3f})"
+      assert rows[group][heading] == expected, (group, heading)
+
+
+def test_verdicts_of_weak_supervision(weak_settings):
+  claims = weak_claims.judge(weak_settings)
+  rows = table(r"claim \| verdict", WEAK)
+  assert {row["claim"][0]: row["verdict"] for row in rows} == {c.text[0]: c.verdict for c in claims}
+
+
+def test_pairs_against_none(weak_settings, settings):
+  (unsupervised,) = settings.values()
+  with_pairs = weak_claims.by_group([run for runs in weak_settings.values() for run in runs])
+  without = family_claims.by_family(unsupervised)
+  groups = {
+    "independent": ("Ada-GVAE", "independent"),
+    "c = 0.9": ("Ada-GVAE, c = 0.9", "equicorrelated 0.9"),
+    "rotated": ("Ada-GVAE, rotated noise", "rotated"),
+  }
+  rows = {row["noise"]: row for row in table("noise", WEAK)}
+  assert rows.keys() == groups.keys()
+  for noise, (group, family) in groups.items():
+    migs = [
+      {run.seed: run.row["mean.mig.discrete_mig"] for run in runs}
+      for runs in (with_pairs[group], without[family])
+    ]
+    pairs = [(migs[0][seed], migs[1][seed]) for seed in migs[0]]
+    differences = [after - before for after, before in pairs]
+    low, high = paired.interval(differences)
+    means = [f"{mean:.3f}" for mean in np.mean(pairs, axis=0)]
+    assert [rows[noise]["MIG with pairs"], rows[noise]["without"]] == means
+    expected = f"{np.mean(differences):+.3f} ({low:+.3f} to {high:+.3f})"
+    assert rows[noise]["difference (95 % interval)"] == expected

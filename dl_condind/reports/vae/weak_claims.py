@@ -57,7 +57,7 @@ def judge(settings: study_runs.Settings) -> list[verdicts.Claim]:
   for where in sorted({_where(runs[0]) for runs in settings.values()}):
     chosen = [runs for runs in settings.values() if _where(runs[0]) == where]
     methods = [runs[0].method for runs in chosen]
-    groups = _by_group([run for runs in chosen for run in runs])
+    groups = by_group([run for runs in chosen for run in runs])
     if _ADA_GVAE in groups and len(groups) > 1 and len(set(methods)) == len(methods):
       claims += claim_sets.decide_all(_questions(groups, where))
   return claims
@@ -67,7 +67,8 @@ def _where(run: study_runs.Run) -> str:
   return f"{run.dataset}, {run.num_latent} latents"
 
 
-def _by_group(runs: Sequence[study_runs.Run]) -> _Runs:
+def by_group(runs: Sequence[study_runs.Run]) -> _Runs:
+  """Returns the runs of each group that has some."""
   found = {
     group: [
       run
