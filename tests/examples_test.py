@@ -139,6 +139,7 @@ def small(config, *bindings):
   return [config], [*SMALL, *bindings], True
 
 
+@pytest.mark.slow
 def test_network_is_trained(tmp_path):
   bindings = [*FEW, "dataset.name = 'dummy_data'", "decoder.decoder_fn = @test_decoder"]
   config = ["examples/own_network.gin"], bindings

@@ -65,10 +65,8 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize(
-  "name",
-  ["arrays", *(pytest.param(n, marks=pytest.mark.slow) for n in ("image_folder", "mnist"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OWN)
 def test_later_stages_take_over_the_data_set_with_its_parameters(name, folder, tmp_path, bindings):
   if name == "mnist":
     testdata.copy_mnist(folder)

@@ -221,7 +221,7 @@ MODELS = {
 
 
 # These three tell a noise that is correlated from means that depend on each other.
-SHORT = ("assumptions_hold", "correlated_noise", "dependent_means")
+SHORT = ("assumptions_hold", "dependent_means")
 
 
 @pytest.fixture(

@@ -70,7 +70,7 @@ def state(directory):
   return {p: p.stat().st_mtime_ns for p in directory.rglob("*") if p.name != ".lock"}
 
 
-@pytest.mark.parametrize("name", ["mean", "sampled"])
+@pytest.mark.parametrize("name", ["mean", pytest.param("sampled", marks=pytest.mark.slow)])
 def test_values_repeat_after_loading_anew_and_in_any_order(trained_run, tmp_path, name):
   input_dir = trained_run / "postprocessed" / name
   values = []

@@ -96,6 +96,7 @@ def test_check_changes_no_bit(conv_model):
     np.testing.assert_array_equal(found["logvar"], z_logvar)
 
 
+@pytest.mark.slow
 def test_all_image_signatures_of_a_vae_refuse_pixels_of_255(conv_model):
   _, _, loaded = conv_model
   wrong = tf.constant(pixels_of(2), tf.float32)

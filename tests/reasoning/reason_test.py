@@ -184,6 +184,7 @@ def digest(folder):
   return weights, logs, scores_of(folder)
 
 
+@pytest.mark.slow
 def test_stopped_and_continued_training_is_bit_identical(trained_run, tmp_path):
   input_dir = trained_run / "postprocessed/sampled"  # Noise is drawn, and units are dropped.
   bindings = [*SMALL, "abstract_reasoning.num_iterations = 3", "abstract_reasoning.batch_size = 4"]

@@ -272,7 +272,12 @@ def test_folder_without_runs(tmp_path):
       r"error: --study must be one of .*, got 'paperr'; did you mean 'paper'\?",
     ),
     (["--study_dir={folder}"], 2, "error: No trained run in .*: is it the right folder?"),
-    (["--study_dir={damaged}"], 3, "error: .*train.json has changed since it was written"),
+    pytest.param(
+      ["--study_dir={damaged}"],
+      3,
+      "error: .*train.json has changed since it was written",
+      marks=pytest.mark.slow,
+    ),
   ],
 )
 def test_a_mistake_ends_with_its_code_and_one_line(generated, tmp_path, flags, code, message):
@@ -598,6 +603,7 @@ def test_report_of_infogans_has_their_numbers(infogan_study, infogan_page):
   assert not set(MEASURES) & set(tables)
 
 
+@pytest.mark.slow
 def test_report_of_infogans_judges_what_the_paper_sees(infogan_page):
   by_three = ("holds", "")
   contrast = ("open", "points to it so far")  # Three runs do not show a contrast.

@@ -162,7 +162,8 @@ def test_infogan_in_python_is_infogan_in_gin(tmp_path):
   assert "<img" in run._repr_html_()
 
 
-@pytest.mark.parametrize("first", ["python", pytest.param("gin", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["python", "gin"])
 def test_one_continues_the_other_bit_for_bit(first, tmp_path, tiny_training, monkeypatch):
   def kill(state):
     if state.step < state.training_steps:

@@ -38,6 +38,7 @@ def checkpoint(model_dir):
   return {n: reader.get_tensor(n) for n in names if n != "_CHECKPOINTABLE_OBJECT_GRAPH"}
 
 
+@pytest.mark.slow
 def test_a_stopped_training_continues_bit_for_bit_with_all_that_labels_train(tmp_path, monkeypatch):
   data = dl.load_data("dummy_data")
   embed = dl.supervised_losses.Embedding("learn", use_order=True)

@@ -343,6 +343,7 @@ def test_program_needs_no_tensorflow(rendered):
   assert not packages & {"tensorflow", "keras", "tensorflow_probability", "tf_keras", "matplotlib"}
 
 
+@pytest.mark.slow
 def test_dsprites(rendered):
   output_dir, _ = rendered
   sizes = {"shape": 3, "scale": 6, "orientation": 40, "posX": 32, "posY": 32}

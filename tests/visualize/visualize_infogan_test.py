@@ -78,6 +78,7 @@ def test_the_same_models_give_the_same_pictures(runs, visualized, tmp_path):
   assert files.manifest_digest(tmp_path / "again") == files.manifest_digest(visualized)
 
 
+@pytest.mark.slow
 def test_one_model_and_a_model_twice(runs, tmp_path):
   visualize_infogan.visualize_infogan(runs[:1], tmp_path / "one", num_frames=2)
   visualize_infogan.visualize_infogan([runs[0], runs[0]], tmp_path / "two", num_frames=2)

@@ -157,6 +157,7 @@ def set_measure(runs, measure, values):
     run.row[measures.find(measure).columns[0]] = float(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num", [3, 10])
 def test_tc_and_kl_that_are_unrelated_within_cells_do_not_hold(generated, num):
   """Cells differ in both, so that over all runs they are strongly correlated."""
