@@ -265,10 +265,8 @@ def test_models_of_disentanglement_lib_train_with_its_files(name, library):
     _postprocess_and_evaluate(library)
 
 
-@pytest.mark.parametrize(
-  "name",
-  ["group_vae_argmax", *(pytest.param(n, marks=pytest.mark.slow) for n in list(WEAK_BETAS)[1:])],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WEAK_BETAS)
 def test_weak_models_of_disentanglement_lib_train_with_its_file(name, tmp_path):
   (tmp_path / "weak.gin").write_text(LIBRARY_WEAK)
   bindings = ["model.eval_steps = 1"]  # 1,000 there, which it does not let one bind.

@@ -85,15 +85,21 @@ def test_costs_of_the_noise_are_what_the_bound_loses(settings):
       assert row[heading] == expected, (row["noise"], heading)
 
 
-@pytest.mark.slow
-def test_tables_of_the_switch(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+  "study, program, page",
+  [
+    pytest.param("switch_spots", "switch_tables", "switch", marks=pytest.mark.slow),
+    ("reasoning_spots", "reasoning_tables", "reasoning_spots"),
+  ],
+)
+def test_tables_are_those_of_the_program(study, program, page, tmp_path, capsys, monkeypatch):
   monkeypatch.syspath_prepend(RESULTS.parents[1] / "benchmarks")
-  switch_tables = importlib.import_module("switch_tables")
-  archive_file.extract(RESULTS / "switch_spots.tar.xz", tmp_path)
-  switch_tables.main(str(tmp_path))
+  tables = importlib.import_module(program)
+  archive_file.extract(RESULTS / f"{study}.tar.xz", tmp_path)
+  tables.main(str(tmp_path))
   first, second = capsys.readouterr().out.strip().split("\n\n")
-  page = (RESULTS / "switch.md").read_text(encoding="utf-8")
-  assert first in page and second in page
+  text = (RESULTS / f"{page}.md").read_text(encoding="utf-8")
+  assert first in text and second in text
 
 
 def test_verdicts(settings):

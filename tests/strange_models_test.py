@@ -175,7 +175,7 @@ def stage_of(folder):
   [
     ("nested", "model"),
     pytest.param("nested", "postprocessed/mean", marks=pytest.mark.slow),
-    ("loop", "postprocessed/mean"),
+    pytest.param("loop", "postprocessed/mean", marks=pytest.mark.slow),
     ("loading", "model"),
     ("python", "postprocessed/mean"),
   ],

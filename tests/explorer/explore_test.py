@@ -91,7 +91,7 @@ CASES = {
   "vae fc in full size": lambda: vae(dl.networks.fc_decoder, (64, 64, 1)),
   "infogan in full size": lambda: infogan((28, 28, 1)),
 }
-QUICK = ("vae conv", "infogan")
+QUICK = ("vae fc", "infogan")
 
 
 @needs_chromium

@@ -92,7 +92,7 @@ def scores_of(folder):
 
 @pytest.mark.parametrize(
   "name",
-  [pytest.param(n, marks=pytest.mark.slow if n in ("onehot", "cnn") else []) for n in LIBRARY],
+  [pytest.param(n, marks=[] if n == "representation" else pytest.mark.slow) for n in LIBRARY],
 )
 def test_files_of_disentanglement_lib_run_unchanged(name, trained_run, tmp_path):
   path = tmp_path / f"{name}.gin"

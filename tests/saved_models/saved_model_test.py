@@ -183,7 +183,8 @@ def test_jacobian_is_that_of_reverse_mode(kind, tmp_path, request):
     assert np.abs(expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("activation", ["tanh", pytest.param("logits", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["tanh", "logits"])
 def test_jacobian_is_the_slope_of_the_mean_image(activation, give_small_parts, tmp_path):
   model = give_small_parts(vae.BetaVAE(beta=1.0))
   # Differentiable everywhere, unlike the convolutional decoder's ReLUs.

@@ -344,7 +344,16 @@ def other_input(observation_shape, num_latent, seed):
 
 
 @pytest.mark.parametrize(
-  "name", ["tensorboard", "tf_checkpoint", "saved_model", "results", "train_log.jsonl", "run.json"]
+  "name",
+  [
+    "tensorboard",
+    "tf_checkpoint",
+    "results",
+    *(
+      pytest.param(n, marks=pytest.mark.slow)
+      for n in ("saved_model", "train_log.jsonl", "run.json")
+    ),
+  ],
 )
 def test_a_file_in_place_of_a_folder_is_one_line(tmp_path, trained_run, tiny_training, name):
   run = tmp_path / "run"

@@ -147,6 +147,7 @@ def test_what_is_missing_is_named(runs, tmp_path):
     visualize_infogan.visualize_infogan([tmp_path / "run"], tmp_path / "pictures")
 
 
+@pytest.mark.slow
 def test_codes_of_a_uniform_prior_stay_in_it(tiny_infogan, runs, tmp_path):
   uniform = make_run(tiny_infogan, tmp_path / "uniform", prior="uniform")
   for models, limit in (([uniform], 1.0), ([runs[0], uniform], 1.0), ([runs[0]], 2.0)):

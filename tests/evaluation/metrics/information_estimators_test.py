@@ -324,7 +324,8 @@ def total_correlation_by_quadrature(model):
   return integrate.simpson(integrate.simpson(integrand, x=grid), x=grid)
 
 
-@pytest.mark.parametrize("correlation", [pytest.param(0.0, marks=pytest.mark.slow), 0.9])
+@pytest.mark.slow
+@pytest.mark.parametrize("correlation", [0.0, 0.9])
 def test_all_data_is_exact_for_a_finite_data_set(correlation):
   # 100 observations are all there are: q(z) is their mixture, which is no Gaussian.
   model = make_model(2, 0.15, correlation, num_posteriors=100)

@@ -204,7 +204,8 @@ def test_more_posteriors_reduce_the_bias(correlation, density, expected):
   assert results["total_correlation"] == pytest.approx(expected, abs=0.2)
 
 
-@pytest.mark.parametrize("density", ["factorized", pytest.param("full", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("density", ["factorized", "full"])
 def test_null_value_tells_independent_latents_from_dependent_ones(density):
   independent = evaluate(toy_representation(0.6, 0.0), density=density)
   mixing = np.linalg.cholesky(equicorrelated(NUM_LATENT, 0.9)).T
