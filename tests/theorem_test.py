@@ -220,8 +220,7 @@ MODELS = {
 }
 
 
-# These three tell a noise that is correlated from means that depend on each other.
-SHORT = ("assumptions_hold", "dependent_means")
+SHORT = ("assumptions_hold", "dependent_means")  # The long checks have the others.
 
 
 @pytest.fixture(

@@ -28,6 +28,7 @@ from dl_condind.utils import seeds
 from dl_condind.utils import training_logs
 
 _PARTS = ("val", "test")
+_BEST = "val.accuracy"  # What the best iteration is chosen by.
 Scores = dict[str, dict[str, float]]  # "val" and "test" -> accuracy, loss, global_step
 
 
@@ -162,7 +163,7 @@ def solve(
     evaluate,
   )
   found = _read(path)
-  best = max(found.values(), key=lambda scores: scores["val.accuracy"])  # The first of several.
+  best = max(found.values(), key=lambda scores: scores[_BEST])  # The first of several.
   return {**{f"step{start}": scores for start, scores in found.items()}, "best": best}
 
 
@@ -215,14 +216,13 @@ class _Evaluator:
 
 def _read(path: pathlib.Path) -> dict[int, dict[str, float]]:
   """Returns the scores by the step at which the iteration began."""
-  return {
-    step: {
-      name: value
-      for name, value in json_objects.parse(line).items()
-      if name != "step" and isinstance(value, int | float)
-    }
-    for step, line in training_logs.whole_lines_of(path)
-  }
+  found = {}
+  for step, line in training_logs.whole_lines_of(path):
+    values = json_objects.parse(line).items()
+    scores = {k: v for k, v in values if k != "step" and isinstance(v, int | float)}
+    if _BEST in scores:  # Else it is no line of scores.
+      found[step] = scores
+  return found
 
 
 def _write(path: pathlib.Path, found: dict[int, dict[str, float]]) -> None:

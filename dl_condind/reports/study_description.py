@@ -180,12 +180,18 @@ def _lacking(run: study_runs.Run, study: study_file.Study | None) -> list[str]:
       and measure.dataset in ("", run.dataset)
       and run.measure(measure.name) is None
     ]
-  evaluated = {tuple(column.split(".")[:2]) for column in run.row}
   stages = [*map(stage_files.stage_name, study.metrics)]
-  stages += [run_folder.VALIDATION] * bool(study.validation)
-  stages += [run_folder.REASONING] * bool(study.reasoning)
-  wanted = [(name, stage) for stage in stages for name in study.evaluated]
-  return [f"{metric} ({name})" for name, metric in wanted if (name, metric) not in evaluated]
+  for kind, names in (
+    (run_folder.VALIDATION, study.validation),
+    (run_folder.REASONING, study.reasoning),
+  ):
+    stages += [f"{kind}.{stage_files.stage_name(name)}" for name in names]
+  return [
+    f"{stage} ({name})"
+    for stage in stages
+    for name in study.evaluated
+    if not any(column.startswith(f"{name}.{stage}.") for column in run.row)
+  ]
 
 
 def ranges(names: Sequence[str]) -> str:

@@ -122,8 +122,8 @@ class Run:
   def setting_items(self) -> tuple[tuple[str, str], ...]:
     """The configuration without the posterior, the seed and how the run was observed.
 
-    A parameter that is None, or what that stands for, is left out: a run that was made before there
-    was the parameter, or is only begun, does not name it.
+    A parameter that is None, or its default, is left out: a run that was made before there was the
+    parameter, or is only begun, does not name it.
     """
     skipped = (*_NOISE, f"{self.noise_correlation}.", *_OBSERVATION, "model.random_seed")
     return _canonical_items(

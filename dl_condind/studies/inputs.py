@@ -175,7 +175,7 @@ def check_run(
     DatasetError: If a file of the data set or the model is missing.
   """
   gin_files, bindings = study.run(model_num)
-  for path in study.stage_files():
+  for path in study.gin_files_of_stages():
     _dataset_values(([path], []))
   if model_dir is not None:
     check_models([model_dir])

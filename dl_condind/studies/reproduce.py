@@ -23,6 +23,12 @@ from dl_condind.utils import errors
 from dl_condind.utils import run_folder
 from dl_condind.visualize import visualize_run
 
+# What the files that a setting of a study names must bind, and the name of one that does.
+_BOUND_BY = {
+  "validation": ("validation.validation_fn", "labelled_mig"),
+  "reasoning": ("TwoStageModel.embedding_model_class", "representation"),
+}
+
 
 def resolved_config(
   study: study_file.Study,
@@ -78,7 +84,7 @@ def reproduce(
 
   Raises:
     ConfigError: If the configuration is not valid, the folder holds another run or lacks something
-      of a run whose model is not there, or a result of a metric is not finite.
+      of a run whose model is not there, or a result of a later stage is not finite.
     DatasetError: If data or a stored model is damaged.
     DivergedError: If a loss of the training is not finite.
     TryAgainError: If interrupted, the disk is full or another process makes the run.
@@ -99,7 +105,8 @@ def reproduce(
     if model_dir is None:
       model_dir = run.model.path
       train.train_with_gin(model_dir, overwrite, *config)
-    else:
+      num_threads = run_state.num_threads(run.path) or num_threads
+    elif study.reasoning:
       runtime.configure(num_threads)
     model_dir = pathlib.Path(model_dir)
     trust = (trust_gin_imports, trust_model)
@@ -108,8 +115,8 @@ def reproduce(
       for snapshot in run.model.snapshots():
         metrics, folder = study.snapshot_metrics, snapshot.model.path
         _evaluate(study, metrics, folder, snapshot, overwrite, *trust)
-    _validate(study, run, overwrite, *trust)
-    _reason(study, run, overwrite, num_threads, *trust)
+    _validate(study, model_dir, run, overwrite, *trust)
+    _reason(study, model_dir, run, overwrite, num_threads, *trust)
     visualize_run.visualize_run(model_dir, run.pictures, overwrite, *trust)
 
 
@@ -135,15 +142,16 @@ def _evaluate(
     directory = run.metric(name, metric_name, number).path
     logging.info("[%d/%d] %s", position, len(evaluations), directory)
     bindings = repeated_evaluations.bindings(metric_name, number)
-    gin_files = [stage_files.metric_file(metric)]
+    gin_files = [stage_files.gin_file("metrics", metric)]
     try:
       evaluate.evaluate_with_gin(folder, directory, overwrite, gin_files, bindings, *trust)
     except errors.DivergedError as error:
-      raise _of_stage(model_dir, metric, "metrics", error) from error
+      raise _failed_stage(model_dir, metric, "metrics", error) from error
 
 
 def _validate(
   study: study_file.Study,
+  model_dir: pathlib.Path,
   run: run_folder.RunFolder,
   overwrite: bool,
   trust_gin_imports: bool,
@@ -152,13 +160,17 @@ def _validate(
   trust = (trust_gin_imports, trust_model)
   for name, validation in itertools.product(study.representations, study.validation):
     directory = run.validation(name, stage_files.stage_name(validation)).path
-    gin_files = [stage_files.validation_file(validation)]
+    gin_files = [stage_files.gin_file("validation", validation)]
     folder = run.representation(name).path
-    validate.validate_with_gin(folder, directory, overwrite, gin_files, (), *trust)
+    try:
+      validate.validate_with_gin(folder, directory, overwrite, gin_files, (), *trust)
+    except errors.DivergedError as error:
+      raise _failed_stage(model_dir, validation, "validation", error) from error
 
 
 def _reason(
   study: study_file.Study,
+  model_dir: pathlib.Path,
   run: run_folder.RunFolder,
   overwrite: bool,
   num_threads: int,
@@ -168,19 +180,19 @@ def _reason(
   trust = (trust_gin_imports, trust_model)
   for name, reasoning in itertools.product(study.representations, study.reasoning):
     directory = run.reasoning(name, stage_files.stage_name(reasoning)).path
-    gin_files = [stage_files.reasoning_file(reasoning)]
+    gin_files = [stage_files.gin_file("reasoning", reasoning)]
     bindings = [f"abstract_reasoning.num_threads = {num_threads}"]
     folder = run.representation(name).path
     try:
       reason.reason_with_gin(folder, directory, overwrite, gin_files, bindings, *trust)
     except errors.DivergedError as error:
-      raise _of_stage(run.model.path, reasoning, "reasoning", error) from error
+      raise _failed_stage(model_dir, reasoning, "reasoning", error) from error
 
 
-def _of_stage(
+def _failed_stage(
   model_dir: pathlib.Path, stage: str, setting: str, error: errors.DivergedError
 ) -> errors.ConfigError:
-  """Returns the error of a stage that diverged; the model has not, and other stages may do."""
+  """Returns what to raise of a stage with a number that is not finite; the model is fine."""
   return errors.ConfigError(
     f"{model_dir} is trained, but {stage} fails: {error} Leave it out of study.{setting}, or "
     "change its settings."
@@ -188,5 +200,14 @@ def _of_stage(
 
 
 def _check_stages(study: study_file.Study, trust_gin_imports: bool) -> None:
-  for path in study.stage_files():
+  for path in study.gin_files_of_stages():
     configs.parse([path], trust_gin_imports=trust_gin_imports)
+  for setting, (key, example) in _BOUND_BY.items():
+    for stage in getattr(study, setting):
+      gin_file = stage_files.gin_file(setting, stage)
+      configs.parse([gin_file], trust_gin_imports=trust_gin_imports)
+      if configs.bound(key) is None:
+        raise errors.ConfigError(
+          f"study.{setting}: {gin_file} does not bind {key}: take another file, such as "
+          f"{example!r}."
+        )

@@ -13,20 +13,11 @@ def postprocess_file(representation: str) -> str:
   return f"postprocess/{representation}.gin"
 
 
-def metric_file(metric: str) -> str:
-  """Returns the gin file of a metric."""
-  return _file("metrics", metric)
+def gin_file(folder: str, stage: str) -> str:
+  """Returns the gin file of a metric, a validation or a reasoning.
 
-
-def validation_file(validation: str) -> str:
-  """Returns the gin file of a validation."""
-  return _file("validation", validation)
-
-
-def reasoning_file(reasoning: str) -> str:
-  """Returns the gin file of a training on puzzles."""
-  return _file("reasoning", reasoning)
-
-
-def _file(folder: str, stage: str) -> str:
+  Args:
+    folder: Its folder in `gin_configs`: `metrics`, `validation` or `reasoning`.
+    stage: Its name or path.
+  """
   return stage if stage.endswith(".gin") else f"{folder}/{stage}.gin"

@@ -43,7 +43,7 @@ class Study:
     only: (key of an axis, values): the study is those runs of the grid, with their numbers in it.
       Of several axes of one key, one must have such a value.
     folder: Name of the folder of its runs in `output/`.
-    validation: Names of what each representation is validated with, each a file of
+    validation: Names of what each representation is validated with, each a file `labelled_*` of
       `gin_configs/validation/` or a path.
     reasoning: Names of the trainings on puzzles from the codes of each representation, each a file
       of `gin_configs/reasoning/` or a path.
@@ -85,14 +85,13 @@ class Study:
       if all(_has(self.values(number), key, chosen) for key, chosen in self.only)
     )
 
-  def stage_files(self) -> list[str]:
+  def gin_files_of_stages(self) -> list[str]:
     """Returns the gin files of what follows the training."""
-    metrics = dict.fromkeys([*self.metrics, *self.snapshot_metrics])
+    metrics = tuple(dict.fromkeys([*self.metrics, *self.snapshot_metrics]))
+    stages = {"metrics": metrics, "validation": self.validation, "reasoning": self.reasoning}
     return [
       *map(stage_files.postprocess_file, self.representations),
-      *map(stage_files.metric_file, metrics),
-      *map(stage_files.validation_file, self.validation),
-      *map(stage_files.reasoning_file, self.reasoning),
+      *(stage_files.gin_file(folder, stage) for folder in stages for stage in stages[folder]),
     ]
 
   def values(self, model_num: int) -> list[tuple[str, Any]]:
@@ -223,7 +222,8 @@ def make_study(
   Raises:
     ConfigError: If an axis or a choice of `only` is not a pair of a key and at least one value, if
       a value is none of its axis, if a value of "bindings" is not a list of gin statements, if two
-      metrics have one name, or if there is no representation to validate or to reason from.
+      metrics, validations or reasonings have one name, or if there is no representation to validate
+      or to reason from.
   """
   axes, only = _pairs("axes", axes), _pairs("only", only)
   for value in _values_of(axes, BINDINGS):

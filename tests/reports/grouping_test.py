@@ -57,7 +57,7 @@ def test_a_parameter_that_is_not_set_is_no_setting_of_its_own():
   }
 
 
-def test_a_parameter_as_it_was_before_it_could_be_set_is_no_setting_of_its_own():
+def test_the_default_of_a_new_parameter_does_not_split_a_setting():
   runs = [
     make_run(str(i), config)
     for i, config in enumerate(

@@ -12,6 +12,8 @@ import time
 import pytest
 
 from dl_condind.evaluation import evaluate
+from dl_condind.evaluation import validate
+from dl_condind.reasoning import reason
 from dl_condind.reports import aggregate_results
 from dl_condind.studies import archive
 from dl_condind.studies import repeated_evaluations
@@ -241,6 +243,8 @@ def test_a_study_is_checked_as_a_whole(gin_file, tmp_path):
     ('study.axes = [("vae.betta", [1.0])]', r"did you mean 'beta'"),
     ('study.axes = [("equicorrelated.correlation", [1.0])]', r"correlation must be in"),
     ('study.axes = [("bindings", [[], ["model.stepz = 3"]])]', r"no parameter 'stepz'"),
+    ('study.validation = ["mig"]', r"study\.validation: .*mig\.gin does not bind .*labelled_mig"),
+    ('study.reasoning = ["shared"]', r"shared\.gin does not bind TwoStageModel\.embedding"),
   ):
     path = tmp_path / "study.gin"
     path.write_text(f'include "{gin_file}"\n{setting}\n')
@@ -263,20 +267,28 @@ def test_a_run_that_diverges_says_so_in_its_folder(gin_file, tmp_path):
   assert run_state.state_of(tmp_path, study.settings(0)) == run_state.DONE
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+  ("module", "function", "setting", "stage"),
+  [
+    (evaluate, "evaluate_with_gin", "metrics", "dci"),
+    (validate, "validate_with_gin", "validation", "labelled_mig"),
+    (reason, "reason_with_gin", "reasoning", "representation"),
+  ],
+)
 def test_a_result_that_is_not_finite_is_a_failure_and_no_divergence(
-  gin_file, tmp_path, monkeypatch
+  module, function, setting, stage, run, gin_file, tmp_path, monkeypatch
 ):
   def not_finite(*arguments):
-    raise errors.DivergedError("mig is nan.")
+    raise errors.DivergedError("a number is nan.")
 
-  study = study_file.load_study(str(gin_file))
-  monkeypatch.setattr(reproduce.evaluate, "evaluate_with_gin", not_finite)
-  message = rf"^{tmp_path}/model is trained, but .*few\.gin fails: mig is nan\. Leave"
+  whole = tmp_path / "1"
+  shutil.copytree(run, whole)
+  study = dataclasses.replace(study_file.load_study(str(gin_file)), **{setting: (stage,)})
+  monkeypatch.setattr(module, function, not_finite)
+  message = rf"^{whole}/model is trained, but {stage} fails: a number is nan\. .*study\.{setting}"
   with pytest.raises(errors.ConfigError, match=message):
-    reproduce.reproduce(study, 0, tmp_path)
-  assert results.is_complete(tmp_path / "model", "train")
-  assert run_state.state_of(tmp_path, study.settings(0)) == run_state.MISSING
+    reproduce.reproduce(study, 1, whole)
+  assert run_state.state_of(whole, study.settings(1)) == run_state.MISSING
 
 
 def test_another_run_in_its_folder_is_refused(run, gin_file):
