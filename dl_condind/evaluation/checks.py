@@ -35,11 +35,16 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 
 def check_finite(what: str, values: np.ndarray) -> None:
-  """Checks that every number is finite.
+  """Checks that values are numbers and each is finite.
 
   Raises:
-    ConfigError: If one is not.
+    ConfigError: If they are not.
   """
+  if values.dtype.kind not in "biuf":
+    raise errors.ConfigError(
+      f"{what} must be numbers, got {values.dtype}: number categories, for example by "
+      "np.unique(values, return_inverse=True)[1]."
+    )
   num_bad = values.size - np.count_nonzero(np.isfinite(values))
   if num_bad:
     raise errors.ConfigError(

@@ -1,6 +1,8 @@
 """AnnealedVAE (Burgess et al., 2018, arXiv:1804.03599)."""
 
+from collections.abc import Sequence
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -19,6 +21,8 @@ class AnnealedVAE(vae.BaseVAE):
     c_max: Largest capacity, nats.
     iteration_threshold: Step at which it is reached. A ConfigError is raised if it is not positive.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("gamma", "c_max")
 
   gamma: float
   c_max: float

@@ -1,6 +1,8 @@
 """beta-TCVAE (Chen et al., 2018, arXiv:1802.04942)."""
 
+from collections.abc import Sequence
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -57,6 +59,8 @@ class BetaTCVAE(vae.BaseVAE):
     beta: Weight of the total correlation; the part of 1 is in the KL.
     density: See `total_correlation`. A ConfigError is raised if it is unknown.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("beta",)
 
   beta: float
   density: str = "factorized"

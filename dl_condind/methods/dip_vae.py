@@ -1,6 +1,8 @@
 """DIP-VAE (Kumar et al., 2018, arXiv:1711.00848)."""
 
+from collections.abc import Sequence
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -72,6 +74,8 @@ class DIPVAE(vae.BaseVAE):
     dip_type: "i": covariance of the posterior means; "ii": of the aggregate posterior. A
       ConfigError is raised if it is neither.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("lambda_od", "lambda_d_factor")
 
   lambda_od: float
   lambda_d_factor: float

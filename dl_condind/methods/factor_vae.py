@@ -1,7 +1,9 @@
 """FactorVAE (Kim and Mnih, 2018, arXiv:1802.05983)."""
 
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -62,6 +64,8 @@ class FactorVAE(vae.BaseVAE):
       by the model: latents -> logits of (joint, product of marginals), [batch, 2].
     discriminator_optimizer: As `optimizer`, of the discriminator.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("gamma",)
 
   gamma: float
   _: dataclasses.KW_ONLY

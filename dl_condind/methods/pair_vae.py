@@ -6,8 +6,10 @@ average of the two; the others keep their own. Then each image is sampled and de
 """
 
 import abc
+from collections.abc import Sequence
 import dataclasses
 import inspect
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -87,6 +89,8 @@ class PairVAE(vae.BaseVAE):
   """
 
   learns_from = batches_of_data.Pairs
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("beta",)
 
   beta: float
 

@@ -1,6 +1,8 @@
 """Semi-supervised FactorVAE (Locatello et al., 2020, arXiv:1905.01258)."""
 
+from collections.abc import Sequence
 import dataclasses
+from typing import ClassVar
 
 from dl_condind.methods import base_model
 from dl_condind.methods import factor_vae
@@ -25,6 +27,8 @@ class S2FactorVAE(
     train_supervised_loss: Whether the weights of the supervised loss are trained. False is
       disentanglement_lib's way.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("gamma", "gamma_sup")
 
   gamma_sup: float
   train_supervised_loss: bool = True

@@ -4,7 +4,9 @@ From Locatello et al. (2020), arXiv:1905.01258. Networks estimate the mutual inf
 label and each latent: see `mutual_information`.
 """
 
+from collections.abc import Sequence
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -30,6 +32,8 @@ class S2MineVAE(labelled_vae.AnnealedLabelledVAE):
     beta: Weight of the KL.
     gamma_sup: Weight of the squared mutual informations.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("beta", "gamma_sup")
 
   beta: float
   gamma_sup: float

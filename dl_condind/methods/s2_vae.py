@@ -1,6 +1,8 @@
 """Semi-supervised beta-VAE, DIP-VAE and beta-TCVAE (Locatello et al., 2020, arXiv:1905.01258)."""
 
+from collections.abc import Sequence
 import dataclasses
+from typing import ClassVar
 
 from dl_condind.methods import base_model
 from dl_condind.methods import beta_tc_vae
@@ -24,6 +26,8 @@ class S2BetaVAE(SemiSupervisedVAE):
     gamma_sup: Weight of the supervised loss.
   """
 
+  WEIGHTS: ClassVar[Sequence[str]] = ("beta", "gamma_sup")
+
   beta: float
   gamma_sup: float
 
@@ -44,6 +48,8 @@ class S2DIPVAE(SemiSupervisedVAE):
     gamma_sup: Weight of the supervised loss.
     dip_type: As `DIPVAE`.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("lambda_od", "lambda_d_factor", "gamma_sup")
 
   lambda_od: float
   lambda_d_factor: float
@@ -72,6 +78,8 @@ class S2BetaTCVAE(SemiSupervisedVAE):
     gamma_sup: Weight of the supervised loss.
     density: As `BetaTCVAE`.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("beta", "gamma_sup")
 
   beta: float
   gamma_sup: float

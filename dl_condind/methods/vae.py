@@ -1,8 +1,11 @@
 """The variational autoencoder and beta-VAE, and the base of every objective built on them."""
 
+from collections.abc import Sequence
 import contextlib
 import dataclasses
+import math
 from typing import Any
+from typing import ClassVar
 from typing import NamedTuple
 
 import keras
@@ -12,6 +15,7 @@ from dl_condind import posteriors
 from dl_condind.methods import base_model
 from dl_condind.methods import gaussian_encoder_model
 from dl_condind.methods import optimizers
+from dl_condind.utils import errors
 
 
 class Update(NamedTuple):
@@ -45,7 +49,10 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
   Attributes:
     optimizer: Function without arguments -> Keras optimizer of encoder and decoder, or a Keras
       optimizer, whose settings are copied. `build` replaces it by the optimizer.
+    WEIGHTS: Names of the attributes that weigh parts of the loss; `build` refuses negative ones.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ()
 
   _: dataclasses.KW_ONLY
   optimizer: optimizers.OptimizerPart = optimizers.adam(
@@ -82,6 +89,12 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
 
   def build(self, observation_shape: tuple[int, ...], seed: int) -> None:
     """Makes the networks and the optimizer."""
+    for name in self.WEIGHTS:
+      if not 0 <= getattr(self, name) < math.inf:
+        raise errors.ConfigError(
+          f"{type(self).__name__}.{name} weighs a part of the loss and must be at least 0 and "
+          f"finite, got {getattr(self, name)}."
+        )
     super().build(observation_shape, seed)
     self.optimizer = optimizers.make(self.optimizer)
     self.optimizer.build(self.vae_variables)
@@ -172,6 +185,8 @@ class BetaVAE(BaseVAE):
   Attributes:
     beta: Weight of the KL.
   """
+
+  WEIGHTS: ClassVar[Sequence[str]] = ("beta",)
 
   beta: float
 

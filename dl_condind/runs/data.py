@@ -5,6 +5,7 @@ from typing import Any
 from dl_condind.data.ground_truth import factor_distributions
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import named_data
+from dl_condind.utils import errors
 
 
 def load_data(
@@ -26,4 +27,7 @@ def load_data(
   >>> load_data("dsprites_full").factor_names
   ['shape', 'scale', 'orientation', 'posX', 'posY']
   """
-  return named_data.get_named_ground_truth_data(name, factor_distribution, options)
+  try:
+    return named_data.get_named_ground_truth_data(name, factor_distribution, options)
+  except errors.ConfigError as error:  # gin adds a line on the function that it called.
+    raise errors.ConfigError(str(error).partition("\n")[0]) from None

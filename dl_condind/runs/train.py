@@ -73,6 +73,10 @@ def train(
     TryAgainError: If the run is in use, the call was interrupted, or the disk is full. The same
       call continues it.
   """
+  if not isinstance(model, base_model.Model):
+    raise errors.ConfigError(
+      f"model must be a model, such as dl.BetaVAE(beta=4.0), got {_what(model)}."
+    )
   model = copy.copy(model)
   if learning_rate is not None:
     if not hasattr(model, "optimizer"):
@@ -104,3 +108,10 @@ def train(
     model, batches, settings, config, model_dir, overwrite, training_progress.in_python
   )
   return load.load(directory, trust_model=is_new)  # What this call wrote needs no check.
+
+
+def _what(model: object) -> str:
+  """Returns what was given in place of a model."""
+  if isinstance(model, type):
+    return f"the class {model.__name__} itself: call it with its settings"
+  return f"a {type(model).__name__}"

@@ -87,6 +87,12 @@ def test_arrays_that_do_not_fit_are_an_error(codes, factors, message):
     code_table.CodeTable(codes, factors)
 
 
+@pytest.mark.parametrize("values", [np.array([["a"], ["b"]]), np.array([[None], [1.0]])])
+def test_names_of_categories_are_no_numbers(values):
+  with pytest.raises(ValueError, match=r"^The factors must be numbers, got .*: number categories"):
+    checks.check_finite("The factors", values)
+
+
 def test_factors_that_cannot_be_set_are_an_error():
   data = dummy_data.DummyData()
   checks.check_settable(data, "some_metric")

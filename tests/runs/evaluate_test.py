@@ -103,8 +103,11 @@ def test_an_own_data_set_object(tmp_path):
 
 def test_mistakes_are_one_line(run):
   data = dl.load_data("dummy_data")
-  with pytest.raises(errors.ConfigError, match="metrics must be among .*mig.*got 'mgi'"):
+  message = "metrics must be among .*mig.*got 'mgi'; did you mean 'mig'"
+  with pytest.raises(errors.ConfigError, match=message):
     dl.evaluate(run, data, ["mgi"])
+  with pytest.raises(errors.ConfigError, match="must be a run of dl.train or dl.load, got a func"):
+    dl.evaluate(lambda images: images, data, ["mig"])
   with pytest.raises(
     errors.ConfigError, match="vae_terms.num_points is a setting of vae_terms, wh"
   ):

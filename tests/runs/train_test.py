@@ -297,15 +297,41 @@ def test_mistakes_are_one_line_and_leave_nothing_behind(parts, settings, message
   assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+  ("model", "name"),
+  [
+    (dl.BetaVAE(beta=-1.0), "BetaVAE.beta"),
+    (dl.BetaTCVAE(beta=-1.0), "BetaTCVAE.beta"),
+    (dl.FactorVAE(gamma=-1.0), "FactorVAE.gamma"),
+    (dl.DIPVAE(lambda_od=1.0, lambda_d_factor=-1.0, dip_type="i"), "DIPVAE.lambda_d_factor"),
+    (dl.AnnealedVAE(gamma=-1.0, c_max=1.0, iteration_threshold=1), "AnnealedVAE.gamma"),
+    (dl.AdaGVAE(beta=-1.0), "AdaGVAE.beta"),
+    (dl.S2BetaVAE(beta=1.0, gamma_sup=-1.0), "S2BetaVAE.gamma_sup"),
+    (dl.S2DIPVAE(-1.0, 1.0, 1.0), "S2DIPVAE.lambda_od"),
+    (dl.S2BetaTCVAE(beta=float("inf"), gamma_sup=1.0), "S2BetaTCVAE.beta"),
+    (dl.S2FactorVAE(gamma=1.0, gamma_sup=-1.0), "S2FactorVAE.gamma_sup"),
+    (dl.S2MineVAE(beta=float("nan"), gamma_sup=1.0), "S2MineVAE.beta"),
+  ],
+  ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_weights_of_a_loss_are_not_negative_and_finite(model, name):
+  model.num_values = (3,)  # Of labels, which some learn from.
+  with pytest.raises(ValueError, match=f"^{name} weighs a part of the loss and must be at least 0"):
+    model.build((8, 8, 1), 0)
+
+
 def test_mistakes_in_a_call_are_found():
   with pytest.raises(TypeError, match="num_latents"):
     dl.BetaVAE(1.0, num_latents=4)
   with pytest.raises(TypeError, match="beta"):
     dl.BetaVAE()
-  with pytest.raises(ValueError, match="Did you mean 'dsprites_full'"):
+  with pytest.raises(ValueError, match="Did you mean 'dsprites_full'") as caught:
     dl.load_data("dsprites_ful")
+  assert "\n" not in str(caught.value)
   with pytest.raises(ValueError, match="dummy_data: got an unexpected keyword argument 'pth'"):
     dl.load_data("dummy_data", pth="x")
+  with pytest.raises(ValueError, match="must be a model, .*got the class BetaVAE itself: call it"):
+    dl.train(dl.BetaVAE, dl.load_data("dummy_data"), "unused", steps=1)
   with pytest.raises(ValueError, match="InfoGAN has more than one optimizer"):
     dl.train(dl.InfoGAN(), dl.load_data("dummy_data"), "unused", steps=1, learning_rate=1e-3)
 
