@@ -47,6 +47,7 @@ sys.meta_path.insert(0, Only())
 """
 
 
+@pytest.mark.slow
 def test_six_packages_suffice():
   assert len(PACKAGES) == 6
   allowed = top_level_modules(PACKAGES) | {"dl_condind", "own_representations"}

@@ -41,6 +41,7 @@ def test_loading_gives_the_stored_functions(trained_run):
   np.testing.assert_array_equal(mean(images(5)), mean.gaussian_encoder(images(5))["mean"])
 
 
+@pytest.mark.slow
 def test_the_fisher_information_of_the_decoder_is_there_if_it_was_exported(trained_run, tmp_path):
   represent = load(trained_run, "mean")
   z = np.random.default_rng(0).normal(size=(3, 4))

@@ -281,6 +281,7 @@ def record_mig(folder, information, entropy):
   results.write_results(folder.parent / "metrics/mean/mig", "evaluation", values, {}, config=config)
 
 
+@pytest.mark.slow
 def test_without_data_what_latents_tell_is_read_from_the_record(pair, tmp_path):
   model = vae(dl.networks.test_decoder, (64, 64, 1), num_latent=2)
   folder = stored_run.write(model, tmp_path / "run")

@@ -112,6 +112,7 @@ def test_all_image_signatures_of_a_vae_refuse_pixels_of_255(conv_model):
       loaded.signatures[name](images=wrong, **others.get(name, {}))
 
 
+@pytest.mark.slow
 def test_encode_takes_bytes_and_floating_point_of_any_kind(conv_model):
   _, _, loaded = conv_model
   pixels = pixels_of(5)

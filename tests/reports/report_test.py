@@ -265,7 +265,12 @@ def test_folder_without_runs(tmp_path):
   ("flags", "code", "message"),
   [
     ([], 2, "error: --study, --study_dir or --runs_csv must be given."),
-    (["--runs_csv={folder}/none.csv"], 3, "error: No .*none.csv: name the runs.csv of a study."),
+    pytest.param(
+      ["--runs_csv={folder}/none.csv"],
+      3,
+      "error: No .*none.csv: name the runs.csv of a study.",
+      marks=pytest.mark.slow,
+    ),
     (
       ["--study=paperr"],
       2,
@@ -613,6 +618,7 @@ def test_report_of_infogans_judges_what_the_paper_sees(infogan_page):
   assert "gives no numbers" in infogan_page.text
 
 
+@pytest.mark.slow
 def test_report_of_infogans_shows_every_run_and_what_codes_do(infogan_study, infogan_page):
   (rows,) = (rows for label, rows in infogan_page.tables if label == "6 InfoGANs")
   headings = rows[0]

@@ -126,6 +126,7 @@ def test_export_has_the_values_of_the_model_for_any_batch_size(kind, tmp_path, r
     assert reconstructions["images"].shape == images.shape
 
 
+@pytest.mark.slow
 def test_reconstructions_are_decoded_samples_of_the_posterior(small_model, tmp_path):
   saved_model.save(*small_model.exported(), tmp_path / "saved_model")
   loaded = saved_model.load(tmp_path / "saved_model")

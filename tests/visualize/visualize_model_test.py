@@ -78,6 +78,7 @@ def test_a_traversal_changes_along_a_row(visualized):
   assert first.tobytes() != last.tobytes()
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_pictures(trained_study, visualized, tmp_path):
   visualize_model.visualize_model(
     trained_study / "0" / "model",
@@ -89,6 +90,7 @@ def test_the_same_model_gives_the_same_pictures(trained_study, visualized, tmp_p
   assert files.manifest_digest(tmp_path / "again") == files.manifest_digest(visualized)
 
 
+@pytest.mark.slow
 def test_finished_pictures_are_left_and_others_only_replaced_on_demand(trained_study, tmp_path):
   output_dir = tmp_path / "pictures"
   first, second = (trained_study / name / "model" for name in ("0", "1"))
