@@ -30,8 +30,8 @@ _POSTPROCESSED, _PICTURES = "postprocessed", "visualizations"
 _METRICS, VALIDATION, REASONING = "metrics", "validation", "reasoning"
 # The folders of what is done with a representation, and the step that it records.
 _EVALUATED = {_METRICS: "evaluation", VALIDATION: "validation", REASONING: "abstract_reasoning"}
-EVALUATION_RECORDS = [f"{f}/*/*/results/aggregate/{step}.json" for f, step in _EVALUATED.items()]
-EVALUATIONS = EVALUATION_RECORDS[0]  # Of metrics.
+_EVALUATIONS = [f"{f}/*/*/results/aggregate/{step}.json" for f, step in _EVALUATED.items()]
+EVALUATIONS = _EVALUATIONS[0]  # Of metrics.
 
 SNAPSHOTS = "snapshots"
 TRAINING_RECORD = f"{MODEL}/results/aggregate/train.json"
@@ -216,7 +216,7 @@ class RunFolder:
     """
     found = [*self.path.glob(f"{MODEL}/results/aggregate/*.json")]
     found += self.path.glob("*/*/results/aggregate/postprocess.json")
-    found += [path for pattern in EVALUATION_RECORDS for path in self.path.glob(pattern)]
+    found += [path for pattern in _EVALUATIONS for path in self.path.glob(pattern)]
     found += self.path.glob(f"{_PICTURES}/{PICTURE_SETTINGS}")
     return sorted(found + [path for run in self.model.snapshots() for path in run.records()])
 
@@ -278,7 +278,7 @@ class Evaluated:
 def evaluated(record: str | os.PathLike) -> Evaluated | None:
   """Returns what a record is of; None if it is of a training or a representation."""
   path = pathlib.Path(record)
-  if not any(map(path.match, EVALUATION_RECORDS)):
+  if not any(map(path.match, _EVALUATIONS)):
     return None
   kind, representation, name = (folder.name for folder in (path.parents[i] for i in (4, 3, 2)))
   name = name if kind == _METRICS else f"{kind}.{name}"

@@ -22,9 +22,8 @@ def trained_below(directory: pathlib.Path) -> list[run_folder.RunFolder]:
 
 def evaluations_below(directory: pathlib.Path) -> list[pathlib.Path]:
   """Returns the records of what was done with representations below a folder, sorted."""
-  return sorted(
-    path for pattern in run_folder.EVALUATION_RECORDS for path in _below(directory, pattern)
-  )
+  found = _below(directory, "*/*/*/results/aggregate/*.json")  # One walk for all kinds.
+  return [path for path in found if run_folder.evaluated(path)]
 
 
 def begun_below(directory: pathlib.Path) -> list[run_folder.RunFolder]:
