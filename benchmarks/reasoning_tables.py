@@ -40,6 +40,8 @@ def read_study(study_dir: str) -> dict[str, dict[str, list[float]]]:
 def main(study_dir: str) -> None:
   """Prints both tables."""
   found = read_study(study_dir)
+  if not found[CONTROL]:
+    sys.exit(f"No finished run with {CONTROL} noise in {study_dir}.")
   num_iterations = len(next(iter(found[CONTROL].values())))
   print(f"| noise | seeds | {' | '.join(str(i + 1) for i in range(num_iterations))} |")
   print(f"| --- |{' ---: |' * (num_iterations + 1)}")

@@ -22,7 +22,7 @@ class AnnealedVAE(vae.BaseVAE):
     iteration_threshold: Step at which it is reached. A ConfigError is raised if it is not positive.
   """
 
-  WEIGHTS: ClassVar[Sequence[str]] = ("gamma", "c_max")
+  WEIGHTS: ClassVar[Sequence[str]] = ("gamma",)
 
   gamma: float
   c_max: float

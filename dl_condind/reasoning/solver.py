@@ -220,7 +220,7 @@ def _read(path: pathlib.Path) -> dict[int, dict[str, float]]:
   for step, line in training_logs.whole_lines_of(path):
     values = json_objects.parse(line).items()
     scores = {k: v for k, v in values if k != "step" and isinstance(v, int | float)}
-    if _BEST in scores:  # Else it is no line of scores.
+    if _BEST in scores:  # Other lines hold no scores.
       found[step] = scores
   return found
 
