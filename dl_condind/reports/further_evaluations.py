@@ -34,11 +34,12 @@ class Spread:
       for key in records[0]:
         column = f"{name}.{key.removeprefix(_RESULTS)}"
         found = [row.get(column), *(record.get(key) for record in records)]
-        values = [value for value in found if _is_number(value)]
+        values = [value for value in found if is_number(value)]
         if key.startswith(_RESULTS) and key not in _SKIPPED and len(values) == len(found):
           row[f"{column}{MEAN}"] = statistics.fmean(values)
           row[f"{column}{SD}"] = statistics.stdev(values)
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
+  """Returns whether a value of a record is a number; true and false are none."""
   return isinstance(value, int | float) and not isinstance(value, bool)

@@ -16,6 +16,7 @@ from dl_condind.reports import evaluation_spread
 from dl_condind.reports import families
 from dl_condind.reports import figures
 from dl_condind.reports import headline
+from dl_condind.reports import labels_and_puzzles
 from dl_condind.reports import links
 from dl_condind.reports import model_pairs
 from dl_condind.reports import next_steps
@@ -167,6 +168,8 @@ def _context(found: _Study) -> dict[str, object]:
     "statistics_notes": tables.statistics_notes(),
     "spread": evaluation_spread.tables_of(found.settings),
     "spread_note": evaluation_spread.NOTE,
+    "stages": labels_and_puzzles.tables_of(found.settings),
+    "stages_note": labels_and_puzzles.NOTE,
     "run_tables": [tables.every_run(family, of) for family, of in families_and_settings],
     "provenance": study_description.what_was_run(found.settings),
     "missing": study_description.what_is_missing(found.runs, others, found.study),

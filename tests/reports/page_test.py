@@ -52,6 +52,8 @@ def context_of(text):
     "statistics_notes": [text],
     "spread": [table],
     "spread_note": text,
+    "stages": [table],
+    "stages_note": text,
     "run_tables": [tables.RunTables(table, table, text)],
     "anchors": {text: "run-0"},
     "targets": {text: "run-0"},
