@@ -178,9 +178,10 @@ def test_table_has_the_runs_of_archives_and_of_tables(extension, archived, tmp_p
   assert '<a href="old.html">old</a></td><td>0</td><td>VAE</td><td>dsprites_full</td>' in shown
   assert "<td>0.125</td>" in shown  # The MIG of the archive's first run.
   assert published_runs.table("infogan", found, "") == ""
-  # A table next to its archive has the same runs, and is left out.
-  (results / "old.tar.xz").write_bytes(archived.read_bytes())
-  assert [path.name for path in published_runs.sources(results)] == ["new.tar.xz", "old.tar.xz"]
+  # A table adds the runs of its study that are in no archive: of these 18 all but 0 and 1.
+  (results / "small").mkdir()
+  (results / "small" / "runs.csv").write_bytes(table.read_bytes())
+  assert [len(source.runs) for source in published_runs.read_all(results)] == [2, 18, 16]
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")

@@ -1,7 +1,7 @@
 """The directive `published-runs`: a table of all runs that docs/results has, made at build time.
 
-Runs come from the archives of records below docs/results (`dl_condind_archive` writes them). Where
-a folder has no archive, they come from its `runs.csv`.
+Runs come from the archives of records below docs/results (`dl_condind_archive` writes them). Tables
+`runs.csv` there add the runs that are in no archive.
 """
 
 import html
@@ -38,11 +38,20 @@ class Published(NamedTuple):
 
 
 def sources(results: pathlib.Path = RESULTS) -> list[pathlib.Path]:
-  """Returns all archives, and tables in folders without an archive."""
-  archives = sorted(results.rglob("*.tar.xz"))
-  covered = {_stem(path) for path in archives} | {path.parent for path in archives}
-  tables = sorted(results.rglob("runs.csv"))
-  return [*archives, *(path for path in tables if path.parent not in covered)]
+  """Returns all archives, then all tables."""
+  return [*sorted(results.rglob("*.tar.xz")), *sorted(results.rglob("runs.csv"))]
+
+
+def read_all(results: pathlib.Path = RESULTS) -> list[Published]:
+  """Returns the runs of all sources, each run of a study once."""
+  found: list[Published] = []
+  seen: set[tuple[str, str]] = set()
+  for source in sources(results):
+    published = read(source, results)
+    runs = [run for run in published.runs if (published.name, run.name) not in seen]
+    seen |= {(published.name, run.name) for run in runs}
+    found.append(published._replace(runs=runs))
+  return found
 
 
 def _stem(archive: pathlib.Path) -> pathlib.Path:
@@ -105,10 +114,9 @@ class PublishedRuns(docutils.SphinxDirective):
 
   def run(self):
     """Returns the nodes."""
-    found = []
     for source in sources():
       self.env.note_dependency(str(source))
-      found.append(read(source))
+    found = read_all()
     to_results = os.path.relpath("results", pathlib.PurePosixPath(self.env.docname).parent) + "/"
     content = []
     for kind, title in _KINDS.items():
