@@ -38,7 +38,10 @@ def settings(tmp_path_factory):
 
 
 def table(heading, page="posterior_families_spots.md"):
-  """Returns the rows of the table of a page whose first headings are given, as texts."""
+  """Returns the rows of the table of a page whose first headings are given, as texts.
+
+  The page is in docs/results, or any other file by its path.
+  """
   text = (RESULTS / page).read_text(encoding="utf-8")
   lines = re.search(rf"^\| {heading} .*\n(?:\|.*\n)+", text, re.M)[0].splitlines()
   head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
@@ -184,3 +187,34 @@ def test_pairs_against_none(weak_settings, settings):
     assert [rows[noise]["MIG with pairs"], rows[noise]["without"]] == means
     expected = f"{np.mean(differences):+.3f} ({low:+.3f} to {high:+.3f})"
     assert rows[noise]["difference (95 % interval)"] == expected
+
+
+PAPER_COLUMNS = {
+  "MIG, mean": ("mig_mean", 3),
+  "MIG, sampled": ("mig_sampled", 3),
+  "reconstruction": ("reconstruction_loss", 2),
+  "KL, factorized": ("kl_loss", 2),
+  "KL, full": ("kl_loss_full", 2),
+  "TC (its null)": ("total_correlation", 2),
+}
+
+
+@pytest.mark.parametrize("page", ["paper_reduced.md", RESULTS.parents[1] / "README.md"])
+def test_medians_of_the_paper_s_comparison(page):
+  groups = {}
+  for run in study_runs.read_table(RESULTS / "paper_reduced" / "runs.csv"):
+    groups.setdefault((run.method_name, run.correlation_label), []).append(run)
+  rows, method = table(r"\| c", page), ""
+  assert len(rows) == len(groups) == 6
+  for row in rows:
+    method = row[""] or method
+    runs = groups[method, row["c"]]
+    for heading, (measure, digits) in PAPER_COLUMNS.items():
+      expected = f"{study_runs.median(runs, measure):.{digits}f}"
+      if "null" in heading:
+        expected += f" ({study_runs.median(runs, 'total_correlation_null'):.{digits}f})"
+      assert row[heading] == expected, (method, row["c"], heading)
+    if row.get("lower in"):
+      migs = [study_runs.values_of(groups[method, c], "mig_mean") for c in ("0", "0.9")]
+      lower = sum(with_noise < without for without in migs[0] for with_noise in migs[1])
+      assert row["lower in"] == f"{lower} of {len(migs[0]) * len(migs[1])}"
