@@ -29,5 +29,12 @@ def load_data(
   """
   try:
     return named_data.get_named_ground_truth_data(name, factor_distribution, options)
-  except errors.ConfigError as error:  # gin adds a line on the function that it called.
-    raise errors.ConfigError(str(error).partition("\n")[0]) from None
+  except errors.ConfigError as error:
+    raise errors.ConfigError(_first_line(error)) from None
+  except errors.DatasetError as error:
+    raise errors.DatasetError(_first_line(error)) from None
+
+
+def _first_line(error: Exception) -> str:
+  """Returns a message without gin's lines on the functions that it called."""
+  return str(error).partition("\n")[0]

@@ -67,8 +67,9 @@ def train(
     overwrite: Whether to delete a run that is there and start again.
 
   Raises:
-    ValueError: If a setting is out of range, a part of the model does not fit, the directory holds
-      a run of another configuration, or the data cannot be read.
+    ValueError: If a setting is out of range, a part of the model does not fit, or the directory
+      holds a run of another configuration.
+    DatasetError: If the data cannot be read.
     DivergedError: If a loss is not finite.
     TryAgainError: If the run is in use, the call was interrupted, or the disk is full. The same
       call continues it.
