@@ -12,6 +12,7 @@ import numpy as np
 
 from dl_condind.data import batches
 from dl_condind.data import progressive_matrices
+from dl_condind.data.ground_truth import factor_distributions
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.data.ground_truth import quantized_factors
 from dl_condind.utils import errors
@@ -102,8 +103,8 @@ class Puzzles(batches.Batches):
         disentanglement_lib.
 
     Raises:
-      ConfigError: If the type is unknown, factors cannot be set one by one, there are fewer than
-        three of them, or one has fewer than three values.
+      ConfigError: If the type is unknown, factors cannot be set one by one or have a distribution
+        of their own, there are fewer than three of them, or one has fewer than three values.
     """
     super().__init__(data)
     match = _TYPE.fullmatch(pgm_type)
@@ -116,6 +117,11 @@ class Puzzles(batches.Batches):
       raise errors.ConfigError(
         f"A PGM needs an image of every combination of factors, which {data.name} does not have: "
         "choose another data set."
+      )
+    if isinstance(data, factor_distributions.RedistributedFactors):
+      raise errors.ConfigError(
+        "A PGM draws factors by its own rules, so dataset.factor_distribution has no meaning for "
+        "it: leave it out."
       )
     if data.num_factors < _MAX_RELATIONS:
       raise errors.ConfigError(

@@ -206,7 +206,7 @@ def check_splits(
   if len(x_train) < MIN_POINTS:
     raise errors.ConfigError(
       f"Classifiers need at least {MIN_POINTS} points to train on, got {len(x_train)}: raise "
-      "num_train."
+      "num_train, or num_labelled_samples of a validation."
     )
   return x_train, y_train, x_test, y_test
 
@@ -230,13 +230,15 @@ def varying_factors(
   if not varies.size:
     raise errors.ConfigError(
       f"{metric} has nothing to score: none of the {y_train.shape[1]} factors varies in the "
-      f"{len(y_train)} train points; raise {metric}.num_train."
+      f"{len(y_train)} train points; raise {metric}.num_train, or num_labelled_samples of a "
+      "validation."
     )
   if y_test is not None:
     constant = np.ptp(y_test, axis=0) == 0
     for i in varies[(constant & continuous_factors(y_train, y_test))[varies]]:
       raise errors.ConfigError(
         f"{metric} has no R2 of factor {i}, which is continuous and has a single value in the "
-        f"{len(y_test)} test points; raise {metric}.num_test."
+        f"{len(y_test)} test points; raise {metric}.num_test, or num_labelled_samples of a "
+        "validation."
       )
   return varies

@@ -148,11 +148,11 @@ class BaselineCNNEmbedder(Embedding):
         f"BaselineCNNEmbedder takes images, and {made.data.name} has vectors of {shape[0]} "
         "features: choose another embedding."
       )
-    kernels = settings.kernels()
+    activate, kernels = settings.activation_function(), settings.kernels()
     hidden = images = keras.Input(shape)
     for channels in self._CHANNELS:
       layer = layers.Conv2D(channels, 4, 2, padding="same", kernel_initializer=next(kernels))
-      hidden = layers.Activation(settings.activate)(layer(hidden))
+      hidden = layers.Activation(activate)(layer(hidden))
     self._network = keras.Model(images, layers.Flatten()(hidden))
     self.num_codes = self._network.output_shape[-1]
 
@@ -186,8 +186,8 @@ class HubEmbedding(Embedding):
   """The representation of a trained model, which stays as it is.
 
   It has disentanglement_lib's name, though the model is a SavedModel. A sampled representation
-  draws new noise every time a panel is seen, as there. Panels of a data set with rows are encoded
-  once, before the training; other images are encoded in every step.
+  draws new noise every time a panel is seen, as there. Panels of data that know the rows of every
+  combination of factors are encoded once, before the training, others in every step.
 
   Attributes:
     hub_path: Folder of the SavedModel.

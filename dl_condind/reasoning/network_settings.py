@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Iterator
 import dataclasses
+import functools
 
 import gin
 import keras
@@ -45,22 +46,21 @@ class NetworkSettings:
   kernel_initializer: Initializer = "lecun_normal"
   seed: int = 0
 
-  def activate(self, features: tf.Tensor) -> tf.Tensor:
-    """Returns features after the activation.
+  def activation_function(self) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the function of the activation.
 
     Raises:
       ConfigError: If Keras knows no activation of its name.
     """
     if self.activation == "lrelu":
-      return tf.nn.leaky_relu(features, _SLOPE)
+      return functools.partial(tf.nn.leaky_relu, alpha=_SLOPE)
     try:
-      function = keras.activations.get(self.activation)
+      return keras.activations.get(self.activation)
     except ValueError as error:
       raise errors.ConfigError(
         "activation.activation must be 'lrelu' or a name of Keras, such as 'relu', got "
         f"{self.activation!r}."
       ) from error
-    return function(features)
 
   def kernels(self) -> Iterator[Callable[..., tf.Tensor]]:
     """Yields an initializer for each kernel, whose seeds are derived from one.

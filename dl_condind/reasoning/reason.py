@@ -167,7 +167,7 @@ def reason(
   _build(model, made, settings, input_dir)
   config = configs.operative()
   identity = _identity(model, made, input_dir)  # Before the folder is made: data may be missing.
-  with processes.Interruption() as interruption, files.locked(output_dir):
+  with processes.Interruption(overwrite) as interruption, files.locked(output_dir):
     state = run_identity.claim(
       output_dir, config.values, identity, overwrite, STEP, stores_model=False
     )
@@ -216,9 +216,11 @@ def _identity(
   """Returns what the result depends on, beside the configuration."""
   identity = {**runtime.fingerprint(), "dataset_sha256": made.data.provenance()["sha256"]}
   if input_dir is not None:
-    path = run_folder.StageFolder(input_dir).saved_model
+    stage = run_folder.StageFolder(input_dir)
+    path = stage.saved_model
     if not (path / files.MANIFEST).is_file():
       raise errors.DatasetError(f"No complete model at {path}: finish the stage before first.")
+    files.verify_manifest(stage.results.path)  # The record goes on from this one.
     identity["input_sha256"] = files.manifest_digest(path)
   if model.embedding.model_path is not None:
     identity["embedding_sha256"] = files.manifest_digest(model.embedding.model_path)

@@ -66,7 +66,7 @@ class OptimizedWildRelNet:
     Raises:
       ConfigError: If Keras does not know one of them.
     """
-    self._activate, kernels = settings.activate, settings.kernels()
+    self._activate, kernels = settings.activation_function(), settings.kernels()
     size = 2 * (num_codes + _NUM_NODES)
     self._edge_layers, size = _dense_layers(self.edge_mlp, size, kernels)
     self._graph_layers, size = _dense_layers(self.graph_mlp, size, kernels)

@@ -133,6 +133,7 @@ def solve(
     iteration with the highest accuracy in its validation.
 
   Raises:
+    DatasetError: If the file with the scores of earlier iterations is damaged.
     DivergedError: If a loss is not finite.
     TryAgainError: If interrupted, or the disk is full.
   """
@@ -163,6 +164,11 @@ def solve(
     evaluate,
   )
   found = _read(path)
+  if missing := set(range(0, settings.training_steps, per_iteration)) - found.keys():
+    raise errors.DatasetError(
+      f"{path} is damaged: it lacks the scores of the iteration that began at step {min(missing)}. "
+      "Start the training anew with overwrite=True."
+    )
   best = max(found.values(), key=lambda scores: scores[_BEST])  # The first of several.
   return {**{f"step{start}": scores for start, scores in found.items()}, "best": best}
 

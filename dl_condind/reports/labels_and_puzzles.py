@@ -24,7 +24,7 @@ _OF_PUZZLES = {
   "best.test.global_step": "Steps until then",
 }
 _TITLES = {run_folder.VALIDATION: "Validation", run_folder.REASONING: "Puzzles"}
-_SKIPPED = ("elapsed_time",)
+_NOT_SHOWN = re.compile(r"elapsed_time|config\..*|.*_\d+")  # Numbered ones are parts of a score.
 
 
 def tables_of(settings: study_runs.Settings) -> list[tables.Table]:
@@ -45,7 +45,8 @@ def tables_of(settings: study_runs.Settings) -> list[tables.Table]:
     title = f"{_TITLES[kind]}: {file}, {representation} representation"
     columns = [f"{representation}.{kind}.{file}.{result}" for result in headings]
     names = ["Setting", "c", "Runs", *headings.values()]
-    made.append(tables.Table(title, names, _rows(settings, columns)))
+    if columns:
+      made.append(tables.Table(title, names, _rows(settings, columns)))
   return made
 
 
@@ -53,7 +54,7 @@ def _headings(kind: str, results: Iterable[str]) -> dict[str, str]:
   """Returns the results that are shown and their headings. Parts of a score are not shown."""
   if kind == run_folder.REASONING:
     return {result: _OF_PUZZLES[result] for result in _OF_PUZZLES if result in results}
-  return {result: result for result in results if "." not in result and result not in _SKIPPED}
+  return {result: result for result in results if not _NOT_SHOWN.fullmatch(result)}
 
 
 def _rows(settings: study_runs.Settings, columns: Sequence[str]) -> list[list[tables.Cell]]:

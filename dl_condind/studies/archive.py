@@ -62,7 +62,20 @@ def pack(
     DatasetError: If a record is damaged.
     TryAgainError: If a record changes meanwhile, or the disk is full.
   """
-  study_dir = pathlib.Path(study_dir)
+  try:
+    return _pack(pathlib.Path(study_dir), output_path, study, gin_bindings)
+  except FileNotFoundError as error:
+    raise errors.TryAgainError(
+      f"{error.filename} has changed while it was packed: run the same command again."
+    ) from error
+
+
+def _pack(
+  study_dir: pathlib.Path,
+  output_path: str | os.PathLike,
+  study: study_file.Study | None,
+  gin_bindings: Sequence[str],
+) -> Packed:
   runs, versions = {}, set()
   for run in run_search.ended_below(study_dir):
     name = run.path.relative_to(study_dir).as_posix()
@@ -188,6 +201,11 @@ def _difference(there: Mapping[str, object] | None, here: Mapping[str, object]) 
   parts = []
   for key, wanted in here.items():
     found = (there or {}).get(key)
+    if key == run_state.OWN_FILES and isinstance(wanted, Mapping):
+      there_too = found if isinstance(found, Mapping) else wanted
+      changed = [name for name in wanted if there_too.get(name, wanted[name]) != wanted[name]]
+      parts += [f"{', '.join(changed)} says something else now"] if changed else []
+      continue
     for values, others, where in ((found, wanted, "there"), (wanted, found, "here")):
       only = _without(values, others)
       parts += [f"{key}: {', '.join(only)} only {where}"] if only else []

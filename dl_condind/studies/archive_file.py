@@ -87,29 +87,30 @@ class Manifest:
     }
 
 
-def write(path: str | os.PathLike, study_dir: pathlib.Path, manifest: Manifest) -> None:
+def write(output_path: str | os.PathLike, study_dir: pathlib.Path, manifest: Manifest) -> None:
   """Writes an archive, which is there as a whole or not at all.
 
   Args:
-    path: Name of the archive; replaced if it is there.
+    output_path: Name of the archive; replaced if it is there.
     study_dir: Folder of the study, with the records that the manifest lists.
     manifest: What to write.
 
   Raises:
     TryAgainError: If a record has changed since it was listed, or the disk is full.
-    ConfigError: If path cannot be written.
+    ConfigError: If output_path cannot be written.
   """
   with (
-    files.atomic_file(path) as temporary,
+    files.atomic_file(output_path) as temporary,
     lzma.open(temporary, "wb", preset=_PRESET) as file,
     tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
   ):
     _add(archive, files.MANIFEST, _manifest_text(manifest))
     for name, digest in manifest.records().items():
-      content = (study_dir / name).read_bytes()
+      path = study_dir / name
+      content = path.read_bytes() if path.is_file() else b""
       if hashlib.sha256(content).hexdigest() != digest:
         raise errors.TryAgainError(
-          f"{study_dir / name} has changed while it was packed: run the same command again."
+          f"{path} has changed while it was packed: run the same command again."
         )
       _add(archive, name, content)
 
@@ -181,6 +182,8 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[archives.Guard, tarfile.T
   """Yields an archive that was read up to the end of its manifest, and the manifest."""
   if not os.path.isfile(path):
     raise errors.DatasetError(f"No {path}: name an archive that dl_condind_archive wrote.")
+  if not os.access(path, os.R_OK):
+    raise errors.DatasetError(f"{path} may not be read: change its mode, or fetch it again.")
   try:
     with lzma.open(path) as plain:
       guard = archives.Guard(cast(lzma.LZMAFile, plain), _MAX_TOTAL_BYTES)

@@ -20,6 +20,7 @@ from dl_condind.training import train
 from dl_condind.training import trainer
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import files
 from dl_condind.utils import run_folder
 from dl_condind.visualize import visualize_run
 
@@ -97,7 +98,11 @@ def reproduce(
   configs.parse(*config)
   bound = configs.bound(run_state.NUM_THREADS)
   num_threads = bound if isinstance(bound, int) else trainer.Settings.num_threads
-  with run_state.making(run.path, study.settings(model_num, gin_bindings), overwrite):
+  made_with = dict(study.settings(model_num, gin_bindings))
+  if model_dir is not None:  # Not the run that the study describes.
+    saved_model = run_folder.StageFolder(pathlib.Path(model_dir)).saved_model
+    made_with["model_sha256"] = files.manifest_digest(saved_model)
+  with run_state.making(run.path, made_with, overwrite):
     logging.info("Study %s, run %d of %d: %s", study.name, model_num, study.num_runs, run.path)
     if run_state.is_unpacked(run.path):
       logging.info("%s is complete; its records came out of an archive.", run.path)

@@ -5,16 +5,18 @@ and shared between engines and machines at any time:
 
     .lock          held by the process that makes the run, and by nobody after it ended
     done.json      written last: the settings of the run and its id
-    diverged.json  the step at which a loss was not finite, and the message
+    diverged.json  the step at which a loss was not finite, the message, and the settings
     failed.json    why an engine gave the run up: exit code, message, number of attempts
     unpacked.json  the archive that the records came from, without the models: see `archive`
     log.txt        what all attempts of engines printed
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
 import fcntl
+import itertools
 import os
 import pathlib
 import time
@@ -30,6 +32,8 @@ STATES = (DONE, RUNNING, FAILED, DIVERGED, MISSING)
 HEADER = "==="  # Of an attempt, in its log.
 
 NUM_THREADS = "model.num_threads"  # Engines set it; it decides a result's last bits only.
+
+OWN_FILES = "own_files"  # Digests of the gin files that are not the package's.
 
 _PATIENCE = 2.0  # seconds, of a run whose lock is looked at by an engine
 
@@ -49,7 +53,10 @@ def state_of(folder: str | os.PathLike, settings: Mapping[str, object]) -> str:
     return DONE
   if is_locked(folder):
     return RUNNING
-  return end_of(folder) or MISSING
+  end = end_of(folder)
+  if end == DIVERGED and not _has_diverged(_run(folder), settings):
+    return MISSING
+  return end or MISSING
 
 
 def end_of(folder: str | os.PathLike) -> str | None:
@@ -69,10 +76,19 @@ def _is_done(run: run_folder.RunFolder, settings: Mapping[str, object]) -> bool:
   return is_made_with(recorded_settings(run.path), comparable(settings))
 
 
+def _has_diverged(run: run_folder.RunFolder, settings: Mapping[str, object]) -> bool:
+  """Returns whether the run diverged with these settings, or with some that it does not say."""
+  if not run.diverged.is_file():
+    return False
+  recorded = _read(run.diverged).get("settings")
+  return not isinstance(recorded, dict) or is_made_with(recorded, comparable(settings))
+
+
 def is_made_with(recorded: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
   """Returns whether a run made with some settings has all that others ask for.
 
-  It may have been evaluated more often than they ask.
+  It may have been evaluated more often than they ask. Digests of files that only one of the two has
+  make no difference: they were not always recorded.
 
   Args:
     recorded: As `recorded_settings`.
@@ -80,7 +96,10 @@ def is_made_with(recorded: Mapping[str, Any] | None, wanted: Mapping[str, Any]) 
   """
   there, here = {"num_evaluations": 1, **(recorded or {})}, {"num_evaluations": 1, **wanted}
   counts = there.pop("num_evaluations"), here.pop("num_evaluations")
-  return there == here and isinstance(counts[0], int) and counts[0] >= counts[1]
+  files_there, files_here = there.pop(OWN_FILES, {}), here.pop(OWN_FILES, {})
+  are_equal = all(files_there[name] == files_here[name] for name in files_there.keys() & files_here)
+  is_enough = isinstance(counts[0], int) and counts[0] >= counts[1]
+  return there == here and are_equal and is_enough
 
 
 def recorded_settings(folder: str | os.PathLike) -> dict[str, object] | None:
@@ -146,7 +165,7 @@ def making(
   Args:
     folder: Folder of the run, created where absent.
     settings: As `state_of`.
-    overwrite: Whether to forget what an earlier attempt left, before anything else.
+    overwrite: Whether to delete what followed the training, before anything else, and how it ended.
 
   Raises:
     TryAgainError: If another process makes the run.
@@ -159,7 +178,8 @@ def making(
     _lock(stack, folder)
     if overwrite:
       forget(folder)
-    elif run.diverged.is_file():
+      _remove(path for path in run.stages() if path != run.model.path)
+    elif _has_diverged(run, settings):
       raise errors.DivergedError(
         f"{folder} has diverged: {why(folder)['message']} Start it anew with overwrite=True."
       )
@@ -171,7 +191,8 @@ def making(
     try:
       yield
     except errors.DivergedError as error:
-      files.write_json(run.diverged, {"step": error.step, "message": str(error)})
+      end = {"step": error.step, "message": str(error), "settings": comparable(settings)}
+      files.write_json(run.diverged, end)
       raise
     if not _is_done(run, settings):
       files.write_json(run.done, {"settings": comparable(settings), **_made(run)})
@@ -223,9 +244,13 @@ def clear(folder: str | os.PathLike) -> None:
     return
   with files.locked(folder):
     forget(folder)
-    for path in _run(folder).stages():
-      if path.is_dir():
-        files.remove_directory(path)
+    _remove(_run(folder).stages())
+
+
+def _remove(folders: Iterable[pathlib.Path]) -> None:
+  for folder in folders:
+    if folder.is_dir():
+      files.remove_directory(folder)
 
 
 def give_up(folder: str | os.PathLike, exit_code: int, message: str, num_attempts: int) -> None:
@@ -254,7 +279,7 @@ def num_threads(folder: str | os.PathLike) -> int | None:
 
 
 def last_line(folder: str | os.PathLike) -> str:
-  """Returns the last line of a run's log, without reading all of it."""
+  """Returns the last line that the last attempt left in a run's log, without reading all of it."""
   try:
     with open(_run(folder).log, "rb") as log:
       log.seek(0, os.SEEK_END)
@@ -262,5 +287,5 @@ def last_line(folder: str | os.PathLike) -> str:
       lines = log.read().decode(errors="replace").split("\n")
   except OSError:
     return ""
-  said = (line.strip() for line in reversed(lines) if not line.startswith(HEADER))
-  return next(filter(None, said), "")
+  said = itertools.takewhile(lambda line: not line.startswith(HEADER), reversed(lines))
+  return next(filter(None, map(str.strip, said)), "")

@@ -4,6 +4,7 @@ A study is a gin file that binds `study.*`: what the runs share, the axes along 
 and what is evaluated. `gin_configs/studies/` holds those that come with the package.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
@@ -14,6 +15,7 @@ from typing import Any
 
 import gin
 
+from dl_condind.studies import run_state
 from dl_condind.studies import stage_files
 from dl_condind.utils import configs
 from dl_condind.utils import errors
@@ -147,7 +149,15 @@ class Study:
         settings[name] = list(found)
     if self.num_evaluations > 1:
       settings["num_evaluations"] = self.num_evaluations
+    names = dict.fromkeys([*gin_files, *self.gin_files_of_stages()])
+    if own := {name: digest for name in names if (digest := self._own_digest(name))}:
+      settings[run_state.OWN_FILES] = own
     return settings
+
+  @functools.cached_property
+  def _own_digest(self) -> Callable[[str], str | None]:
+    """Returns `gin_texts.own_digest`, which reads each file once for all runs."""
+    return functools.cache(gin_texts.own_digest)
 
   def run_folder(self, pattern: str, model_num: int) -> str:
     """Returns the folder of a run: the pattern with `{study}` and `{model_num}` filled in."""
@@ -261,6 +271,11 @@ def make_study(
 
 def _check_names(setting: str, stages: Sequence[str]) -> None:
   names = [stage_files.stage_name(stage) for stage in stages]
+  if dotted := [stage for stage, name in zip(stages, names, strict=True) if "." in name]:
+    raise errors.ConfigError(
+      f"study.{setting}: {dotted[0]} has a dot in its name, which divides the names of results: "
+      "rename the file."
+    )
   alike = [stage for stage, name in zip(stages, names, strict=True) if names.count(name) > 1]
   if alike:
     raise errors.ConfigError(

@@ -157,7 +157,7 @@ def run(
   if settings.initial_model_dir is not None:
     initial_model_dir = pathlib.Path(settings.initial_model_dir)
     identity["initial_model_sha256"] = initial_weights.digest(initial_model_dir)
-  with processes.Interruption() as interruption, files.locked(model_dir):
+  with processes.Interruption(overwrite) as interruption, files.locked(model_dir):
     state = run_identity.claim(model_dir, config.values, identity, overwrite)
     if state == run_identity.COMPLETE:
       logging.info("%s is complete.", model_dir)

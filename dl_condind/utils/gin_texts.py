@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import glob
+import hashlib
 import itertools
 import os
 import pathlib
@@ -71,6 +72,26 @@ def statements(
     source = Source(None, binding)
     allowance.take_bytes(len(binding), source.where(1))
     yield from _in_text(source, allowance)
+
+
+def own_digest(name: str) -> str | None:
+  """Returns a digest of what a gin file says, with the files it includes.
+
+  Comments and the layout of the text make no difference.
+
+  Args:
+    name: As in `statements`.
+
+  Returns:
+    The SHA-256 of the statements; None of a file that came with the package.
+
+  Raises:
+    ConfigError: As `statements`.
+  """
+  if _find(name, (), "").resolve().is_relative_to(gin_config_folder().resolve()):
+    return None
+  found = [statement._replace(location=None) for statement, _ in statements([name], ())]
+  return hashlib.sha256("\n".join(map(repr, found)).encode()).hexdigest()
 
 
 def _in_file(

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 
 from dl_condind.utils import errors
 
@@ -32,11 +33,20 @@ class Interruption(contextlib.AbstractContextManager):
   """Notes SIGTERM and SIGINT while it is entered, so that work can stop at a good place.
 
   A second signal acts as if nobody had listened to the first. Only the main thread can listen.
+
+  Attributes:
+    signal_name: The signal that came, None as long as none did.
   """
 
-  def __init__(self):
-    self.signal_name = None
-    self._previous = {}
+  def __init__(self, overwrite: bool = False):
+    """Listens to nothing yet.
+
+    Args:
+      overwrite: Whether the work was told to start anew; told so again, it would not continue.
+    """
+    self.signal_name: str | None = None
+    self._again = "the same command again" + (" without overwrite" if overwrite else "")
+    self._previous: dict[int, Any] = {}
 
   def __enter__(self):
     if threading.current_thread() is threading.main_thread():
@@ -63,9 +73,7 @@ class Interruption(contextlib.AbstractContextManager):
       TryAgainError: If a signal came.
     """
     if self.signal_name:
-      raise errors.TryAgainError(
-        f"{self.signal_name}: {state}; run the same command again to continue."
-      )
+      raise errors.TryAgainError(f"{self.signal_name}: {state}; run {self._again} to continue.")
 
   def __exit__(self, *exc_info) -> None:
     self._restore()

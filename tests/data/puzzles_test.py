@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import dl_condind as dl
 from dl_condind.data import progressive_matrices
 from dl_condind.data import puzzles
 from dl_condind.data.ground_truth import cars3d
@@ -107,6 +108,13 @@ class WithGaps(spots.Spots):
 def test_data_with_gaps_is_refused():
   with pytest.raises(errors.ConfigError, match=r"every combination of factors, which spots does"):
     puzzles.Puzzles(WithGaps(), "easy1")
+
+
+def test_data_with_a_distribution_of_their_own_are_refused():
+  distribution = dl.FactorDistribution(held_out=[{"width": 0, "brightness": 0}])
+  data = dl.load_data("spots", factor_distribution=distribution)
+  with pytest.raises(errors.ConfigError, match=r"factor_distribution has no meaning"):
+    puzzles.Puzzles(data, "easy1")
 
 
 def test_numbers_of_values_are_checked():

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -203,6 +204,27 @@ def test_stopped_and_continued_training_is_bit_identical(trained_run, tmp_path):
   assert digest(stopped) == digest(tmp_path / "whole")
 
 
+def test_lost_scores_of_an_iteration_are_noticed(trained, tmp_path):
+  shutil.copytree(trained, tmp_path / "run")
+  files.remove_directory(tmp_path / "run/results")
+  path = tmp_path / "run/iterations.jsonl"
+  lines = path.read_text().splitlines(keepends=True)
+  path.write_text(lines[0][:10] + "\n" + "".join(lines[1:]))
+  with pytest.raises(errors.DatasetError, match=r"iterations\.jsonl is damaged: .* at step 0\."):
+    reason.reason_with_gin(None, tmp_path / "run", False, [FILE], TRAINED)
+
+
+def test_a_representation_without_its_record_is_noticed_first(trained_run, tmp_path):
+  shutil.copytree(trained_run / "postprocessed/mean", tmp_path / "mean")
+  files.remove_directory(tmp_path / "mean/results")
+  bindings = [*SMALL, "dataset.name = 'dummy_data'"]
+  with pytest.raises(errors.DatasetError, match=r"results has no manifest\.json"):
+    reason.reason_with_gin(
+      tmp_path / "mean", tmp_path / "out", False, ["reasoning/representation.gin"], bindings
+    )
+  assert not (tmp_path / "out").exists()
+
+
 def start(folder, bindings):
   command = [sys.executable, str(ROOT / "bin/dl_condind_reason"), f"--output_dir={folder}"]
   command += [f"--gin_config={FILE}", *(f"--gin_bindings={binding}" for binding in bindings)]
@@ -342,6 +364,17 @@ def test_log_has_loss_and_accuracy(trained):
       r"HubEmbedding needs a trained model",
     ),
     (["dataset.name = 'auto'"], r"dataset\.name is 'auto', .* and no input_dir is given"),
+    (
+      ["activation.activation = 'relo'"],
+      r"activation\.activation must be 'lrelu' or a name of Keras",
+    ),
+    (
+      [
+        "dataset.factor_distribution = @FactorDistribution()",
+        "FactorDistribution.correlated_pairs = [('width', 'brightness')]",
+      ],
+      r"dataset\.factor_distribution has no meaning for it",
+    ),
   ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(bindings, message, tmp_path):

@@ -115,4 +115,4 @@ def test_sizes_are_checked(sizes, dropout, message):
 )
 def test_unknown_names_are_refused(settings, message):
   with pytest.raises(errors.ConfigError, match=message):
-    built(settings=network_settings.NetworkSettings(**settings)).scores(CODES)
+    built(settings=network_settings.NetworkSettings(**settings))

@@ -48,15 +48,18 @@ def test_each_validation_has_a_table_of_its_main_results():
     "mean.validation.labelled_mig.discrete_mig": 0.25,
     "mean.validation.labelled_mig.mig.factor_0": 0.5,
     "mean.validation.labelled_mig.elapsed_time": 3.0,
-    "mean.validation.labelled_mig.config.validation.num_labelled_samples": "100",
+    "mean.validation.labelled_mig.config.validation.num_labelled_samples": 100,
+    "mean.validation.labelled_unified_score.accuracy_svm_matrix.JEMMIG": 0.5,
+    "mean.validation.labelled_unified_score.accuracy_svm_matrix.merge_0_1": 0.5,
     "mean.mig.discrete_mig": 0.75,
   }
   found = labels_and_puzzles.tables_of({"VAE on spots": [make_run("0", INDEPENDENT | row)]})
   assert [(table.title, table.headings[3:]) for table in found] == [
     ("Validation: labelled_mig, mean representation", ["discrete_mig"]),
+    ("Validation: labelled_unified_score, mean representation", ["accuracy_svm_matrix.JEMMIG"]),
     ("Validation: labelled_sap_score, sampled representation", ["SAP_score"]),
   ]
-  assert [texts_of(table)[0][3:] for table in found] == [["0.250"], ["0.125"]]
+  assert [texts_of(table)[0][3:] for table in found] == [["0.250"], ["0.500"], ["0.125"]]
 
 
 def test_runs_without_them_have_no_table():

@@ -1,6 +1,7 @@
 import io
 import json
 import lzma
+import os
 import re
 import shutil
 import tarfile
@@ -275,6 +276,30 @@ def test_record_that_changes_while_it_is_packed(study_dir, packed):
   with pytest.raises(errors.TryAgainError, match=r"0/done\.json has changed while"):
     archive_file.write(packed, study_dir, manifest)
   assert packed.read_bytes() == before
+
+
+def test_record_that_is_deleted_while_it_is_packed(study_dir, packed, monkeypatch):
+  manifest = archive_file.read_manifest(packed)
+  record = study_dir / "0" / "model" / "train_log.jsonl"
+  sha256 = files.sha256
+
+  def deleted(path):  # As by an engine with --overwrite.
+    if path == record:
+      path.unlink()
+    return sha256(path)
+
+  monkeypatch.setattr(files, "sha256", deleted)
+  with pytest.raises(errors.TryAgainError, match=r"0/model/train_log\.jsonl has changed while"):
+    archive.pack(study_dir, packed)
+  with pytest.raises(errors.TryAgainError, match=r"0/model/train_log\.jsonl has changed while"):
+    archive_file.write(packed, study_dir, manifest)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_archive_that_may_not_be_read_is_named(tmp_path, packed):
+  packed.chmod(0)
+  with pytest.raises(errors.DatasetError, match=r"records\.tar\.xz may not be read"):
+    archive.unpack(packed, tmp_path / "small")
 
 
 def test_the_program_packs_and_unpacks(tmp_path, study_dir):

@@ -305,6 +305,8 @@ def test_a_given_model_is_taken(run, gin_file, tmp_path):
   study = study_file.load_study(str(gin_file))
   reproduce.reproduce(study, 1, tmp_path, model_dir=run / "model")
   assert not (tmp_path / "model").exists()
+  # The run that the study describes is still to be made.
+  assert run_state.state_of(tmp_path, study.settings(1)) == run_state.MISSING
   records = [
     results.read_results(folder / "metrics" / "sampled" / "few", "evaluation")
     for folder in (run, tmp_path)

@@ -85,7 +85,11 @@ def test_a_diverged_run_is_recorded_and_not_made_again(tmp_path):
   ):
     raise errors.DivergedError(message, step=41)
   assert run_state.state_of(tmp_path, SETTINGS) == run_state.DIVERGED
-  assert json.loads((tmp_path / "diverged.json").read_text()) == {"step": 41, "message": message}
+  record = {"step": 41, "message": message, "settings": SETTINGS}
+  assert json.loads((tmp_path / "diverged.json").read_text()) == record
+  # With other settings it has not diverged.
+  others = {**SETTINGS, "bindings": ["vae.beta = 2.0"]}
+  assert run_state.state_of(tmp_path, others) == run_state.MISSING
   with pytest.raises(errors.DivergedError, match=r"has diverged: loss is nan.*overwrite=True"):
     make(tmp_path)
   make(tmp_path, overwrite=True)
@@ -133,6 +137,30 @@ def test_a_run_that_is_made_elsewhere_is_left_alone_also_if_its_process_is_stopp
   make(tmp_path)
 
 
+def test_overwriting_deletes_what_followed_the_training_first(tmp_path):
+  make(tmp_path)
+  later = [tmp_path / name for name in ("postprocessed", "metrics", "reasoning", "visualizations")]
+  for folder in later:
+    (folder / "mean").mkdir(parents=True)
+  (tmp_path / "notes").mkdir()
+  with pytest.raises(RuntimeError), run_state.making(tmp_path, SETTINGS, overwrite=True):
+    assert not any(folder.exists() for folder in later)
+    raise RuntimeError("killed")  # Now it goes on without overwrite: nothing old is left.
+  assert (tmp_path / "model" / "run.json").is_file() and (tmp_path / "notes").is_dir()
+
+
+def test_a_run_made_with_another_file_of_the_same_name_is_not_done(tmp_path):
+  def state(own_files):
+    return run_state.state_of(tmp_path, {**SETTINGS, "own_files": own_files})
+
+  make(tmp_path, {**SETTINGS, "own_files": {"my.gin": "a"}})
+  assert state({"my.gin": "a"}) == run_state.DONE
+  assert state({"my.gin": "b"}) == run_state.MISSING
+  assert state({"my.gin": "a", "others.gin": "c"}) == run_state.DONE
+  # Runs that were made before the digests were recorded count.
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.DONE
+
+
 def test_clear_deletes_what_a_run_wrote_and_nothing_else(tmp_path):
   make(tmp_path)
   (tmp_path / "notes.txt").write_text("precious")
@@ -155,8 +183,11 @@ def test_the_last_line_of_a_log_is_found_without_reading_it(tmp_path):
   log = tmp_path / "log.txt"
   log.write_text("=== began\n")
   assert run_state.last_line(tmp_path) == ""
-  log.write_text("x" * 10_000 + "\nstep 1\nstep 2\n\n=== began again\n")
+  log.write_text("x" * 10_000 + "\nstep 1\nstep 2\n\n")
   assert run_state.last_line(tmp_path) == "step 2"
+  # What an earlier attempt said does not explain how this one ended.
+  log.write_text("error: the disk is full\n=== began again\n")
+  assert run_state.last_line(tmp_path) == ""
 
 
 def test_a_record_that_cannot_be_read_is_one_clear_line(tmp_path):

@@ -112,11 +112,14 @@ def test_what_is_done_with_representations_needs_one(setting):
     study([], representations=[], **{setting: ["mig"]})
 
 
-def test_what_is_not_asked_for_is_not_in_the_settings():
-  assert not {"validation", "reasoning"} & study([]).settings(0).keys()
+def test_what_is_not_asked_for_is_not_in_the_settings(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / "mine.gin").write_text("include 'reasoning/spots.gin'")
+  assert not {"validation", "reasoning", "own_files"} & study([]).settings(0).keys()
   settings = study([], validation=["labelled_mig"], reasoning=["mine.gin"]).settings(0)
   assert settings["validation"] == ["labelled_mig"]
   assert settings["reasoning"] == ["mine.gin"]
+  assert settings["own_files"].keys() == {"mine.gin"}
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,21 @@ def test_files_that_include_each_other_many_times_are_refused(folder):
     (folder / f"{number}.gin").write_text(f"include '{number + 1}.gin'\n" * 2)
   (folder / "20.gin").write_text("m = 1\n")
   assert "100,000 tokens" in too_large(["0.gin"])
+
+
+def test_digest_is_of_what_own_files_say(folder):
+  (folder / "part.gin").write_text("vae.beta = 2.0")
+  path = folder / "whole.gin"
+
+  def digest(text):
+    path.write_text(text)
+    return gin_texts.own_digest(str(path))
+
+  first = digest("include 'part.gin'\nmodel.model = @vae()")
+  assert (
+    digest("# A comment.\ninclude 'part.gin'\n\nmodel.model =\\\n    @vae()  # Another.") == first
+  )
+  assert digest("include 'part.gin'\nmodel.model = @annealed_vae()") != first
+  (folder / "part.gin").write_text("vae.beta = 3.0")
+  assert digest("include 'part.gin'\nmodel.model = @vae()") != first
+  assert gin_texts.own_digest("methods/vae.gin") is None
