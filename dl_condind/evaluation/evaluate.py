@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import time
 from typing import Any
 
@@ -183,7 +184,8 @@ def evaluate(
   start_time = time.monotonic()
   input_dir, output_dir = pathlib.Path(input_dir), pathlib.Path(output_dir)
   model_dir = run_folder.StageFolder(input_dir).saved_model
-  with stages.stage(output_dir, STEP, model_dir, overwrite) as stage:
+  data = None if dataset is None else _identity_of(dataset)
+  with stages.stage(output_dir, STEP, model_dir, overwrite, data=data) as stage:
     if stage.is_complete:
       return
     bound = configs.bound("evaluation.evaluation_fn")  # Such as @mig; None if a caller passed it.
@@ -200,6 +202,12 @@ def evaluate(
     )
   numbers = {key: round(value, 4) for key, value in side_by_side.main_numbers(values).items()}
   logging.info("Evaluated %s: %s", output_dir, numbers)
+
+
+def _identity_of(dataset: ground_truth_data.GroundTruthData) -> dict[str, str]:
+  """Returns what tells a data set apart from others of its name."""
+  options = re.sub(r" at 0x[0-9a-f]+", "", repr(dict(dataset.options)))
+  return {"dataset_sha256": str(dataset.provenance()["sha256"]), "dataset_options": options}
 
 
 _data_sets: dict[str, ground_truth_data.GroundTruthData] = {}

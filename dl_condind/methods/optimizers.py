@@ -8,6 +8,8 @@ Arguments that only TensorFlow 1 knew (`use_locking`, `name`) are accepted and h
 from collections.abc import Callable
 from collections.abc import Sequence
 import functools
+import inspect
+from typing import Any
 
 import gin
 import keras
@@ -86,6 +88,7 @@ class Momentum(keras.optimizers.Optimizer):
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
     momentum: float,
     use_nesterov: bool = False,
+    **keywords: Any,
   ):
     """Describes the update; `build` makes the sums.
 
@@ -93,10 +96,16 @@ class Momentum(keras.optimizers.Optimizer):
       learning_rate: r_t.
       momentum: Weight of the sum of earlier gradients.
       use_nesterov: Whether to look one step ahead.
+      **keywords: Those of a Keras optimizer.
     """
-    super().__init__(learning_rate)
+    super().__init__(learning_rate, **keywords)
     self._momentum = momentum
     self._use_nesterov = use_nesterov
+
+  def get_config(self) -> dict[str, Any]:
+    """Returns the arguments that make the same optimizer."""
+    own = {"momentum": self._momentum, "use_nesterov": self._use_nesterov}
+    return {**super().get_config(), **own}
 
   def build(self, variables: Sequence[tf.Variable | keras.Variable]) -> None:
     """Makes a sum of gradients of each variable, 0 at first."""
@@ -258,9 +267,14 @@ def with_learning_rate(optimizer: OptimizerPart, learning_rate: LearningRate) ->
   """Returns the same optimizer part with another learning rate.
 
   Raises:
-    ConfigError: If learning_rate is not positive.
+    ConfigError: If learning_rate is not positive, or the part takes none.
   """
   if isinstance(optimizer, keras.optimizers.Optimizer):
     config = {**optimizer.get_config(), "learning_rate": _checked(learning_rate)}
     return type(optimizer).from_config(config)
+  parameters = inspect.signature(optimizer).parameters.values()
+  if not any(p.name == "learning_rate" or p.kind == p.VAR_KEYWORD for p in parameters):
+    raise errors.ConfigError(
+      "learning_rate cannot be given to an optimizer whose function takes none: set it there."
+    )
   return functools.partial(optimizer, learning_rate=_checked(learning_rate))

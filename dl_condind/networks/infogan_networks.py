@@ -16,6 +16,7 @@ import numpy as np
 from dl_condind.networks import deconvolution
 from dl_condind.networks import network_parts
 from dl_condind.utils import errors
+from dl_condind.utils import observations
 
 _LEAK = 0.1
 _NUM_FEATURES = 1024
@@ -49,8 +50,13 @@ def generator(
     [0, 1], [batch, height, width, channels].
 
   Raises:
-    ConfigError: If height or width is no multiple of 4.
+    ConfigError: If there are no images, or height or width is no multiple of 4.
   """
+  if observations.is_vector(observation_shape):
+    raise errors.ConfigError(
+      f"infogan takes images, got vectors of {observation_shape[0]} features: choose another "
+      "dataset.name."
+    )
   height, width, channels = observation_shape
   if height % 4 or width % 4:
     raise errors.ConfigError(

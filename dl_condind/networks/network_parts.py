@@ -1,6 +1,7 @@
 """Makes a model's networks of the functions or Keras models that a user gave, and checks them."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 import itertools
 
 import keras
@@ -27,6 +28,16 @@ def check_num_latent(num_latent: int) -> None:
     raise errors.ConfigError(
       f"encoder.num_latent must be in [1, {limits.MAX_LATENT}], got {num_latent}."
     )
+
+
+# Layers that do something else in training than afterwards.
+_OTHERWISE_IN_TRAINING = (
+  layers.AlphaDropout,
+  layers.BatchNormalization,
+  layers.Dropout,
+  layers.GaussianDropout,
+  layers.GaussianNoise,
+)
 
 
 def make_encoder(
@@ -144,13 +155,28 @@ def _make(name: str, network: Callable[..., keras.Model] | keras.Model, *argumen
   if isinstance(network, keras.Model):
     made = keras.models.clone_model(network)
     made.set_weights(network.get_weights())
-    return made
-  made = network(*arguments)
+  else:
+    made = network(*arguments)
   if not isinstance(made, keras.Model):
     raise errors.ConfigError(
       f"{name}.{name}_fn must return a Keras model, got a {type(made).__name__}."
     )
+  for layer in _layers_of(made):
+    if isinstance(layer, _OTHERWISE_IN_TRAINING):
+      raise errors.ConfigError(
+        f"The {name} has a layer of the class {type(layer).__name__}. Networks do the same in "
+        "training and afterwards, so it would have no effect: leave it out, or take a layer such "
+        "as LayerNormalization."
+      )
   return made
+
+
+def _layers_of(model: keras.Model) -> Iterator[layers.Layer]:
+  """Yields the layers of a model and of models within it."""
+  for layer in model.layers:
+    yield layer
+    if isinstance(layer, keras.Model):
+      yield from _layers_of(layer)
 
 
 def _check_network(
@@ -164,7 +190,14 @@ def _check_network(
   is_model = isinstance(source, keras.Model)
   setting = f"{name} must be" if is_model else f"{name}.{name}_fn must return"
   try:
-    found = [tuple(output.shape) for output in tf.nest.flatten(network(tf.zeros([1, *inputs])))]
+    returned = network(tf.zeros([1, *inputs]))
+    if isinstance(returned, dict):
+      raise errors.ConfigError(
+        f"{setting} a model whose outputs are a list in their order, got a dictionary."
+      )
+    found = [tuple(output.shape) for output in tf.nest.flatten(returned)]
+  except errors.ConfigError:  # A ValueError itself.
+    raise
   except (ValueError, tf.errors.InvalidArgumentError) as error:
     problem = str(error).splitlines()[0]
     raise errors.ConfigError(

@@ -7,6 +7,7 @@ import numpy as np
 
 from dl_condind.posteriors import fixed_correlation
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 @gin.register
@@ -25,8 +26,9 @@ def low_rank(num_latent: int, rank: int, correlation: float, seed: int) -> np.nd
     [num_latent, num_latent].
 
   Raises:
-    ConfigError: If rank or correlation is out of range.
+    ConfigError: If rank, correlation or seed is out of range.
   """
+  seeds.check_seed("low_rank.seed", seed)
   if rank < 1:
     raise errors.ConfigError(f"low_rank.rank must be at least 1, got {rank}.")
   if not 0 <= correlation < 1:

@@ -9,6 +9,7 @@ from scipy import optimize
 from dl_condind.posteriors import fixed_correlation
 from dl_condind.posteriors import rotations
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 _MAX_SPREAD = 20.0  # t at most: beyond, R is singular in double precision
 
@@ -31,8 +32,9 @@ def random_correlation(num_latent: int, seed: int, target_total_correlation: flo
     [num_latent, num_latent].
 
   Raises:
-    ConfigError: If the total correlation cannot be reached.
+    ConfigError: If seed is out of range, or the total correlation cannot be reached.
   """
+  seeds.check_seed("random_correlation.seed", seed)
   draws = np.random.default_rng(seed)
   axes = rotations.random_rotation(num_latent, int(draws.integers(2**32)))
   logs = draws.standard_normal(num_latent)
@@ -52,6 +54,8 @@ def random_correlation(num_latent: int, seed: int, target_total_correlation: flo
       f"{excess(_MAX_SPREAD) + target_total_correlation:.4g}] for {num_latent} latents and seed "
       f"{seed}, got {target_total_correlation}."
     )
+  if excess(0.0) >= 0:  # Of t = 0, by rounding: R = I.
+    return np.eye(num_latent)
   rows = factor(optimize.brentq(excess, 0.0, _MAX_SPREAD, xtol=1e-14, rtol=1e-14))
   matrix = rows @ rows.T
   np.fill_diagonal(matrix, 1.0)

@@ -11,6 +11,7 @@ from dl_condind.posteriors import independent
 from dl_condind.posteriors import posterior
 from dl_condind.posteriors import rotations
 from dl_condind.utils import errors
+from dl_condind.utils import seeds
 
 
 @gin.register("rotated")
@@ -69,6 +70,8 @@ class Rotated(posterior.Posterior):
 
   def check(self, num_latent: int) -> None:
     """Checks that U is orthogonal and of this size, and that the other family exists."""
+    if self.seed is not None:
+      seeds.check_seed("rotated.seed", self.seed)
     self._matrix(num_latent)
     self._base.check(num_latent)
 

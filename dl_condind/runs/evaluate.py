@@ -47,7 +47,8 @@ def evaluate(
       disentanglement_lib's signature.
     representation: "mean" or "sampled". An InfoGAN has none: its metrics need the model itself.
     settings: Other values by their gin names, such as `{"mig.num_train": 1000}`. Those of a metric
-      are for that metric alone, others, such as `discretizer.num_bins`, for all.
+      are for that metric alone, others, such as `discretizer.num_bins`, for all that are named. Of
+      a function they are its arguments, after its name and a dot.
     seed: Seed of all draws, in [0, 2**32).
     overwrite: Whether to replace records that are there.
 
@@ -71,7 +72,8 @@ def evaluate(
     if gin_types.is_known(key.rpartition(".")[0])  # Classes of the user may have no gin name.
   ]
   files = {m: _file_of(m, trained.metrics_folder) for m in metrics if isinstance(m, str)}
-  settings_of = _divide(settings or {}, files)
+  functions = [metric.__name__ for metric in metrics if callable(metric)]
+  settings_of = _divide(settings or {}, files, functions)
   name, stage = trained.evaluated(representation, data)
   found = {}
   for number, metric in enumerate(metrics, start=1):
@@ -80,7 +82,9 @@ def evaluate(
     if callable(metric):
       with saved_model.trusting(trained.trust_model):
         represent = evaluate_stage.load_evaluated(stage.path, seed)
-      found[metric_name] = scoring.evaluate_metric(data, represent, metric, seed)
+      found[metric_name] = scoring.evaluate_metric(
+        data, represent, metric, seed, settings_of[metric_name]
+      )
     else:
       output_dir = trained.folder.metric(name, metric).path
       evaluate_stage.evaluate_with_gin(
@@ -88,7 +92,11 @@ def evaluate(
         output_dir,
         overwrite,
         [files[metric]],
-        [*bindings, *settings_of[metric], f"evaluation.random_seed = {seed}"],
+        [
+          *bindings,
+          *(f"{key} = {value!r}" for key, value in settings_of[metric].items()),
+          f"evaluation.random_seed = {seed}",
+        ],
         trust_model=trained.trust_model,
         dataset=data,
       )
@@ -116,28 +124,39 @@ def _file_of(metric: str, folder: str) -> str:
   return f"{folder}/{metric}.gin"
 
 
-def _divide(settings: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, list[str]]:
-  """Returns the bindings for each metric, so that its record does not depend on the others.
+def _divide(
+  settings: Mapping[str, Any], files: Mapping[str, str], functions: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+  """Returns the settings for each metric, so that its record does not depend on the others.
 
   Args:
     settings: Values by their gin names.
     files: Metric -> its gin file.
+    functions: Names of the metrics that are functions. Their settings come without this name.
 
   Raises:
-    ConfigError: If a setting is that of a metric which is not evaluated.
+    ConfigError: If a setting is that of a metric which is not evaluated, or of none.
   """
   folder = gin_texts.gin_config_folder()
   gin_names = {
     metric: str(configs.query(folder / path, "evaluation.evaluation_fn")).removeprefix("@")
     for metric, path in files.items()
   }
-  divided = {metric: [] for metric in files}
+  divided: dict[str, dict[str, Any]] = {metric: {} for metric in [*files, *functions]}
   for key, value in settings.items():
-    owner = key.partition(".")[0]
+    owner, _, parameter = key.partition(".")
     is_own = owner in metric_protocol.load_all()
-    if is_own and owner not in gin_names.values():
+    if owner in functions:
+      divided[owner][parameter] = value
+    elif is_own and owner not in gin_names.values():
       raise errors.ConfigError(f"{key} is a setting of {owner}, which is not among the metrics.")
-    for metric, bindings in divided.items():
-      if not is_own or owner == gin_names[metric]:
-        bindings.append(f"{key} = {value!r}")
+    elif not files:
+      raise errors.ConfigError(
+        f"{key} is a setting of no metric that is evaluated: those of a function begin with its "
+        f"name, such as {functions[0] if functions else 'my_metric'}.num_train."
+      )
+    else:
+      for metric in files:
+        if not is_own or owner == gin_names[metric]:
+          divided[metric][key] = value
   return divided

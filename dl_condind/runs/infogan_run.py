@@ -52,7 +52,8 @@ class InfoGANRun(run.Run):
       seed: Seed of the noise, which is the other part of a code, and of the categories.
 
     Raises:
-      ConfigError: If the codes have another shape. It is a ValueError.
+      ConfigError: If the codes have another shape, or there is no such category. It is a
+        ValueError.
     """
     continuous = np.asarray(continuous, np.float32)
     if continuous.ndim != 2 or continuous.shape[1] != self.num_continuous:
@@ -61,9 +62,26 @@ class InfoGANRun(run.Run):
       )
     rng = np.random.default_rng(seed)
     noise = rng.standard_normal((len(continuous), self.model.num_noise), np.float32)
-    if categories is None and self.model.num_categories:
+    if not self.model.num_categories:
+      categories = None
+    elif categories is None:
       categories = rng.integers(self.model.num_categories, size=len(continuous))
+    else:
+      categories = self._checked_categories(categories, len(continuous))
     return self.model.generate(continuous, noise, categories)
+
+  def _checked_categories(self, categories: np.ndarray, num: int) -> np.ndarray:
+    categories, most = np.asarray(categories), self.model.num_categories - 1
+    if categories.shape != (num,) or categories.dtype.kind not in "iu":
+      raise errors.ConfigError(
+        f"categories must be whole numbers, [{num}] as there are codes, got {categories.dtype} "
+        f"{list(categories.shape)}."
+      )
+    if num and not 0 <= categories.min() <= categories.max() <= most:
+      raise errors.ConfigError(
+        f"categories must be in [0, {most}], got {categories.min()} to {categories.max()}."
+      )
+    return categories
 
   def recognize(self, images: np.ndarray) -> dict[str, np.ndarray]:
     """Returns what the recognition network finds in images.
@@ -83,11 +101,15 @@ class InfoGANRun(run.Run):
     return self.model.recognize(images)
 
   def picture(self) -> np.ndarray:
-    """Returns images whose first continuous code grows from left to right."""
+    """Returns images whose first continuous code grows from left to right, all else equal."""
     limit = priors.traversal_limit(run_config.setting(self.config, "infogan.continuous_prior"))
     continuous = np.zeros((7, self.num_continuous))
     continuous[:, 0] = np.linspace(-limit, limit, 7)
     num_rows = self.model.num_categories or 1
-    categories = np.repeat(np.arange(num_rows), 7)
-    images = self.generate(np.tile(continuous, (num_rows, 1)), categories)
+    noise = np.random.default_rng(0).standard_normal((num_rows, self.model.num_noise), np.float32)
+    images = self.model.generate(
+      np.tile(continuous, (num_rows, 1)),
+      np.repeat(noise, 7, axis=0),
+      np.repeat(np.arange(num_rows), 7) if self.model.num_categories else None,
+    )
     return images.reshape(num_rows, 7, *images.shape[1:])

@@ -89,8 +89,13 @@ class StoredVAE:
     """Returns the decoder as plain layers, the last of which returns images in [0, 1].
 
     Raises:
-      ConfigError: If it consists of something else.
+      ConfigError: If it consists of something else, or its outputs are the pixels themselves.
     """
+    if self._activation == "linear":
+      raise errors.ConfigError(
+        'The model has the activation "linear": a page shows models of images in [0, 1], with '
+        '"logits" or "tanh".'
+      )
     network = self._model.layers("decoder")
     *others, last = network.layers
     if last.activation != "linear":

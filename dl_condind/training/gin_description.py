@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import types
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ from dl_condind.methods import supervised_losses
 from dl_condind.training import gin_labels
 from dl_condind.training import trainer
 from dl_condind.utils import configs
+from dl_condind.utils import errors
 from dl_condind.utils import gin_types
 
 # Part of a model -> its gin key, and the scope of what it names.
@@ -70,7 +72,8 @@ def describe(
     elif isinstance(value, supervised_losses.SupervisedLoss):
       words.values["supervised_loss.loss_fn"] = words.object(value)
     else:
-      key, scope = _PARTS[part.name]
+      own = f"{hyperparameters.removeprefix('@')}.{part.name}", f"{part.name}/"
+      key, scope = _PARTS.get(part.name, own)
       words.values[key] = words.text(value, scope)
       if key.endswith("optimizer_fn"):
         words.values[key.replace("optimizer_fn", "learning_rate")] = "None"
@@ -132,11 +135,25 @@ class _Words:
     return repr(value)
 
   def object(self, value: object, left_out: Collection[str] = ()) -> str:
-    """Returns a reference to the class of a value. What it was made with goes into `values`."""
+    """Returns a reference to the class of a value. What it was made with goes into `values`.
+
+    Raises:
+      ConfigError: If the value does not say what it was made with.
+    """
     name = gin_types.name_of(type(value)) or type(value).__name__
-    for parameter in inspect.signature(type(value)).parameters:
-      if parameter not in left_out and hasattr(value, parameter):
-        self.values[f"{name}.{parameter}"] = self.text(getattr(value, parameter))
+    parameters = inspect.signature(type(value)).parameters.values()
+    names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if isinstance(value, posteriors.FixedCorrelation):  # Its function says it, as in gin.
+      names = ["noise_correlation"]
+    for parameter in names:
+      if parameter in left_out:
+        continue
+      if not hasattr(value, parameter):
+        raise errors.ConfigError(
+          f"{name} must keep its argument {parameter!r} as the attribute self.{parameter}: without "
+          "it, runs with different values could not be told apart."
+        )
+      self.values[f"{name}.{parameter}"] = self.text(getattr(value, parameter))
     return f"@{name}"
 
   def _reference(self, function: Callable, scope: str) -> str:
@@ -147,13 +164,28 @@ class _Words:
       function = function.func
     name = gin_types.name_of(function)
     if name is None:  # A function of the user that gin does not know.
+      qualified = getattr(function, "__qualname__", str(function))
+      if inspect.isfunction(function) and "<" in qualified:  # A lambda, or made in a function.
+        given = {**inspect.getclosurevars(function).nonlocals, **given}
+        qualified += f" {_code_digest(function)}"
       words = ", ".join(f"{key}={self.text(value)}" for key, value in given.items())
-      return repr(f"{function.__module__}.{getattr(function, '__qualname__', function)}({words})")
+      return repr(f"{function.__module__}.{qualified}({words})")
     for parameter in inspect.signature(function).parameters.values():
       value = given.get(parameter.name, parameter.default)
       if value is not parameter.empty:
         self.values[f"{scope}{name}.{parameter.name}"] = self.text(value)
     return f"@{scope}{name}"
+
+
+def _code_digest(function: types.FunctionType) -> str:
+  """Returns a digest of what a function does, which its name does not tell."""
+
+  def text(code: types.CodeType) -> str:
+    constants = [text(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
+
+  defaults = function.__defaults__, function.__kwdefaults__
+  return hashlib.sha256(f"{text(function.__code__)} {defaults}".encode()).hexdigest()[:16]
 
 
 def _digest(network: keras.Model) -> str:

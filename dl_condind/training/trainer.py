@@ -7,6 +7,7 @@ the step are all there is to save, and an interrupted run continues bit for bit.
 from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
+import numbers
 import pathlib
 import time
 
@@ -93,7 +94,11 @@ class Settings:
 
   def _check_in(self, lowest: int, highest: int, name: str) -> None:
     value = getattr(self, name)
-    if value is not None and not lowest <= value <= highest:
+    if value is None:
+      return
+    if not isinstance(value, numbers.Integral):
+      raise errors.ConfigError(f"model.{name} must be a whole number, got {value!r}.")
+    if not lowest <= value <= highest:
       raise errors.ConfigError(f"model.{name} must be in [{lowest}, {highest}], got {value}.")
 
 

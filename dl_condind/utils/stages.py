@@ -62,6 +62,7 @@ def stage(
   model: pathlib.Path,
   overwrite: bool,
   output: pathlib.Path | None = None,
+  data: Mapping[str, str] | None = None,
 ) -> Iterator[Stage]:
   """Yields the stage that is made in directory from a stored model with gin's bindings.
 
@@ -72,16 +73,21 @@ def stage(
     overwrite: Whether to make again what is there.
     output: Folder of the SavedModel that the stage writes beside its record. Where it was deleted,
       the stage is made again.
+    data: What tells the data apart where gin's bindings do not: keys that begin with `dataset_`.
 
   Raises:
     DatasetError: If the model is missing, or it or output is not the one that its record names.
-    ConfigError: If the folder holds a stage of another model or configuration.
+    ConfigError: If the folder holds a stage of another model, configuration or data.
     TryAgainError: If another process works in the folder.
   """
   if not (model / files.MANIFEST).is_file():
     raise errors.DatasetError(f"No complete model at {model}: finish the stage before first.")
   results.check_recorded_model(model)
-  identity = {"input_sha256": files.manifest_digest(model), "bindings": gin.config_str()}
+  identity = {
+    "input_sha256": files.manifest_digest(model),
+    "bindings": gin.config_str(),
+    **(data or {}),
+  }
   with files.locked(directory):
     made = Stage(directory, step, identity, output)
     if results.is_complete(directory, step):
@@ -103,6 +109,8 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
     here := _settings(identity["bindings"])
   ):
     difference = "was made with other settings: " + "; ".join(sorted({*there} ^ {*here}))
+  elif any(found.get(k, v) != v for k, v in identity.items() if k.startswith("dataset_")):
+    difference = "was made from other data"
   else:
     return
   raise errors.ConfigError(

@@ -110,6 +110,9 @@ def test_steps_of_nesterov_momentum():
     expected.append(value)
   optimizer = optimizers.momentum_optimizer(0.1, momentum=0.9, use_nesterov=True)
   np.testing.assert_allclose(trajectory(optimizer), expected, rtol=1e-5)
+  # As a part of a model it is copied.
+  copy = optimizers.make(optimizers.momentum_optimizer(0.1, momentum=0.9, use_nesterov=True))
+  np.testing.assert_allclose(trajectory(copy), expected, rtol=1e-5)
 
 
 def decayed(step):

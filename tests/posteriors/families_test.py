@@ -157,6 +157,12 @@ def test_a_random_correlation_has_the_total_correlation_asked_for(target):
   assert np.abs(matrices[0] - matrices[1]).max() > 0.01
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_a_random_correlation_of_none_is_none(seed):
+  matrix = dl.posteriors.RandomCorrelation(seed, 0.0).matrix(10)
+  np.testing.assert_allclose(matrix, np.eye(10), atol=1e-6)
+
+
 def test_other_correlations_are_those_of_their_equations():
   blocks = dl.posteriors.Block([2, 3], 0.4).matrix(5)
   is_same = np.equal.outer([0, 0, 1, 1, 1], [0, 0, 1, 1, 1])
@@ -201,6 +207,9 @@ def test_a_learned_correlation_starts_at_the_given_one():
     (lambda: dl.posteriors.LowRank(1, 1.0), r"low_rank.correlation must be in \[0, 1\), got 1.0"),
     (lambda: dl.posteriors.RandomCorrelation(0, -1.0), r"must be in \[0, .*\] for 3 latents"),
     (lambda: dl.posteriors.RandomCorrelation(0, 1e4), "for 3 latents and seed 0, got 10000"),
+    (lambda: dl.posteriors.RandomCorrelation(-1, 1.0), r"random_correlation\.seed must be in \[0"),
+    (lambda: dl.posteriors.Rotated(seed=-1), r"rotated\.seed must be in \[0, 2\*\*32\), got -1"),
+    (lambda: dl.posteriors.LowRank(1, 0.5, seed=-1), r"low_rank\.seed must be in \[0"),
     (lambda: dl.posteriors.LearnedCorrelation(np.eye(2)), r"initial must be \[3, 3\] for 3"),
     (lambda: dl.posteriors.LearnedCorrelation(2 * np.eye(3)), "ones on its diagonal"),
   ],

@@ -73,6 +73,18 @@ def test_a_function_is_a_metric(run):
   assert found["mean_of_codes"]["mean"] == pytest.approx(codes.mean(), rel=1e-4, abs=1e-6)
 
 
+def test_settings_of_a_function_are_its_arguments(run):
+  def number_of_points(ground_truth_data, representation_function, random_state, num_train=10):
+    return {"points": num_train}
+
+  data = dl.load_data("dummy_data")
+  settings = {"number_of_points.num_train": 30}
+  found = dl.evaluate(run, data, [number_of_points], settings=settings)
+  assert found == {"number_of_points": {"points": 30}}
+  with pytest.raises(errors.ConfigError, match=r"^discretizer\.num_bins is a setting of no metric"):
+    dl.evaluate(run, data, [number_of_points], settings={"discretizer.num_bins": 7})
+
+
 class Noise(dl.GroundTruthData):
   """A data set of the user that has no name in gin."""
 
@@ -99,6 +111,9 @@ def test_an_own_data_set_object(tmp_path):
   assert 0 <= found["mig"]["discrete_mig"] <= 1
   provenance = results.read_provenance(tmp_path / "metrics" / "mean" / "mig", "evaluation")
   assert provenance["dataset"] == "my noise"
+  assert dl.evaluate(run, Noise(), ["mig"], settings={"mig.num_train": 50}) == found
+  with pytest.raises(errors.ConfigError, match="was made from other data"):
+    dl.evaluate(run, Noise(highest=5), ["mig"], settings={"mig.num_train": 50})
 
 
 def test_mistakes_are_one_line(run):

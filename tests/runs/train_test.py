@@ -158,6 +158,14 @@ def test_infogan_in_python_is_infogan_in_gin(tmp_path):
   images = run.generate(codes, np.array([2]), seed=1)
   assert images.shape == (1, *data.observation_shape)
   np.testing.assert_array_equal(images, other.generate(codes, np.array([2]), seed=1))
+  for categories, message in (
+    ([3], r"categories must be in \[0, 2\], got 3 to 3"),
+    ([-1], r"categories must be in \[0, 2\], got -1"),
+    ([0.5], r"categories must be whole numbers, \[1\] as there are codes, got float64"),
+    ([0, 1], r"categories must be whole numbers, \[1\] as there are codes, got int64 \[2\]"),
+  ):
+    with pytest.raises(errors.ConfigError, match=message):
+      run.generate(codes, categories)
   assert run.recognize(images)["mean"].shape == (1, 2)
   assert "<img" in run._repr_html_()
 
@@ -274,6 +282,18 @@ def test_an_objective_of_the_user(tmp_path):
     dl.train(model, dl.load_data("dummy_data"), tmp_path, steps=2, **SETTINGS)
 
 
+def with_dropout(shape, num_latent, seed):
+  made = dl.networks.test_encoder(shape, num_latent, seed)
+  inner = keras.Sequential([keras.Input(shape), keras.layers.Dropout(0.5)])
+  images = keras.Input(shape)
+  return keras.Model(images, made(inner(images)))
+
+
+def with_names(shape, num_latent, seed):
+  made = dl.networks.test_encoder(shape, num_latent, seed)
+  return keras.Model(made.inputs, dict(zip(("mean", "logvar"), made.outputs, strict=True)))
+
+
 @pytest.mark.parametrize(
   "parts, settings, message",
   [
@@ -281,6 +301,11 @@ def test_an_objective_of_the_user(tmp_path):
     ({"activation": "relu"}, {}, 'activation must be "logits", "tanh" or "linear", got \'relu\''),
     ({"posterior": dl.posteriors.Equicorrelated(1.0)}, {}, r"correlation must be in \(-0.3333"),
     ({"encoder": lambda shape, num_latent, seed: None}, {}, "must return a Keras model, got a Non"),
+    ({"encoder": with_dropout}, {}, "The encoder has a layer of the class Dropout"),
+    ({"encoder": with_names}, {}, "outputs are a list in their order, got a dictionary"),
+    ({"optimizer": lambda: None}, {"learning_rate": 0.1}, "whose function takes none"),
+    ({}, {"steps": 2.0}, r"training_steps must be a whole number, got 2\.0"),
+    ({}, {"eval_steps": 2.0}, r"eval_steps must be a whole number, got 2\.0"),
     ({}, {"steps": 0}, r"training_steps must be in \[1, \d+\], got 0"),
     ({}, {"batch_size": 0}, r"batch_size must be in \[1, \d+\], got 0"),
     ({}, {"seed": -1}, r"random_seed must be in \[0, \d+\], got -1"),
