@@ -204,7 +204,8 @@ def npz_member(path: pathlib.Path, name: str) -> Iterator[tuple]:
   """Opens one array of an .npz file. The others, which may hold pickles, are not touched.
 
   Yields:
-    The file object, at the first element, and the (dtype, shape) that the array declares.
+    The file object, at the first element, the (dtype, shape) that the array declares, and whether
+    its columns follow each other (Fortran order) rather than its rows.
 
   Raises:
     ValueError, KeyError, ...: If the file is damaged or the array cannot be read without pickle.
@@ -219,12 +220,12 @@ def npz_member(path: pathlib.Path, name: str) -> Iterator[tuple]:
     shape, fortran_order, dtype = _HEADER_READERS[version](member)
     if dtype.hasobject:
       raise ValueError(f"{name} holds Python objects, which are never unpickled")
-    if fortran_order and len(shape) > 1:
-      raise ValueError(f"{name} is in Fortran order")
+    if fortran_order and len(shape) > 2:
+      raise ValueError(f"{name} is in Fortran order: save np.ascontiguousarray({name})")
     num_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if info.file_size != member.tell() + num_bytes:
       raise ValueError(f"{name} does not have the size that its shape {shape} needs")
-    yield member, (dtype, shape)
+    yield member, (dtype, shape), fortran_order and len(shape) == 2
 
 
 def npz_rows(
@@ -235,8 +236,13 @@ def npz_rows(
   Raises:
     ValueError, KeyError, ...: If the file is damaged or the array has another layout.
   """
-  with npz_member(path, name) as (member, layout):
+  with npz_member(path, name) as (member, layout, by_columns):
     check_layout(name, layout, (dtype, shape))
+    if by_columns:
+      whole = np.frombuffer(member.read(), layout[0]).reshape(shape[::-1]).T
+      for start in range(0, shape[0], rows_per_block):
+        yield np.ascontiguousarray(whole[start : start + rows_per_block])
+      return
     for start in range(0, shape[0], rows_per_block):
       block = (min(rows_per_block, shape[0] - start), *shape[1:])
       num_bytes = int(np.prod(block)) * np.dtype(dtype).itemsize

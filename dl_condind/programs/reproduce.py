@@ -16,6 +16,7 @@ from absl import flags
 
 from dl_condind.studies import sweep_flags
 from dl_condind.utils import cli
+from dl_condind.utils import errors
 from dl_condind.utils import processes
 
 FLAGS = flags.FLAGS
@@ -49,6 +50,7 @@ def main(_) -> None:
   from dl_condind.studies import study_file
   from dl_condind.studies import study_list
 
+  _check_flags()
   if FLAGS.list_studies and not sweep_flags.are_given():
     return print(study_list.describe_studies())
   trust = FLAGS.trust_gin_imports
@@ -76,6 +78,18 @@ def main(_) -> None:
     options = (FLAGS.gin_bindings, FLAGS.overwrite, FLAGS.model_dir, trust, FLAGS.trust_model)
     reproduce.reproduce(study, model_num, output, *options)
     _print_results(output, pathlib.Path(output).parent)
+
+
+def _check_flags() -> None:
+  """Refuses flags that would be without effect."""
+  for flag, other in (
+    ("only_check", "model_num"),
+    ("only_check", "only_print"),
+    ("list_studies", "only_print"),
+    ("list_studies", "only_check"),
+  ):
+    if FLAGS[flag].value and FLAGS[other].present:
+      raise errors.ConfigError(f"--{other} has no meaning with --{flag}.")
 
 
 def _print_results(directory: str | os.PathLike, study_dir: pathlib.Path, study: str = "") -> None:

@@ -1,5 +1,6 @@
 """Data sets by name."""
 
+import os
 from typing import Any
 
 from dl_condind.data.ground_truth import factor_distributions
@@ -27,6 +28,7 @@ def load_data(
   >>> load_data("dsprites_full").factor_names
   ['shape', 'scale', 'orientation', 'posX', 'posY']
   """
+  options = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in options.items()}
   try:
     return named_data.get_named_ground_truth_data(name, factor_distribution, options)
   except errors.ConfigError as error:

@@ -21,6 +21,7 @@ from dl_condind.training import trainer
 from dl_condind.utils import configs
 from dl_condind.utils import errors
 from dl_condind.utils import files
+from dl_condind.utils import gin_texts
 from dl_condind.utils import run_folder
 from dl_condind.visualize import visualize_run
 
@@ -55,6 +56,7 @@ def check(
     ConfigError: If one is not valid.
   """
   _check_stages(study, trust_gin_imports)
+  _check_bindings(study, study.model_nums[0], gin_bindings)
   for model_num in study.covering_runs():
     gin_files, bindings = study.run(model_num)
     configs.parse(gin_files, [*bindings, *gin_bindings], trust_gin_imports)
@@ -94,6 +96,7 @@ def reproduce(
   gin_files, bindings = study.run(model_num)
   # A mistake in one of them shows before the training, not after it.
   _check_stages(study, trust_gin_imports)
+  _check_bindings(study, model_num, gin_bindings)
   config = (gin_files, [*bindings, *gin_bindings], trust_gin_imports)
   configs.parse(*config)
   bound = configs.bound(run_state.NUM_THREADS)
@@ -216,3 +219,24 @@ def _check_stages(study: study_file.Study, trust_gin_imports: bool) -> None:
           f"study.{setting}: {gin_file} does not bind {key}: take another file, such as "
           f"{example!r}."
         )
+
+
+def _check_bindings(study: study_file.Study, model_num: int, gin_bindings: Sequence[str]) -> None:
+  """Checks that no binding of the training is one that only a later stage has a use for."""
+
+  def owners(gin_files: Sequence[str], bindings: Sequence[str]) -> set[str]:
+    """Returns the names of what is bound, without modules and scopes."""
+    found = gin_texts.statements(gin_files, bindings)
+    selectors = (getattr(statement, "selector", "") for statement, _ in found)
+    return {selector.rpartition(".")[2] for selector in selectors}
+
+  if not gin_bindings:
+    return
+  gin_files, bindings = study.run(model_num)
+  given = owners([], gin_bindings) - owners(gin_files, bindings)
+  for path in study.gin_files_of_stages():
+    for name in sorted(given & owners([path], [])):
+      raise errors.ConfigError(
+        f"gin_bindings: {name} is set for {path} and has no effect on the training: put your "
+        "settings into a gin file and name that in the study."
+      )

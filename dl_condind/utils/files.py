@@ -62,7 +62,9 @@ def clear_write_errors(path: str | os.PathLike) -> Iterator[None]:
   try:
     yield
   except OSError as error:
-    if error.errno in _NO_SPACE:
+    texts = [f"[Errno {number}]" for number in _NO_SPACE]
+    is_full_copy = isinstance(error, shutil.Error) and any(text in str(error) for text in texts)
+    if error.errno in _NO_SPACE or is_full_copy:
       raise no_space(path) from error
     if error.errno in _REFUSED:
       reason = os.strerror(errno.ENOTDIR if error.errno == errno.EEXIST else error.errno)

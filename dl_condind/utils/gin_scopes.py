@@ -6,6 +6,7 @@ gin reads `vae/AdamOptimizer.learning_rate` only where a reference opens that sc
 
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,11 +31,13 @@ def check(bindings: Mapping[tuple[str, str, str], Any], overridden: Iterable[obj
     overridden: The leaves of values that later ones replaced.
 
   Raises:
-    ConfigError: If a scope is not opened.
+    ConfigError: If a scope is not opened, or a setting of optimizers that is given by hand is
+      overridden in the scope of each.
   """
   references = [leaf for binding in bindings.values() for leaf in binding.leaves]
   opened = _opened(references)
   once_opened = _opened(overridden)
+  _check_unscoped(bindings, references)
   bound = {(_parts(scope), selector) for scope, selector, _ in bindings}
   plain = {selector for scope, selector in bound if not scope}
   for (scope, selector, parameter), binding in bindings.items():
@@ -50,6 +53,42 @@ def check(bindings: Mapping[tuple[str, str, str], Any], overridden: Iterable[obj
       f"{binding.where}: {scope}/{name}.{parameter} has no effect, for no reference opens the "
       f"scope {scope!r}{_hint(scope, name, opened)}"
     )
+
+
+def _check_unscoped(
+  bindings: Mapping[tuple[str, str, str], Any], references: Iterable[object]
+) -> None:
+  """Checks that a setting of optimizers by hand is not overridden in the scope of each of them.
+
+  Optimizers are used by reference only; of others it is not known where code calls them.
+  """
+  for (scope, selector, parameter), binding in bindings.items():
+    if scope or not selector.endswith("Optimizer") or not binding.from_command_line:
+      continue
+    uses = [parts for parts, used in _scopes_of_uses(references) if used == selector]
+    inner = [_overriding(parts, selector, parameter, bindings) for parts in uses]
+    if inner and all(inner):
+      name = selector.rpartition(".")[2]
+      raise errors.ConfigError(
+        f"{binding.where}: {name}.{parameter} has no effect, since {inner[0]}/{name}.{parameter} "
+        "is bound as well: bind that instead."
+      )
+
+
+def _scopes_of_uses(references: Iterable[object]) -> Iterator[tuple[_Scope, str]]:
+  """Yields the scope and the complete selector of each reference to a configurable."""
+  for leaf in references:
+    if isinstance(leaf, gin_types.Reference) and leaf.prefix == "@":
+      scope, name = config_parser.parse_scoped_selector(leaf.name)
+      yield _parts(scope), gin_types.find_configurable(name, "").selector
+
+
+def _overriding(
+  parts: _Scope, selector: str, parameter: str, bindings: Mapping[tuple[str, str, str], Any]
+) -> str:
+  """Returns the scope around a use in which a parameter is bound; empty if there is none."""
+  scopes = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+  return next((scope for scope in scopes if (scope, selector, parameter) in bindings), "")
 
 
 def _hint(scope: str, name: str, opened: Collection[_Scope]) -> str:
@@ -86,13 +125,9 @@ def _is_used_bare(
   selector: str, references: Iterable[object], bound: Collection[tuple[_Scope, str]]
 ) -> bool:
   """Returns whether a reference to a configurable opens a scope in which nothing is bound to it."""
-  for leaf in references:
-    if not isinstance(leaf, gin_types.Reference) or leaf.prefix == "%":
+  for parts, used in _scopes_of_uses(references):
+    if not parts or used != selector:
       continue
-    scope, name = config_parser.parse_scoped_selector(leaf.name)
-    if not scope or gin_types.find_configurable(name, "").selector != selector:
-      continue
-    parts = _parts(scope)
     if not any((parts[:length], selector) in bound for length in range(1, len(parts) + 1)):
       return True
   return False

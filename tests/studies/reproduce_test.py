@@ -250,6 +250,12 @@ def test_a_study_is_checked_as_a_whole(gin_file, tmp_path):
     path.write_text(f'include "{gin_file}"\n{setting}\n')
     with pytest.raises(errors.ConfigError, match=message):
       reproduce.check(study_file.load_study(str(path)))
+  study = study_file.load_study(str(gin_file))
+  with pytest.raises(
+    errors.ConfigError, match=r"gin_bindings: mig is set for metrics/mig\.gin and"
+  ):
+    reproduce.check(dataclasses.replace(study, metrics=("mig",)), ["mig.num_train = 10"])
+  reproduce.check(study, ["dataset.name = 'dummy_data'", "model.num_threads = 1"])
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,6 +39,14 @@ def killed_afterwards(process: subprocess.Popen):
   finally:
     process.kill()
     process.communicate()
+
+
+def test_a_disk_that_fills_up_while_a_folder_is_copied_can_be_tried_again(tmp_path):
+  reason = "[Errno 28] No space left on device"
+  with pytest.raises(errors.TryAgainError), files.clear_write_errors(tmp_path):
+    raise shutil.Error([("a", "b", reason)])
+  with pytest.raises(shutil.Error), files.clear_write_errors(tmp_path):
+    raise shutil.Error([("a", "b", "[Errno 5] Input/output error")])
 
 
 def test_sha256(tmp_path):

@@ -92,6 +92,21 @@ def test_inner_scopes():
     configs.parse([], [*outer, "a/b/c/ScopedOptimizer.rate = 0.75"])
 
 
+def test_what_is_bound_by_hand_and_overridden_in_every_scope_has_no_effect(shared):
+  message = r"ScopedOptimizer\.rate has no effect, since vae/ScopedOptimizer\.rate is bound as well"
+  with pytest.raises(errors.ConfigError, match=message):
+    configs.parse(
+      [],
+      [
+        "scoped_trainer.optimizer_fn = @vae/ScopedOptimizer",
+        "vae/ScopedOptimizer.rate = 0.5",
+        "ScopedOptimizer.rate = 0.75",
+      ],
+    )
+  # Another use has it, or another parameter is bound in the scope.
+  configs.parse([shared], ["ScopedOptimizer.momentum = 0.75"])
+
+
 def test_a_macro_opens_the_scope_of_its_name():
   bindings = ["fast = @ScopedOptimizer()", "scoped_trainer.optimizer_fn = %fast"]
   configs.parse([], [*bindings, "fast/ScopedOptimizer.rate = 0.75"])

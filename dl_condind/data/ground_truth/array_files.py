@@ -53,7 +53,7 @@ def read_layouts(path: pathlib.Path, wanted: Sequence[str], required: str) -> di
       members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     for name in _present(list(members), wanted, required):
       _check_compression(name, members[name], num_bytes)
-      with reading.npz_member(path, name) as (_, layout):
+      with reading.npz_member(path, name) as (_, layout, _):
         layouts[name] = layout
   else:
     with h5py.File(path, "r") as file:

@@ -10,6 +10,7 @@ import pathlib
 
 import numpy as np
 
+from dl_condind.data import checksums
 from dl_condind.data import reading
 from dl_condind.data.ground_truth import dsprites_renderer
 from dl_condind.data.ground_truth import official_table
@@ -94,7 +95,8 @@ class DSprites(official_table.OfficialTable):
   def find_files(self, folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the official file, the .npz if both are there; none if neither is."""
     paths = [folder / OFFICIAL_NPZ, folder / OFFICIAL_HDF5]
-    return [path for path in paths if path.exists()][:1]
+    with checksums.clear_read_errors(folder / self.folder):
+      return [path for path in paths if path.exists()][:1]
 
   def source(self, paths: Sequence[pathlib.Path], digests: Mapping[str, str]) -> str:
     """Returns "official" or "unofficial" and the format of the file."""

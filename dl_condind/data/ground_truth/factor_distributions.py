@@ -86,7 +86,9 @@ class FactorDistribution:
       raise errors.ConfigError(
         f"FactorDistribution.confounders must be a list of names, got {confounders!r}."
       )
-    if any(len(set(pair)) != 2 or isinstance(pair, str) for pair in correlated_pairs):
+    if any(
+      isinstance(pair, str) or not len(pair) == len({*pair}) == 2 for pair in correlated_pairs
+    ):
       raise errors.ConfigError(
         "FactorDistribution.correlated_pairs must be pairs of different names, got "
         f"{list(correlated_pairs)}."
@@ -156,6 +158,7 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
         f"factors, which {data.name} does not have."
       )
     self.options = data.options
+    self.feature_names = data.feature_names
     self._data = data
     self.described = distribution
     for name in distribution.confounders:
@@ -212,7 +215,8 @@ class RedistributedFactors(ground_truth_data.GroundTruthData):
     for i in self.dependent:
       size = self.factors_num_values[i]
       values = np.atleast_1d(combination.get(self.factor_names[i], np.arange(size)))
-      if not all(float(value).is_integer() and 0 <= value < size for value in values):
+      whole = [float(value).is_integer() and 0 <= value < size for value in values]
+      if not whole or not all(whole):
         raise errors.ConfigError(
           f"FactorDistribution.held_out gives {self.factor_names[i]} the values "
           f"{values.tolist()}; {self.name} has 0 to {size - 1}."

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from dl_condind.data import checksums
 from dl_condind.data import reading
 from dl_condind.data.ground_truth import official_table
 
@@ -74,9 +75,10 @@ class MPI3D(official_table.OfficialTable):
       DatasetError: If the file is damaged or has another number of images.
     """
     path = reading.data_folder() / self.folder / f"{self.name}.npz"
-    if not path.is_file():
-      return _EXPECTED_ROWS[self.name]
-    with self.reading(path), reading.npz_member(path, "images") as (_, (dtype, shape)):
+    with checksums.clear_read_errors(path):
+      if not path.is_file():
+        return _EXPECTED_ROWS[self.name]
+    with self.reading(path), reading.npz_member(path, "images") as (_, (dtype, shape), _):
       if dtype != np.uint8 or shape[1:] != IMAGE_SHAPE or shape[0] not in FACTOR_SIZES:
         numbers = " or ".join(map(str, FACTOR_SIZES))
         raise ValueError(f"images is {dtype} {shape}, not uint8 ({numbers}, 64, 64, 3)")

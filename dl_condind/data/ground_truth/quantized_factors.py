@@ -53,6 +53,7 @@ class QuantizedFactors(ground_truth_data.GroundTruthData):
     super().__init__(data.name, data.factor_names, num_values, data.observation_shape)
     self.data = data
     self.options = data.options
+    self.feature_names = data.feature_names
     self.has_complete_grid = data.has_complete_grid
 
   def original(self, factors: np.ndarray) -> np.ndarray:

@@ -69,7 +69,12 @@ def only_writer(folder: pathlib.Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = open(folder / ".cache.lock", "ab")  # noqa: SIM115  Held over the yield.
   with lock:
-    locks.take(lock, wait=True)
+    try:
+      locks.take(lock, wait=True)
+    except OSError as error:
+      raise errors.ConfigError(
+        f"{folder} is on a disk without locks ({error.strerror}): choose another data folder."
+      ) from error
     yield
 
 

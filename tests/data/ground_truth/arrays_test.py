@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+import dl_condind as dl
 from dl_condind.data.ground_truth import array_files
 from dl_condind.data.ground_truth import arrays
 from dl_condind.data.ground_truth import named_data
@@ -408,3 +409,21 @@ except Exception as error:
     [sys.executable, "-c", program, path], check=True, capture_output=True, text=True
   )
   assert re.fullmatch(r"DatasetError .* \(Unable to allocate .*\): correct or .*\.\n", done.stdout)
+
+
+def test_tables_in_fortran_order_are_read(tmp_path):
+  vectors = np.random.RandomState(0).normal(size=(9, 4)).astype(np.float32)
+  factors = np.stack([np.arange(9) % 3, np.arange(9) // 3]).T  # In Fortran order.
+  path = tmp_path / "own.npz"
+  np.savez(path, observations=np.asfortranarray(vectors), factors=np.asfortranarray(factors))
+  data = arrays.Arrays(str(path))
+  found = data.sample_observations_from_factors(factors, np.random.RandomState(0))
+  np.testing.assert_array_equal(found, vectors)
+  np.savez(path, observations=np.asfortranarray(COLORED))
+  with pytest.raises(errors.DatasetError, match=r"save np\.ascontiguousarray\(observations\)"):
+    arrays.Arrays(str(path)).check_files()
+
+
+def test_a_path_object_names_a_file(tmp_path):
+  np.savez(tmp_path / "own.npz", observations=np.zeros((3, 2), np.float32))
+  assert dl.load_data("arrays", path=tmp_path / "own.npz").options["path"].endswith("own.npz")

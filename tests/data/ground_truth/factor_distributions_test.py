@@ -188,6 +188,8 @@ def test_a_factor_of_one_value_has_no_correlation():
     ({"correlated_pairs": [("a", "a")]}, "must be pairs of different names"),
     ({"correlated_pairs": ["ab"]}, "must be pairs of different names"),
     ({"correlated_pairs": [("a", "b", "c")]}, "must be pairs of different names"),
+    ({"correlated_pairs": [("a", "b", "a")]}, "must be pairs of different names"),
+    ({"held_out": [{"a": []}]}, r"gives a the values \[\]; plain has 0 to 2"),
   ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

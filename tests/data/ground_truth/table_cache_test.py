@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -113,6 +115,16 @@ def test_without_a_folder_to_write_to_the_table_stays_in_memory(tmp_path, caplog
   table = table_cache.cached(tmp_path / "file" / "table.npy", Maker(), TABLE.shape, SHA256)
   np.testing.assert_array_equal(table, TABLE)
   assert "in memory: Cannot write" in caplog.text
+
+
+def test_on_a_disk_without_locks_the_table_stays_in_memory(tmp_path, caplog, monkeypatch):
+  def refuse(file, operation):
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+  monkeypatch.setattr(fcntl, "flock", refuse)
+  table = table_cache.cached(tmp_path / "table.npy", Maker(), TABLE.shape, SHA256)
+  np.testing.assert_array_equal(table, TABLE)
+  assert "in memory: " in caplog.text and "is on a disk without locks" in caplog.text
 
 
 def test_read_only_folder_keeps_the_table_in_memory(tmp_path, caplog):
