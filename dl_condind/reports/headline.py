@@ -47,7 +47,8 @@ def describe(
     return sentences.nothing_told(first)
   if len(sides) == 1:
     ((name, pair),) = sides.items()
-    return _describe_one(name, pair, measure, found[measure.name])
+    where = f"{name}: " if len(settings) > 1 else ""
+    return where + _describe_one(name, pair, measure, found[measure.name])
   return _describe_several(settings, sides, measure, found[measure.name])
 
 

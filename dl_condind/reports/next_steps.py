@@ -29,12 +29,19 @@ class NextSteps(NamedTuple):
   others: list[str]
 
 
+_FROM_TABLE = (
+  "This page is of a table of runs, without their folders. More runs go into a study of their own; "
+  "this command writes the page again:"
+)
+
+
 def how_to_go_on(
   study_dir: str | os.PathLike,
   output_path: str | os.PathLike,
   runs: Sequence[study_runs.Run],
   left_out: Sequence[study_runs.Run] = (),
   study: study_file.Study | None = None,
+  runs_csv: pathlib.Path | None = None,
 ) -> NextSteps:
   """Says how to go on with the study, or to train more.
 
@@ -44,9 +51,12 @@ def how_to_go_on(
     runs: The runs that count.
     left_out: The other runs that were begun.
     study: The study, if it is known.
+    runs_csv: The table that the page was made of, if it was not of the runs' folders.
   """
   study_dir = pathlib.Path(study_dir)
   words = _program_and_study(runs[0], study)
+  if runs_csv:
+    return NextSteps(_FROM_TABLE, [_again(words, output_path, runs_csv, study)], _others(runs))
   if study:
     more, what = [_whole_study(study_dir, words)], "make what is missing of the study"
   else:
@@ -62,13 +72,29 @@ def how_to_go_on(
     else "Train with another model.random_seed into a new folder of the study, evaluate as "
     "before, then write the report again:"
   )
+  return NextSteps(seeds, [*more, shlex.join(last)], _others(runs))
+
+
+def _again(
+  words: Sequence[str],
+  output_path: str | os.PathLike,
+  runs_csv: pathlib.Path,
+  study: study_file.Study | None,
+) -> str:
+  """Returns the command that writes the page of a table again; words of `_program_and_study`."""
+  program = str(pathlib.Path(words[0]).with_name("dl_condind_report"))
+  named = words[1:2] if study else []
+  return shlex.join([program, f"--runs_csv={runs_csv}", *named, f"--output_path={output_path}"])
+
+
+def _others(runs: Sequence[study_runs.Run]) -> list[str]:
+  """Returns what else can be done."""
   kinds = {run.kind for run in runs}
-  others = [
+  return [
     *(text for f in families.FAMILIES if f.kind in kinds for text in f.sentences.NEXT_STEPS),
     "docs/pipeline.md describes all commands and settings, docs/differences.md what differs from "
     "disentanglement_lib.",
   ]
-  return NextSteps(seeds, [*more, shlex.join(last)], others)
 
 
 def _program_and_study(run: study_runs.Run, study: study_file.Study | None) -> list[str]:
@@ -86,15 +112,15 @@ def _program_and_study(run: study_runs.Run, study: study_file.Study | None) -> l
 def _more_seeds(
   study_dir: pathlib.Path, runs: Sequence[study_runs.Run], left_out: Sequence[study_runs.Run]
 ) -> list[str]:
-  """Returns the command of one run of each correlation with a new seed and a new folder.
+  """Returns the commands of a run of each setting and correlation, with a new seed and folder.
 
   There is none where a run was not made by dl_condind_reproduce.
   """
   seeds = [int(run.seed) for run in (*runs, *left_out) if run.seed.isdecimal()]
   seed = 1 + max(seeds, default=-1)
   commands = []
-  for label in study_runs.correlation_labels(runs):
-    run = next(run for run in runs if run.correlation_label == label)
+  firsts = {(run.setting_items, run.correlation_label): run for run in reversed(runs)}
+  for run in sorted(firsts.values(), key=runs.index):
     words = _command(run)
     if not words:
       return []

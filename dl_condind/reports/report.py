@@ -128,7 +128,8 @@ def write_report(
     for family, pair in pairs.items()
   }
   shown = _save(found, models)
-  pictured = {run.name for pair in pairs.values() if pair for run in pair}
+  targets = (figure for shown_first in shown.main.values() for figure in shown_first)
+  pictured = {m.run for figure in targets if figure.is_target for m in figure.models if m.run}
   text = page.render(
     without_models=_without_models(models),
     **_context(found),
@@ -174,7 +175,7 @@ def _context(found: _Study) -> dict[str, object]:
     "provenance": study_description.what_was_run(found.settings),
     "missing": study_description.what_is_missing(found.runs, others, found.study),
     "next_steps": next_steps.how_to_go_on(
-      found.study_dir, found.output_path, found.runs, others, found.study
+      found.study_dir, found.output_path, found.runs, others, found.study, found.runs_csv
     ),
   }
 

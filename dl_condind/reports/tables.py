@@ -23,8 +23,8 @@ _PAIRED_NOTE = (
   "same seeds, they are pairs, and the last columns compare within each: the mean difference with "
   "Student's interval, and p of the permutation test of its sign, exact up to 20 pairs, which does "
   "not see what differs between seeds. Elsewhere the column of pairs says why there are none, and "
-  "only the other tests apply. The verdicts above rest on the tests that do not use pairs, so that "
-  "they are the same on every page."
+  "only the other tests apply. The verdicts on the paper's claims rest on the tests that use no "
+  "pairs, so that they are the same on every page."
 )
 VERDICT_NOTE = (
   "A claim is about one or more settings, such as a method on a data set with a number of "

@@ -50,6 +50,7 @@ class Finding:
     p_opposite: p-value for "the cell is the opposite", or None.
     p_small: p-value for "the effect is below the stated size", or None.
     leans: Whether the values point to the claim so far (True) or against it (False), or neither.
+    is_tied: Whether there are values, and they point neither way.
   """
 
   text: str
@@ -57,6 +58,12 @@ class Finding:
   p_opposite: float | None = None
   p_small: float | None = None
   leans: bool | None = None
+  is_tied: bool = False
+
+  @property
+  def has_runs(self) -> bool:
+    """Whether runs say something of the claim."""
+    return self.leans is not None or self.p_claim is not None or self.is_tied
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +124,7 @@ def decide(
     verdict = OPEN
   leaning = leaning_of(findings) if verdict == OPEN else ""
   evidence = "\n".join(f.text for f in findings)
-  if all(f.leans is None and f.p_claim is None for f in findings):
+  if not any(f.has_runs for f in findings):
     deviations = ()  # No run follows another protocol.
   return Claim(text, source, verdict, leaning, evidence, tuple(dict.fromkeys(deviations)))
 
@@ -129,8 +136,10 @@ def _is_shown(p_value: float | None, level: float) -> bool:
 def leaning_of(findings: Sequence[Finding]) -> str:
   """Returns which way the cells point, in words."""
   pointing = [f.leans for f in findings if f.leans is not None]
-  if not pointing:
+  if not any(f.has_runs for f in findings):
     return NO_RUNS
+  if not pointing:
+    return "points neither way so far"
   if all(pointing):
     return "points to it so far" + _of_cells(len(pointing), len(findings))
   if not any(pointing):
@@ -195,7 +204,7 @@ def directed(falls: bool, digits: int) -> Test:
     in_pairs = _directed_pairs(low, high, digits, words) if are_pairs else ""
     if statistics.smallest_p_value(len(low), len(high)) > LEVEL:
       parts.append(_too_few())
-      return Finding(", ".join(parts) + in_pairs, leans=leans)
+      return Finding(", ".join(parts) + in_pairs, leans=leans, is_tied=leans is None)
     p_claim, p_opposite = (
       statistics.mann_whitney(*pair) for pair in ((greater, less), (less, greater))
     )

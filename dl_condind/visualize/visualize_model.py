@@ -147,6 +147,7 @@ def _save_reconstructions(
   model: trained_vae.TrainedVAE, observations: np.ndarray, folder: pathlib.Path
 ) -> None:
   pairs = np.concatenate([observations, model.reconstruct(observations)], axis=2)
+  pairs = image_grids.enlarged(pairs)
   folder.mkdir()
   title = "Each pair: an observation and the reconstruction of a sample of q(z|x)"
   grid = image_grids.image_grid(pairs, _PICTURES_PER_ROW, title)
@@ -158,7 +159,8 @@ def _save_samples(
 ) -> None:
   folder.mkdir()
   title = "Decoded samples of the prior N(0, I)"
-  grid = image_grids.image_grid(model.decode(prior_samples), _PICTURES_PER_ROW, title)
+  images = image_grids.enlarged(model.decode(prior_samples))
+  grid = image_grids.image_grid(images, _PICTURES_PER_ROW, title)
   _captioned([grid], model)[0].save(folder / "samples.png")
 
 
@@ -169,7 +171,7 @@ def _save_traversals(
   for index, base in enumerate(bases):
     codes = traversals.traverse(base, TRAVERSAL_VALUES)
     grid = image_grids.image_grid(
-      np.concatenate(model.decode(codes)),
+      image_grids.enlarged(np.concatenate(model.decode(codes))),
       len(TRAVERSAL_VALUES),
       f"Observation {index}: each row moves one latent over {list(INTERVAL)}, others at the mean",
       row_labels=[f"latent {i}" for i in range(model.num_latent)],
@@ -191,7 +193,7 @@ def _save_animations(
   for name, cycle in moves.items():
     for index, base in enumerate(bases):
       codes = traversals.traverse(base, cycle(base, num_frames))
-      images = np.concatenate(model.decode(codes))
+      images = image_grids.enlarged(np.concatenate(model.decode(codes)))
       frames = [
         image_grids.image_grid(images[frame::num_frames], num_columns=5, title=title)
         for frame in range(num_frames)

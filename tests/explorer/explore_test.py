@@ -209,9 +209,12 @@ def test_keys_and_play(pair, page):
   for key, expected in (("n", [1, "latents"]), ("p", [0, "latents"]), ("p", [2, "latents"])):
     page.press(key)
     assert page.ask("[state.start, state.axes]") == expected
+  page.ask("models[1].rows[3].input.focus()")
   page.press("a")
   page.press("a")
   assert page.ask("[state.start, state.axes]") == [2, "image"]
+  # The sliders were made anew: the one in the same place has the focus.
+  assert page.ask("models[1].rows[3].input === document.activeElement")
   means = page.ask("models.map(({ facts }) => facts.starts[2].mean)")
   page.press(" ")
   moving = "document.querySelectorAll('.moving').length"

@@ -1,4 +1,6 @@
 import dataclasses
+import itertools
+import pathlib
 import shlex
 
 from dl_condind.reports import next_steps
@@ -37,6 +39,29 @@ def test_commands_add_a_seed_in_new_folders(generated):
     ]
     for number in range(2)
   ] + [["bin/dl_condind_report", "--study_dir=out", "--output_path=out/report.html"]]
+
+
+def test_every_setting_gets_a_seed(generated):
+  runs = [
+    make_run(
+      generated,
+      str(number),
+      c,
+      f"bin/dl_condind_reproduce --study=mine --model_num={number}",
+      method=name,
+    )
+    for number, (name, c) in enumerate(itertools.product(("vae", "beta_tc_vae"), (0.0, 0.9)))
+  ]
+  commands = commands_of(next_steps.how_to_go_on("out", "r.html", runs))
+  assert [command[2] for command in commands[:-1]] == [f"--model_num={n}" for n in range(4)]
+
+
+def test_a_page_of_a_table_leaves_the_table_alone(generated):
+  runs = quickstart_runs(generated)
+  steps = next_steps.how_to_go_on("docs", "r.html", runs, runs_csv=pathlib.Path("docs/runs.csv"))
+  assert commands_of(steps) == [
+    ["bin/dl_condind_report", "--runs_csv=docs/runs.csv", "--output_path=r.html"]
+  ]
 
 
 def test_other_ways_of_training_get_words(generated):

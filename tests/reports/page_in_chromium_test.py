@@ -33,7 +33,7 @@ seen.descending = texts(mig);
 click(table.tHead.rows[0].cells[0].querySelector("button"));
 seen.runs = texts(0);
 const input = document.querySelector(".filter input");
-input.value = "factorvae 0.9";
+input.value = "factorvae c = 0.9";
 input.dispatchEvent(new Event("input"));
 const left = [...table.tBodies[0].rows].filter(row => !row.hidden);
 seen.filtered = left.map(row => row.cells[0].textContent.trim());

@@ -11,6 +11,7 @@ from dl_condind.reports import verdicts
 SHOWN = verdicts.Finding("a", p_claim=0.001, p_opposite=0.999, leans=True)
 UNSHOWN = verdicts.Finding("b", p_claim=0.2, p_opposite=0.8, leans=True)
 MISSING = verdicts.Finding("c: no runs")
+NEITHER = "open: points neither way so far"
 
 
 def opposite(p_value):
@@ -52,6 +53,8 @@ def test_findings_decide_on_a_claim(findings, verdict):
     ([opposite(0.3), opposite(0.4)], "open: points against it so far"),
     ([SHOWN, opposite(0.3), MISSING], "open: mixed so far, 1 of 3 settings point to it"),
     ([MISSING, MISSING], "open: no runs"),
+    ([verdicts.directed(True, 3)([0.1, 0.4, 0.5, 0.8], [0.2, 0.3, 0.6, 0.7])], NEITHER),
+    ([verdicts.directed(True, 3)([0.1, 0.4], [0.2, 0.3]), MISSING], NEITHER),
     ([SHOWN], "holds"),
   ],
 )

@@ -1,5 +1,5 @@
 const SECONDS_PER_AXIS = 4; // of a traversal
-const UNUSED = 0.1; // nats
+const UNUSED = 0.01; // nats, as in reports
 const AXES = { latents: "Latents", noise: "Noise axes", image: "Noise axes of this image" };
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -79,7 +79,7 @@ function draw(canvas, values, channels, scale = 255) {
   const size = canvas.width * canvas.height;
   for (let p = 0; p < size; p++) {
     for (let c = 0; c < 3; c++) {
-      pixels.data[4 * p + c] = scale * values[p * channels + (channels === 3 ? c : 0)] + (scale > 1) / 2;
+      pixels.data[4 * p + c] = scale * values[p * channels + (channels === 3 ? c : 0)]; // Rounded there.
     }
     pixels.data[4 * p + 3] = 255;
   }
@@ -228,6 +228,7 @@ function goToStart(start) {
 }
 
 function showAll() {
+  const focused = document.activeElement;
   for (const model of models) {
     const image = imageOf(model, state.start);
     if (image) {
@@ -235,8 +236,11 @@ function showAll() {
       draw(model.original, image, channels, 1);
       draw(model.reconstruction, model.decoder.decode(codeOf(model, startOf(model).mean)), channels);
     }
+    const index = model.rows.findIndex((row) => row.line.contains(focused));
+    const kind = focused.tagName === "BUTTON" ? "button" : "input";
     buildRows(model);
     moved(model);
+    if (index >= 0) model.rows[Math.min(index, model.rows.length - 1)][kind].focus();
   }
   controls.starts.forEach((button, k) => button.setAttribute("aria-pressed", k === state.start));
   for (const [name, button] of Object.entries(controls.axes)) {

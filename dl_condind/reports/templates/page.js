@@ -37,7 +37,8 @@ for (const table of document.querySelectorAll("table.sorted")) {
   });
 }
 
-// Leaves the rows that have every word of the filter; a number must be a whole cell.
+// Leaves the rows that have every word of the filter; a number must be a whole cell, or what a cell
+// begins with beside links. "c = 0.9" is the number alone.
 for (const table of document.querySelectorAll("table.filtered")) {
   const label = document.createElement("label");
   label.className = "filter";
@@ -49,11 +50,11 @@ for (const table of document.querySelectorAll("table.filtered")) {
   label.append("Filter ", input, " ", count);
   table.parentElement.before(label);
   input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = input.value.toLowerCase().replace(/\bc\s*=/g, " ").split(/\s+/).filter(Boolean);
     const rows = [...table.tBodies[0].rows];
     for (const row of rows) {
       const text = row.textContent.toLowerCase();
-      const cells = [...row.cells].map(cell => cell.textContent.trim());
+      const cells = [...row.cells].flatMap(cell => [cell.textContent.trim(), cell.firstChild?.textContent.trim()]);
       row.hidden = !words.every(word => Number.isNaN(Number(word)) ? text.includes(word) : cells.includes(word));
     }
     count.textContent = words.length ? `${rows.filter(row => !row.hidden).length} of ${rows.length}` : "";

@@ -76,6 +76,10 @@ def test_kl_differs_by_a_constant_of_the_noise():
   text = text_of(runs)
   assert "by 0.00 nats at c = 0 (10 latents); 9.26 nats at c = 0.9 (10 latents)" in text
   assert "-1/2 log det R" in text
+  trained = make_run(0.9, kl_loss=11.0, kl_loss_full=12.0)
+  trained.row["train_config.posterior.noise_correlation"] = "None"
+  trained.row["train_config.posterior.family"] = "@full"
+  assert text_of([*runs, trained]).count("1.00 nats") == 0
 
 
 def test_limits_of_the_estimator_are_always_told():
