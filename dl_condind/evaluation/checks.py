@@ -24,6 +24,20 @@ def check_count(name: str, value: Any, minimum: int) -> None:
     raise errors.ConfigError(f"{name} must be a whole number of at least {minimum}, got {value!r}.")
 
 
+def check_is_list(name: str, value: Any) -> None:
+  """Checks that a setting is a list of whole numbers with at least one.
+
+  Raises:
+    ConfigError: If it is not.
+  """
+  if isinstance(value, str) or not np.iterable(value) or not len(value):
+    raise errors.ConfigError(
+      f"{name} must be a list of whole numbers, such as [100], got {value!r}."
+    )
+  for number in value:
+    check_count(f"Each of {name}", number, 1)
+
+
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
   """Checks that a setting is one of the names to choose from.
 
@@ -34,8 +48,8 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     raise errors.ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
 
 
-def check_finite(what: str, values: np.ndarray) -> None:
-  """Checks that values are numbers and each is finite.
+def check_are_numbers(what: str, values: np.ndarray) -> None:
+  """Checks that values are numbers.
 
   Raises:
     ConfigError: If they are not.
@@ -45,12 +59,35 @@ def check_finite(what: str, values: np.ndarray) -> None:
       f"{what} must be numbers, got {values.dtype}: number categories, for example by "
       "np.unique(values, return_inverse=True)[1]."
     )
+
+
+def check_finite(what: str, values: np.ndarray) -> None:
+  """Checks that values are numbers and each is finite.
+
+  Raises:
+    ConfigError: If they are not.
+  """
+  check_are_numbers(what, values)
   num_bad = values.size - np.count_nonzero(np.isfinite(values))
   if num_bad:
     raise errors.ConfigError(
       f"{what} has {num_bad} of {values.size} values that are not finite: the model has diverged "
       "or its input is not what it was trained on; train it again or choose another run."
     )
+
+
+def varies(values: np.ndarray) -> np.ndarray:
+  """Returns which columns have more than one value, bool `[num_columns]`.
+
+  Args:
+    values: Numbers of any type, `[num_points, num_columns]`.
+  """
+  return values.min(axis=0) < values.max(axis=0)
+
+
+def widened(values: np.ndarray) -> np.ndarray:
+  """Returns whole numbers and truth values as int64, in which differences fit, others as before."""
+  return values.astype(np.int64) if values.dtype.kind in "biu" else values
 
 
 def check_has_factors(ground_truth_data: ground_truth.GroundTruthData) -> None:
@@ -159,12 +196,15 @@ def check_points(
     allow_continuous: Whether factors may be continuous. If one is, all are returned as float64.
 
   Raises:
-    ConfigError: If a value is not finite in float32, which trees compute in, or a factor is not a
-      whole number and may not be continuous.
+    ConfigError: If a value is no number or not finite in float32, which trees compute in, or a
+      factor is not a whole number and may not be continuous.
     ValueError: If an array has the wrong shape or no entry, or their lengths differ.
   """
-  representations, factors = np.asarray(representations, dtype=np.float64), np.asarray(factors)
+  representations, factors = np.asarray(representations), np.asarray(factors)
   check_arrays(representations, factors, f"{name} ")
+  check_are_numbers(f"The {name} representations", representations)
+  check_are_numbers(f"The {name} factors", factors)
+  representations = representations.astype(np.float64)
   with np.errstate(over="ignore"):
     for what, values in (("representations", representations), ("factors", factors)):
       num_bad = np.count_nonzero(~np.isfinite(values.astype(np.float32)))
@@ -226,19 +266,19 @@ def varying_factors(
   Raises:
     ConfigError: If no factor varies, or a continuous one that does has a single value in y_test.
   """
-  varies = np.flatnonzero(np.ptp(y_train, axis=0) > 0)
-  if not varies.size:
+  varying = np.flatnonzero(varies(y_train))
+  if not varying.size:
     raise errors.ConfigError(
       f"{metric} has nothing to score: none of the {y_train.shape[1]} factors varies in the "
       f"{len(y_train)} train points; raise {metric}.num_train, or num_labelled_samples of a "
       "validation."
     )
   if y_test is not None:
-    constant = np.ptp(y_test, axis=0) == 0
-    for i in varies[(constant & continuous_factors(y_train, y_test))[varies]]:
+    is_missed = ~varies(y_test) & continuous_factors(y_train, y_test)
+    for i in varying[is_missed[varying]]:
       raise errors.ConfigError(
         f"{metric} has no R2 of factor {i}, which is continuous and has a single value in the "
         f"{len(y_test)} test points; raise {metric}.num_test, or num_labelled_samples of a "
         "validation."
       )
-  return varies
+  return varying

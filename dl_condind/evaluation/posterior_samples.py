@@ -9,9 +9,11 @@ from dl_condind.data.ground_truth import ground_truth_data as ground_truth
 from dl_condind.evaluation import checks
 from dl_condind.evaluation import codes
 from dl_condind.evaluation.densities import gaussian_posteriors
+from dl_condind.utils import errors
 from dl_condind.utils import progress_lines
 
 CHUNK = codes.ENCODE_CHUNK  # observations
+_MAX_BYTES = 2**32  # of the posteriors of a data set
 
 
 def sample_observation_chunks(
@@ -58,7 +60,8 @@ def row_posteriors(
     of a large data set would not fit.
 
   Raises:
-    ConfigError: If shapes disagree, a number is not finite or a standard deviation is 0.
+    ConfigError: If shapes disagree, a number is not finite, a standard deviation is 0 or they do
+      not fit into memory.
   """
   num_rows = ground_truth_data.num_rows
   starts = range(0, num_rows, CHUNK)
@@ -76,11 +79,22 @@ def _encode_posteriors(chunks, gaussian_encoder, num_points):
   for observations in chunks:
     posterior = _checked_posterior(gaussian_encoder(observations))
     if stacked is None:
+      _check_size(num_points, posterior[2])
       stacked = [np.empty((num_points, *part.shape[1:]), part.dtype) for part in posterior]
     for whole, part in zip(stacked, posterior, strict=True):
       whole[start : start + len(part)] = part
     start += len(observations)
   return tuple(stacked)
+
+
+def _check_size(num_points: int, scale_tril: np.ndarray) -> None:
+  """Refuses posteriors that take more memory than most machines have."""
+  num_bytes = num_points * scale_tril[0].nbytes
+  if num_bytes > _MAX_BYTES:
+    raise errors.ConfigError(
+      f"The posteriors of {num_points:,} images with {scale_tril.shape[1]} latents take "
+      f"{num_bytes / 1e9:.0f} GB: set num_posteriors to fewer, such as 10000."
+    )
 
 
 def _checked_posterior(posterior):

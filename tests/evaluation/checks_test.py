@@ -39,6 +39,8 @@ def test_whole_numbers_in_floats_are_values():
   ("x", "y", "error", "message"),
   [
     (np.full((3, 2), np.nan), np.ones((3, 1)), errors.ConfigError, "train representations have 6"),
+    (np.ones((3, 2)), np.array([["a"]] * 3), errors.ConfigError, "train factors must be numbers"),
+    (np.array([["1"]] * 3), np.ones((3, 1)), errors.ConfigError, "representations must be numbers"),
     (np.full((3, 2), 1e300), np.ones((3, 1)), errors.ConfigError, "not finite in float32"),
     (np.ones((3, 2)), np.full((3, 2), 0.5), errors.ConfigError, "factor 0 of the train factors"),
     (np.ones((3, 2)), np.full((3, 1), np.nan), errors.ConfigError, "train factors have 3 of 3"),

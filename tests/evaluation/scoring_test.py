@@ -43,3 +43,11 @@ def test_an_unknown_name_and_a_seed_out_of_range_are_errors():
     scoring.evaluate_metric(data, np.asarray, "mgi")
   with pytest.raises(errors.ConfigError, match=r"random_seed must be in \[0, 2\*\*32\), got -1"):
     scoring.evaluate_metric(data, np.asarray, "mig", -1)
+
+
+@pytest.mark.parametrize("name", ["downstream_task", "reduced_downstream_task"])
+def test_one_number_in_place_of_a_list_is_one_line(name):
+  data = dummy_data.IdentityObservationsData()
+  message = rf"^{name}\.num_train must be a list of whole numbers, such as \[100\], got 1000\."
+  with pytest.raises(errors.ConfigError, match=message):
+    scoring.evaluate_metric(data, np.asarray, name, settings={"num_train": 1000})

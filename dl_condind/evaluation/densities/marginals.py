@@ -139,14 +139,16 @@ def of_gaussian(z: np.ndarray) -> np.ndarray | None:
     z: `[num_points, num_latent]`.
 
   Returns:
-    `[1 + num_latent, num_points]`, or None if z has too few points for so many latents, so that its
-    covariance is singular.
+    `[1 + num_latent, num_points]`, or None if the covariance of z is singular in double precision,
+    as with too few points for so many latents.
   """
   center, scale = np.mean(z, axis=0), np.std(z, axis=0)
   standardized = (z - center) / scale  # Latents of very different scales are no singular matrix.
   correlation = standardized.T @ standardized / len(z)
-  if np.linalg.matrix_rank(correlation, hermitian=True) < z.shape[1]:
+  variances, axes = np.linalg.eigh(correlation)
+  if variances[0] <= len(variances) * np.finfo(np.float64).eps * variances[-1]:
     return None
-  joint = stats.multivariate_normal(cov=correlation).logpdf(standardized) - np.sum(np.log(scale))
+  squares = np.sum((standardized @ axes) ** 2 / variances, axis=1)
+  joint = -0.5 * (squares + np.sum(np.log(2 * np.pi * variances))) - np.sum(np.log(scale))
   latents = stats.norm(center, scale).logpdf(z)
   return np.concatenate([joint.reshape(1, -1), latents.T])

@@ -65,5 +65,9 @@ def discrete_entropy(values: np.ndarray) -> np.ndarray:
   Args:
     values: Discrete values, `[num_points, num_columns]`.
   """
-  columns = np.asarray(values).T[:, :, None]
-  return np.array([discrete_mutual_info(column, column)[0, 0] for column in columns])
+  numbers, _ = enumerate_values(values)
+  entropies = np.empty(len(numbers))
+  for j, column in enumerate(numbers):
+    counts = np.bincount(column)
+    entropies[j] = np.log(len(column)) - special.xlogy(counts, counts).sum() / len(column)
+  return np.where(entropies > _NEGLIGIBLE, entropies, 0.0)

@@ -44,6 +44,7 @@ def histogram_discretizer(target: np.ndarray, num_bins: int = 20) -> np.ndarray:
       f"What is discretized must be [num_points, num_columns], got shape {target.shape}."
     )
   checks.check_finite("The representation", target)
+  target = checks.widened(target)
   columns = np.ascontiguousarray(target.T)  # Several times as fast to go through.
   labels = np.ones(columns.shape, dtype=np.int64)
   for column, values in enumerate(columns):
@@ -104,6 +105,7 @@ def discretize_continuous(
   """
   factors = np.asarray(factors)
   checks.check_finite("The array of factors", factors)
+  factors = checks.widened(factors)
   continuous = checks.is_continuous(factors)
   if continuous.any():
     factors = factors.copy()

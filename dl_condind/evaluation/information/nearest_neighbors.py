@@ -182,7 +182,7 @@ def _to_unit_range(values: np.ndarray) -> np.ndarray:
 def _check_neighbors(num_points: int, num_neighbors: int) -> None:
   if num_points <= num_neighbors:
     raise errors.ConfigError(
-      "nearest_neighbors.num_neighbors must be less than the number of distinct points, got "
+      "num_neighbors must be less than the number of distinct points, got "
       f"{num_neighbors} and {num_points}: raise the number of points."
     )
 

@@ -124,9 +124,8 @@ def dci_es_scores(
 
 
 def _check_depths(depths: Sequence[int]) -> list[int]:
+  checks.check_is_list("dci_es.depths", depths)
   depths = list(depths)
-  for depth in depths:
-    checks.check_count("Each of dci_es.depths", depth, 1)
   if len(depths) < 2 or np.any(np.diff(depths) <= 0):
     raise errors.ConfigError(
       f"dci_es.depths must be at least two depths in rising order, got {depths}."

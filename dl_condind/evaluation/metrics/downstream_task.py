@@ -42,6 +42,7 @@ def compute_downstream_task(
     The results of `downstream_scores` of each number of train points, as `{num_train}:{key}`.
   """
   predictor_fn, regressor_fn = gin_settings.predictor_fns()
+  checks.check_is_list("downstream_task.num_train", num_train)
   results: dict[str, Any] = {}
   for size in num_train:
     splits = representation.generate_splits(

@@ -99,17 +99,19 @@ def compute_dci_on_fixed_data(
   batch_size: int = 100,
   predictor_fn: Callable[[], Any] = predictors.gradient_boosting_classifier,
   seed: int = 0,
+  regressor_fn: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
   """Returns disentanglement, completeness and informativeness.
 
   Args:
     observations: `[num_points, ...]`.
-    labels: Their factors, whole numbers, `[num_points, num_factors]`.
+    labels: Their factors, `[num_points, num_factors]`.
     representation_function: Observations -> representations.
     train_percentage: Fraction of the points to fit, the first ones, in (0, 1).
     batch_size: Number of observations encoded together.
     predictor_fn: Makes the classifiers.
     seed: Seed of the classifiers.
+    regressor_fn: Makes the regressors of continuous factors; see `predictors.make_regressor`.
 
   Returns:
     The results of `dci.dci_scores`.
@@ -120,7 +122,7 @@ def compute_dci_on_fixed_data(
   """
   points = _encode(observations, labels, representation_function, batch_size)
   splits = _split(*points, train_percentage=train_percentage, metric="dci_validation")
-  return dci.dci_scores(*splits, predictor_fn=predictor_fn, seed=seed)
+  return dci.dci_scores(*splits, predictor_fn, seed, regressor_fn)
 
 
 @gin.configurable("sap_score_validation", denylist=_DATA)

@@ -20,6 +20,7 @@ def compute_irs(
 
   The factors are discretized, not the latents, as in disentanglement_lib.
   """
+  checks.check_finite("The array of factors", np.asarray(factors))
   return robustness_scores(representations, gin_settings.discretize(factors), diff_quantile)
 
 
@@ -37,7 +38,9 @@ def interventional_robustness(
   Returns:
     The results of `robustness_scores`.
   """
-  factors = discretization.histogram_discretizer(np.asarray(factors), num_bins)
+  factors = np.asarray(factors)
+  checks.check_finite("The array of factors", factors)
+  factors = discretization.histogram_discretizer(factors, num_bins)
   return robustness_scores(representations, factors, diff_quantile)
 
 

@@ -172,16 +172,16 @@ def check_points(codes: np.ndarray, factors: np.ndarray) -> None:
       f"mig compares the two best latents of each factor, the representation has {codes.shape[1]}: "
       "set encoder.num_latent to at least 2."
     )
-  if not np.ptp(factors, axis=0).any():
+  if not checks.varies(factors).any():
     raise errors.ConfigError(
       f"mig has nothing to score: none of the {factors.shape[1]} factors varies in the "
-      f"{len(factors)} points; raise mig.num_train."
+      f"{len(factors)} points; take more points."
     )
 
 
 def _gaps(mutual_information: np.ndarray, factors: np.ndarray, key: str) -> dict[str, Any]:
   """Returns the results, the mean gap under a key; factors are discrete."""
-  varies = np.ptp(factors, axis=0) > 0
+  varies = checks.varies(factors)
   entropy = discrete_information.discrete_entropy(factors)
   of_factors = gaps(mutual_information[:, varies], entropy[varies])
   return {

@@ -45,6 +45,7 @@ def compute_reduced_downstream_task(
   Returns:
     The results of `reduced_accuracies` of each number of train points, as `{num_train}:{key}`.
   """
+  checks.check_is_list("reduced_downstream_task.num_train", num_train)
   results: dict[str, Any] = {}
   for size in num_train:
     splits = representation.generate_splits(

@@ -57,7 +57,7 @@ def relabelled_mutual_information_gap(
   representations, factors = np.asarray(representations), np.asarray(factors)
   checks.check_arrays(representations, factors)
   checks.check_finite("The array of factors", factors)
-  first, second = _check_pair(pair, factors).T
+  first, second = _check_pair(pair, checks.widened(factors)).T
   labels = np.stack([first, second, first + second, first - second], axis=1)
   labels = discretization.discretize_continuous(labels, discretize)
   results = mig.gap_of_codes(discretize(representations), labels)
@@ -72,7 +72,7 @@ def relabelled_mutual_information_gap(
 
 def _check_pair(pair: Sequence[int], factors: np.ndarray) -> np.ndarray:
   """Returns the two columns of factors, `[num_points, 2]`."""
-  varying = np.flatnonzero(np.ptp(factors, axis=0) > 0).tolist()
+  varying = np.flatnonzero(checks.varies(factors)).tolist()
   if len(pair) != 2 or len(set(pair)) != 2 or not set(pair) <= set(varying):
     raise errors.ConfigError(
       f"relabelled_mig.pair must be two of the factors that vary, {varying}, got {tuple(pair)}."

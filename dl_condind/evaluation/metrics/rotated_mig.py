@@ -170,7 +170,7 @@ class _Fit(NamedTuple):
 def _best_fit(code, factors, starts, discretize):
   """Returns the best of the searches from each start and from the axes of the class means."""
   mig.check_points(code, factors)
-  factors = factors[:, np.ptp(factors, axis=0) > 0]
+  factors = factors[:, checks.varies(factors)]
   starts = starts | {"class_means": latent_axes.class_mean_axes(code, factors)}
   best = None
   for name, axes in starts.items():

@@ -71,9 +71,10 @@ def compute_strong_downstream_task(
     )
     return x_train, y_train[:, i], x_test, y_test[:, i], False
 
+  checks.check_is_list("strong_downstream_task.num_train", num_train)
   results: dict[str, Any] = {}
   for size in num_train:
-    checks.check_count("strong_downstream_task.num_train", size, checks.MIN_POINTS)
+    checks.check_count("Each of strong_downstream_task.num_train", size, checks.MIN_POINTS)
     y_train = ground_truth_data.sample_factors(size, random_state)
     y_test = ground_truth_data.sample_factors(num_test, random_state)
     varies = checks.varying_factors(y_train, "strong_downstream_task")

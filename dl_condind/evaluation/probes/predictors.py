@@ -38,7 +38,7 @@ _REGRESSORS = {
   ensemble.GradientBoostingClassifier: ensemble.GradientBoostingRegressor,
   ensemble.RandomForestClassifier: ensemble.RandomForestRegressor,
 }
-_NOT_SHARED = ("criterion", "loss", "max_features")  # Settings with another meaning or default.
+_NOT_SHARED = ("criterion", "loss")  # Settings with another meaning.
 
 
 class Scores(NamedTuple):
@@ -215,6 +215,8 @@ def make_regressor(
       regressor = regressor_class()
       shared = classifier.get_params().keys() & regressor.get_params().keys() - {*_NOT_SHARED}
       settings = {name: classifier.get_params()[name] for name in shared}
+      if isinstance(settings["max_features"], str):  # The default of forests of classifiers.
+        del settings["max_features"]
       return _seeded(regressor.set_params(**settings), seed)
   raise errors.ConfigError(
     f"A factor is continuous, and there is no regressor for a {type(classifier).__name__}: set "

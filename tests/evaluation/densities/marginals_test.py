@@ -129,6 +129,23 @@ def test_gaussian_allows_latents_of_very_different_scales():
   np.testing.assert_allclose(scaled, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("width", [1e-4, 1e-5, 1e-6, 0.0])
+def test_gaussian_of_latents_that_are_nearly_one(width):
+  random_state = np.random.RandomState(0)
+  common, noise = random_state.standard_normal((200, 1)), random_state.standard_normal((200, 2))
+  z = common + width * noise
+  log_q = marginals.of_gaussian(z)
+  if width < 1e-6:
+    assert log_q is None
+    return
+  # log q(sum) + log q(difference | sum) + log 2, for (sum, difference) stretches areas by 2.
+  center, difference = z - z.mean(axis=0), z[:, 0] - z[:, 1]
+  total, difference = center.sum(axis=1), difference - difference.mean()
+  rest = difference - total * (total @ difference) / (total @ total)
+  expected = sum(stats.norm(0, part.std()).logpdf(part) for part in (total, rest)) + np.log(2)
+  np.testing.assert_allclose(log_q[0].mean(), expected.mean(), rtol=1e-3)
+
+
 def test_gaussian_needs_more_points_than_latents():
   z = np.random.RandomState(0).standard_normal((6, 5))
   assert marginals.of_gaussian(z[:5]) is None

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from sklearn import metrics
 
 from dl_condind.evaluation.information import discrete_information
@@ -16,6 +17,12 @@ def test_entropy_and_mutual_information_in_closed_form():
     [[split, 0], [np.log(3), 0]],
     atol=1e-15,
   )
+
+
+def test_entropy_of_many_values_needs_no_table_of_pairs():
+  values = np.random.RandomState(0).permutation(200_000)[:, None]
+  found = discrete_information.discrete_entropy(np.hstack([values, values // 2]))
+  assert found == pytest.approx([np.log(200_000), np.log(100_000)], rel=1e-12)
 
 
 def test_mutual_information_is_scikit_learns():

@@ -299,3 +299,13 @@ def test_disentanglement_libs_values_are_reproduced():
   np.testing.assert_allclose(
     results["mutual_information_matrix"], expected["mutual_information_matrix[J][K]"], atol=1e-9
   )
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int16, np.float32])
+def test_gap_does_not_depend_on_the_type_of_factors(dtype):
+  random_state = np.random.RandomState(0)
+  wide = random_state.randint(0 if dtype in (bool, np.uint8) else -100, 100, (500, 2)).astype(dtype)
+  codes = random_state.standard_normal((500, 3)) + wide[:, :1].astype(float)
+  found = mig.mutual_information_gap(codes, wide)["discrete_mig"]
+  expected = mig.mutual_information_gap(codes, wide.astype(np.int64))["discrete_mig"]
+  assert found == pytest.approx(expected, rel=1e-9)

@@ -59,3 +59,11 @@ def test_a_factor_that_does_not_vary_is_refused():
   factors = FACTORS * [0, 1, 1]
   with pytest.raises(errors.ConfigError, match=r"\[1, 2\], got \(0, 1\)"):
     score(FACTORS.astype(float), factors, pair=(0, 1))
+
+
+def test_sums_of_small_integers_do_not_wrap():
+  factors = np.stack(np.meshgrid(np.arange(0, 200, 8), np.arange(0, 200, 8)), axis=-1).reshape(
+    -1, 2
+  )
+  codes = factors + np.random.RandomState(0).standard_normal(factors.shape)
+  assert score(codes, factors.astype(np.uint8), (0, 1)) == score(codes, factors, (0, 1))

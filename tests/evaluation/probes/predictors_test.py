@@ -188,6 +188,8 @@ def test_counterparts_of_classifiers_have_their_settings():
   found = regressor.get_params()
   assert (found["n_estimators"], found["max_depth"], found["random_state"]) == (7, 3, 5)
   assert found["max_features"] == 1.0 and found["criterion"] == "squared_error"
+  chosen = functools.partial(ensemble.RandomForestClassifier, max_features=0.3)
+  assert predictors.make_regressor(chosen, None, 5).max_features == 0.3
   extra = predictors.make_regressor(predictors.extra_trees_classifier, None, 0)
   assert isinstance(extra, ensemble.ExtraTreesRegressor)
   assert extra.min_samples_leaf == 20
