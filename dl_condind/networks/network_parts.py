@@ -30,10 +30,9 @@ def check_num_latent(num_latent: int) -> None:
     )
 
 
-# Layers that do something else in training than afterwards.
-_OTHERWISE_IN_TRAINING = (
+# Layers that have an effect in training only.
+_OF_TRAINING = (
   layers.AlphaDropout,
-  layers.BatchNormalization,
   layers.Dropout,
   layers.GaussianDropout,
   layers.GaussianNoise,
@@ -161,8 +160,11 @@ def _make(name: str, network: Callable[..., keras.Model] | keras.Model, *argumen
     raise errors.ConfigError(
       f"{name}.{name}_fn must return a Keras model, got a {type(made).__name__}."
     )
+  # The statistics of a given model stay as they are; those of a new one would be none.
+  is_given = isinstance(network, keras.Model)
+  without_effect = _OF_TRAINING if is_given else (*_OF_TRAINING, layers.BatchNormalization)
   for layer in _layers_of(made):
-    if isinstance(layer, _OTHERWISE_IN_TRAINING):
+    if isinstance(layer, without_effect):
       raise errors.ConfigError(
         f"The {name} has a layer of the class {type(layer).__name__}. Networks do the same in "
         "training and afterwards, so it would have no effect: leave it out, or take a layer such "

@@ -44,7 +44,7 @@ def vae(decoder, shape, num_latent=4, **keywords):
     pytest.param("deconv_decoder", (64, 64, 1), "tanh", marks=pytest.mark.slow),
     pytest.param("fc_decoder", (5, 4, 1), "logits", marks=pytest.mark.slow),
     pytest.param("test_decoder", (5, 4, 1), "logits", marks=pytest.mark.slow),
-    (own_decoder, (12, 18, 1), "logits"),
+    (own_decoder(4, (12, 18, 1), 0), (12, 18, 1), "logits"),
   ],
 )
 def test_layers_give_the_images_of_the_stored_decoder(decoder, shape, activation, tmp_path):

@@ -215,7 +215,7 @@ def make_regressor(
       regressor = regressor_class()
       shared = classifier.get_params().keys() & regressor.get_params().keys() - {*_NOT_SHARED}
       settings = {name: classifier.get_params()[name] for name in shared}
-      if isinstance(settings["max_features"], str):  # The default of forests of classifiers.
+      if isinstance(settings.get("max_features"), str):  # The default of forests of classifiers.
         del settings["max_features"]
       return _seeded(regressor.set_params(**settings), seed)
   raise errors.ConfigError(
