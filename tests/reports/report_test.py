@@ -452,7 +452,9 @@ def test_report_from_a_table_is_that_from_the_runs(generated, tmp_path):
   path = report.write_report(study_dir, tmp_path / "b.html", runs_csv=copy)
   from_table = Page(path)
   assert from_table.rows == from_runs.rows
-  assert from_table.text.replace("b.html", "a.html") == from_runs.text
+  # How to go on is another matter: a table has no folders.
+  told = [page.text.rpartition("\nHow to go on")[0] for page in (from_table, from_runs)]
+  assert told[0] == told[1] and "trained runs count" in told[0]
   assert "../published.csv" in from_table.source or "published.csv" in from_table.source
 
 
