@@ -11,6 +11,7 @@ from tensorflow.python.framework import op_def_registry
 
 from dl_condind import posteriors
 from dl_condind.evaluation.infogan import digit_classifier
+from dl_condind.methods import labelled_vae
 from dl_condind.methods import vae
 from dl_condind.networks import architectures
 from dl_condind.postprocessing import postprocess
@@ -85,6 +86,8 @@ def export(description, path):
   configs.parse(gin_files, bindings)
   model = gin.get_bindings("model")["model"]
   gin_parts.complete(model)
+  if isinstance(model, labelled_vae.LabelledVAE):
+    model.num_values = (3, 2)  # Those of its labels.
   model.build(shape, seed=1)
   saved_model.save(*model.exported(), path)
   gin.clear_config()
