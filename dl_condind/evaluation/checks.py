@@ -196,7 +196,7 @@ def check_points(
     allow_continuous: Whether factors may be continuous. If one is, all are returned as float64.
 
   Raises:
-    ConfigError: If a value is no number or not finite in float32, which trees compute in, or a
+    ConfigError: If a value is not a number, or not finite in float32, which trees compute in, or a
       factor is not a whole number and may not be continuous.
     ValueError: If an array has the wrong shape or no entry, or their lengths differ.
   """

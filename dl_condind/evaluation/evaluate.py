@@ -205,7 +205,7 @@ def evaluate(
 
 
 def _identity_of(dataset: ground_truth_data.GroundTruthData) -> dict[str, str]:
-  """Returns what tells a data set apart from others of its name."""
+  """Returns what distinguishes a data set from others with its name."""
   options = re.sub(r" at 0x[0-9a-f]+", "", repr(dict(dataset.options)))
   return {"dataset_sha256": str(dataset.provenance()["sha256"]), "dataset_options": options}
 

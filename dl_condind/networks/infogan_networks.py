@@ -50,7 +50,7 @@ def generator(
     [0, 1], [batch, height, width, channels].
 
   Raises:
-    ConfigError: If there are no images, or height or width is no multiple of 4.
+    ConfigError: If the data are vectors, or height or width is not a multiple of 4.
   """
   if observations.is_vector(observation_shape):
     raise errors.ConfigError(

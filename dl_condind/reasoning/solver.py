@@ -167,7 +167,7 @@ def solve(
   if missing := set(range(0, settings.training_steps, per_iteration)) - found.keys():
     raise errors.DatasetError(
       f"{path} is damaged: it lacks the scores of the iteration that began at step {min(missing)}. "
-      "Start the training anew with overwrite=True."
+      "Start the training again with overwrite=True."
     )
   best = max(found.values(), key=lambda scores: scores[_BEST])  # The first of several.
   return {**{f"step{start}": scores for start, scores in found.items()}, "best": best}

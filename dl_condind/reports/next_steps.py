@@ -83,12 +83,12 @@ def _again(
 ) -> str:
   """Returns the command that writes the page of a table again; words of `_program_and_study`."""
   program = str(pathlib.Path(words[0]).with_name("dl_condind_report"))
-  named = words[1:2] if study else []
+  named = [*(words[1:2] if study else []), *(word for word in words if word == _TRUST)]
   return shlex.join([program, f"--runs_csv={runs_csv}", *named, f"--output_path={output_path}"])
 
 
 def _others(runs: Sequence[study_runs.Run]) -> list[str]:
-  """Returns what else can be done."""
+  """Returns further suggestions: those of the kinds of models, and where to read on."""
   kinds = {run.kind for run in runs}
   return [
     *(text for f in families.FAMILIES if f.kind in kinds for text in f.sentences.NEXT_STEPS),

@@ -167,10 +167,18 @@ def _context(found: _Study) -> dict[str, object]:
     ],
     "statistics": tables.setting_statistics(found.tables, found.left_out),
     "statistics_notes": tables.statistics_notes(),
-    "spread": evaluation_spread.tables_of(found.settings),
-    "spread_note": evaluation_spread.NOTE,
-    "stages": labels_and_puzzles.tables_of(found.settings),
-    "stages_note": labels_and_puzzles.NOTE,
+    "further": [
+      (
+        "Spread over evaluations",
+        evaluation_spread.tables_of(found.settings),
+        evaluation_spread.NOTE,
+      ),
+      (
+        "Validations and puzzles",
+        labels_and_puzzles.tables_of(found.settings),
+        labels_and_puzzles.NOTE,
+      ),
+    ],
     "run_tables": [tables.every_run(family, of) for family, of in families_and_settings],
     "provenance": study_description.what_was_run(found.settings),
     "missing": study_description.what_is_missing(found.runs, others, found.study),

@@ -52,7 +52,7 @@ class InfoGANRun(run.Run):
       seed: Seed of the noise, which is the other part of a code, and of the categories.
 
     Raises:
-      ConfigError: If the codes have another shape, or there is no such category. It is a
+      ConfigError: If the codes have another shape, or a category is out of range. It is a
         ValueError.
     """
     continuous = np.asarray(continuous, np.float32)

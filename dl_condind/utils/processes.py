@@ -42,7 +42,8 @@ class Interruption(contextlib.AbstractContextManager):
     """Listens to nothing yet.
 
     Args:
-      overwrite: Whether the work was told to start anew; told so again, it would not continue.
+      overwrite: Whether the work began by deleting what was there; the same call would delete it
+        again.
     """
     self.signal_name: str | None = None
     self._again = "the same command again" + (" without overwrite" if overwrite else "")

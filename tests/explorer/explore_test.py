@@ -213,7 +213,7 @@ def test_keys_and_play(pair, page):
   page.press("a")
   page.press("a")
   assert page.ask("[state.start, state.axes]") == [2, "image"]
-  # The sliders were made anew: the one in the same place has the focus.
+  # The sliders are new ones, and the one in the same place has the focus.
   assert page.ask("models[1].rows[3].input === document.activeElement")
   means = page.ask("models.map(({ facts }) => facts.starts[2].mean)")
   page.press(" ")

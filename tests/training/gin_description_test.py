@@ -17,7 +17,7 @@ SETTINGS = trainer.Settings(training_steps=1, random_seed=0, batch_size=4)
 
 
 def described(**parts):
-  """Returns what tells a run with some parts apart from others."""
+  """Returns the configuration of a run with some parts."""
   data = batches.Images(dummy_data.IdentityObservationsData())
   return gin_description.describe(dl.BetaVAE(1.0, **parts), data, SETTINGS).values
 
