@@ -211,9 +211,9 @@ class InfoGAN(base_model.Model):
       discriminator_objective, [self.discriminator_variables, recognition_variables]
     )
     generator_gradients = generator_tape.gradient(generator_objective, generator_variables)
-    self.discriminator_optimizer.apply(gradients[0], self.discriminator_variables)
-    self.recognition_optimizer.apply(gradients[1], recognition_variables)
-    self.generator_optimizer.apply(generator_gradients, generator_variables)
+    optimizers.apply(self.discriminator_optimizer, gradients[0], self.discriminator_variables)
+    optimizers.apply(self.recognition_optimizer, gradients[1], recognition_variables)
+    optimizers.apply(self.generator_optimizer, generator_gradients, generator_variables)
     accuracies = [scalars[f"discriminator_accuracy_{kind}"] for kind in ("real", "fake")]
     self.discriminator_watch.update(self.global_step, tf.add_n(accuracies) / 2)
     self.global_step.assign_add(1)

@@ -131,6 +131,21 @@ class Momentum(keras.optimizers.Optimizer):
     )
 
 
+def apply(
+  optimizer: keras.optimizers.Optimizer,
+  gradients: Sequence[tf.Tensor],
+  variables: Sequence[tf.Variable | keras.Variable],
+) -> None:
+  """Updates variables once by gradients, after all that reads them before in the program.
+
+  In a replica of a distribution strategy, and there is always one, Keras passes the gradients
+  through one operation. TensorFlow takes reads to be in order because of it, and then removes it.
+  So this is not in a replica.
+  """
+  replica = tf.distribute.get_replica_context()
+  replica.merge_call(lambda strategy: optimizer.apply(gradients, variables))
+
+
 @gin.register("AdamOptimizer", module="tf.train")
 def adam_optimizer(
   learning_rate: LearningRate = 0.001,

@@ -163,7 +163,7 @@ class BaseVAE(gaussian_encoder_model.GaussianEncoderModel):
       for tape, update in zip(tapes, updates, strict=True)
     ]
     for update, gradient in zip(updates, gradients, strict=True):
-      update.optimizer.apply(gradient, update.variables)
+      optimizers.apply(update.optimizer, gradient, update.variables)
     self.global_step.assign_add(1)
     return scalars
 

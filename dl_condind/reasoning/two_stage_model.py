@@ -128,7 +128,7 @@ class TwoStageModel:
     variables = self.trainable_variables
     with tf.GradientTape() as tape:
       scalars = self.compute_losses(batch, seed, in_training=True)
-    self._optimizer.apply(tape.gradient(scalars["loss"], variables), variables)
+    optimizers.apply(self._optimizer, tape.gradient(scalars["loss"], variables), variables)
     return scalars
 
   def state(self) -> dict[str, tf.__internal__.tracking.Trackable]:
