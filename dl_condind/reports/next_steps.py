@@ -10,6 +10,7 @@ from dl_condind.reports import families
 from dl_condind.reports import study_runs
 from dl_condind.studies import run_state
 from dl_condind.studies import study_file
+from dl_condind.utils import errors
 
 _PROGRAM = "dl_condind_reproduce"
 _TRUST = "--trust_gin_imports"
@@ -144,7 +145,17 @@ def _whole_study(study_dir: pathlib.Path, words: Sequence[str]) -> str:
 
 
 def command_line(run: study_runs.Run) -> list[str]:
-  """Returns the words of a run's command, without the folder that a program was found in."""
-  program, *others = shlex.split(str(run.provenance.get("command_line", ""))) or [""]
+  """Returns the words of a run's command, without the folder that a program was found in.
+
+  Raises:
+    DatasetError: If the record of the command is damaged.
+  """
+  command = str(run.provenance.get("command_line", ""))
+  try:
+    program, *others = shlex.split(command) or [""]
+  except ValueError as error:
+    raise errors.DatasetError(
+      f"The command of run {run.name} is damaged ({str(error).lower()}): {command}"
+    ) from error
   name = pathlib.Path(program).name if pathlib.Path(program).is_absolute() else program
   return [name, *others] if name else []

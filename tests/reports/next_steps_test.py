@@ -3,8 +3,11 @@ import itertools
 import pathlib
 import shlex
 
+import pytest
+
 from dl_condind.reports import next_steps
 from dl_condind.studies import study_file
+from dl_condind.utils import errors
 
 REPRODUCE = "bin/dl_condind_reproduce --study=quickstart --model_num={} --output_directory=out/{}"
 
@@ -129,3 +132,11 @@ def test_ways_on_are_those_of_the_methods_there_are(generated):
     assert ("dl_condind_visualize_model" in text) == (vae in runs)
     assert ("dl_condind_visualize_infogan" in text) == (infogan in runs)
     assert "infogan.continuous_prior = 'uniform'" in text or infogan not in runs
+
+
+def test_a_damaged_command_is_one_line(generated):
+  run = make_run(generated, "3", 0.0, "dl_condind_train --gin_bindings='half")
+  with pytest.raises(
+    errors.DatasetError, match=r"^The command of run 3 is damaged \(no closing qu"
+  ):
+    next_steps.command_line(run)
