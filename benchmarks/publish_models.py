@@ -1,15 +1,17 @@
-"""Puts one model of each family of posteriors of a study into `pretrained/`, with a card.
+"""Puts one model of each method and noise of a study into `pretrained/`, with a card.
 
-Which one is a rule, not a choice: of the finished runs of a family, that with the median MIG of the
-mean representation; of an even number, the lower of the two in the middle.
+Which one is a rule, not a choice: of the runs of a method and noise, that with the median MIG of
+the mean representation; of an even number, the lower of the two in the middle. With a table the
+rule is applied to its runs, and those chosen must be in output/.
 
-    python benchmarks/publish_models.py posterior_families_spots vae_spots
+    python benchmarks/publish_models.py posterior_families_spots
+    python benchmarks/publish_models.py paper_reduced docs/results/paper_reduced/runs.csv
 """
 
 from collections.abc import Sequence
 import pathlib
-import shutil
 import sys
+import tarfile
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from dl_condind.reports import grouping
 from dl_condind.reports import measures
 from dl_condind.reports import study_runs
 from dl_condind.reports.vae import family_claims
+from dl_condind.saved_models import pretrained
 from dl_condind.utils import run_folder
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -39,7 +42,7 @@ tags: [disentanglement, vae]
 
 {method}, {dataset}, {num_latent} latents, noise `{family}`, {steps} steps.
 
-Run {number} (seed {seed}) of the study `{study}`: of the {num} seeds of the family, the one with
+Run {number} (seed {seed}) of the study `{study}`: of the {num} seeds with this noise, the one with
 the median MIG, the lower of two in the middle.
 
 | measure | this model | least | median | largest of {num} seeds |
@@ -47,7 +50,6 @@ the median MIG, the lower of two in the middle.
 {scores}
 
 [The study](../../docs/results/{study}.md) says how it was trained and what the measures are.
-`model/results` has the complete record: every setting, versions, the digest of the data.
 
 With this package:
 
@@ -57,16 +59,17 @@ import dl_condind as dl
 run = dl.load_pretrained("{name}")
 ```
 
-With TensorFlow alone; images are float32 in [0, 1]:
+With TensorFlow alone, after `tar -xJf model.tar.xz`; images are float32 in [0, 1]:
 
 ```python
 import tensorflow as tf
 
-model = tf.saved_model.load("pretrained/{name}/model/saved_model")
+model = tf.saved_model.load("model/saved_model")
 codes = model.signatures["gaussian_encoder"](images=tf.zeros({shape}))["mean"]
 ```
 
-With the versions of the record, this trains it again, bit for bit on the same kind of processor:
+`model/results` in the archive has the complete record: every setting, versions, the digest of the
+data. With these versions, this trains it again, bit for bit on the same kind of processor:
 
 ```sh
 dl_condind_reproduce --study={study} --model_num={number} \\
@@ -81,48 +84,72 @@ def middle(runs: Sequence[study_runs.Run]) -> study_runs.Run:
   return ranked[(len(ranked) - 1) // 2]
 
 
-def card(name: str, study: str, family: str, runs: Sequence[study_runs.Run]) -> str:
-  """Returns the card of the chosen run of a family."""
+def by_noise(runs: Sequence[study_runs.Run]) -> dict[str, list[study_runs.Run]]:
+  """Returns the runs of a setting by the name of their noise."""
+  labels = study_runs.correlation_labels(runs)
+  return family_claims.by_family(runs) or {
+    f"c = {label}": study_runs.of_correlation(runs, label) for label in labels
+  }
+
+
+def card(name: str, study: str, noise: str, runs: Sequence[study_runs.Run]) -> str:
+  """Returns the card of the chosen run of a method and noise."""
   chosen = middle(runs)
+  rows = (_row(measures.find(measure), chosen, runs) for measure in MEASURES)
   return CARD.format(
     name=name,
     method=chosen.method_name,
     dataset=chosen.dataset,
     num_latent=chosen.num_latent,
-    family=family,
+    family=noise,
     steps=f"{int(chosen.config['model.training_steps']):,}",
     number=chosen.name,
     seed=chosen.seed,
     threads=chosen.config["model.num_threads"],
     study=study,
     num=len(runs),
-    scores="\n".join(_row(measures.find(measure), chosen, runs) for measure in MEASURES),
+    scores="\n".join(row for row in rows if row),
     shape=[1, *dl.load_data(chosen.dataset).observation_shape],
   )
 
 
 def _row(measure: measures.Measure, chosen: study_runs.Run, runs: Sequence[study_runs.Run]) -> str:
   values = study_runs.values_of(runs, measure.name)
+  if not values:
+    return ""
   numbers = (chosen.measure(measure.name), min(values), np.median(values), max(values))
   texts = (f"{number:.{measure.digits}f}" for number in numbers)
   return f"| {measure.title or measure.heading} | {' | '.join(texts)} |"
 
 
-def main(study: str, prefix: str) -> None:
+def publish(source: run_folder.StageFolder, archive: pathlib.Path) -> None:
+  """Writes model and record into an archive; the same files give the same bytes."""
+  parts = (source.saved_model, source.results.path, source.identity)
+  paths = [path for part in parts for path in [part, *part.rglob("*")] if path.is_file()]
+  with tarfile.open(archive, "w:xz") as tar:
+    for path in sorted(paths):
+      entry = tar.gettarinfo(path, f"model/{path.relative_to(source.path)}")
+      entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
+      entry.mode = 0o644
+      with path.open("rb") as file:
+        tar.addfile(entry, file)
+
+
+def main(study: str, table: str | None = None) -> None:
   """Publishes the models of a study in output/."""
-  settings = grouping.group_by_setting(study_runs.read_runs(ROOT / "output" / study))
-  (runs,) = settings.values()
-  for family, members in family_claims.by_family(runs).items():
-    name = f"{prefix}_{family.replace(' ', '_')}"
-    source, target = middle(members).model, run_folder.RunFolder(FOLDER / name).model
-    if target.path.parent.exists():
-      shutil.rmtree(target.path.parent)
-    for part in (source.saved_model, source.results.path, source.identity):
-      copied = target.path / part.name
-      copied.parent.mkdir(parents=True, exist_ok=True)
-      shutil.copytree(part, copied) if part.is_dir() else shutil.copy2(part, copied)
-    (FOLDER / name / "README.md").write_text(card(name, study, family, members), "utf-8")
-    print(f"{name}: run {middle(members).name} of {len(members)}")
+  output = ROOT / "output" / study
+  runs = study_runs.read_table(table) if table else study_runs.read_runs(output)
+  for members_of_setting in grouping.group_by_setting(runs).values():
+    for noise, members in by_noise(members_of_setting).items():
+      chosen = middle(members)
+      dataset = chosen.dataset.removesuffix("_full")
+      slug = noise.replace(" = ", "").replace(" ", "_")
+      name = f"{chosen.method}_{dataset}_{slug}"
+      folder = FOLDER / name
+      folder.mkdir(parents=True, exist_ok=True)
+      publish(run_folder.RunFolder(output / chosen.name).model, folder / pretrained.ARCHIVE)
+      (folder / "README.md").write_text(card(name, study, noise, members), "utf-8")
+      print(f"{name}: run {chosen.name} of {len(members)}")
 
 
 if __name__ == "__main__":

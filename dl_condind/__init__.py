@@ -56,7 +56,7 @@ _NAMES = MODELS | {
   "load_pretrained": "dl_condind.runs.pretrained",
   "metric": "dl_condind.evaluation.metric",
   "named_factor_distribution": "dl_condind.data.ground_truth.factor_presets",
-  "pretrained_models": "dl_condind.runs.pretrained",
+  "pretrained_models": "dl_condind.saved_models.pretrained",
   "reason": "dl_condind.runs.reason",
   "train": "dl_condind.runs.train",
 }

@@ -70,7 +70,7 @@ LAYERS = {
     {"checkpoints", "runtime", "training_progress"},
   ],
   "saved_models": [
-    {"export"},
+    {"export", "pretrained"},
     {"keras_networks", "onnx_networks", "stored_infogan", "stored_vae"},
     {"stored_model"},
     {"saved_model"},

@@ -1,25 +1,12 @@
-"""Trained models that come with the package."""
+"""Loading trained models that come with the package."""
 
 import os
-import pathlib
-import shutil
 import tempfile
 import weakref
 
 from dl_condind.runs import load
 from dl_condind.runs import run
-from dl_condind.utils import errors
-from dl_condind.utils import files
-from dl_condind.utils import gin_types
-from dl_condind.utils import package_folders
-from dl_condind.utils import run_folder
-from dl_condind.utils import temporary_folders
-
-
-def pretrained_models() -> list[str]:
-  """Returns the names of the models that come with the package; `docs/pretrained.md` has a list."""
-  folder = package_folders.find("pretrained")
-  return sorted(path.parent.name for path in folder.glob(f"*/{run_folder.MODEL}"))
+from dl_condind.saved_models import pretrained
 
 
 def load_pretrained(name: str, directory: str | os.PathLike | None = None) -> run.Run:
@@ -33,29 +20,12 @@ def load_pretrained(name: str, directory: str | os.PathLike | None = None) -> ru
   Raises:
     ValueError: If there is no model of this name, or directory has another one.
   """
-  names = pretrained_models()
-  if name not in names:
-    hint = gin_types.did_you_mean(name, names)
-    raise errors.ConfigError(f"name must be one of {', '.join(names)}; got {name!r}{hint}")
-  source = run_folder.RunFolder(package_folders.find("pretrained") / name).model
   if directory is not None:
-    _copy(source, run_folder.RunFolder(pathlib.Path(directory)).model)
+    pretrained.unpack(name, directory)
     return load.load(directory)
-  temporary = tempfile.mkdtemp(prefix=f"{name}.")
-  _copy(source, run_folder.RunFolder(pathlib.Path(temporary)).model)
-  loaded = load.load(temporary)
-  weakref.finalize(loaded, shutil.rmtree, temporary, ignore_errors=True)
+  pretrained.check_name(name)
+  temporary = tempfile.TemporaryDirectory(prefix=f"{name}.", ignore_cleanup_errors=True)
+  pretrained.unpack(name, temporary.name)
+  loaded = load.load(temporary.name)
+  weakref.finalize(loaded, temporary.cleanup)
   return loaded
-
-
-def _copy(source: run_folder.StageFolder, target: run_folder.StageFolder) -> None:
-  """Copies the folder of a model, unless it is there."""
-  if target.path.exists():
-    found, expected = target.saved_model, files.manifest_digest(source.saved_model)
-    if not found.is_dir() or files.manifest_digest(found) != expected:
-      raise errors.ConfigError(f"{target.path} holds something else: choose another directory.")
-    return
-  with files.clear_write_errors(target.path):
-    target.path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_folders.beside(target.path) as folder:
-      os.replace(shutil.copytree(source.path, folder / "new"), target.path)
