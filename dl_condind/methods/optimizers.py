@@ -136,11 +136,11 @@ def apply(
   gradients: Sequence[tf.Tensor],
   variables: Sequence[tf.Variable | keras.Variable],
 ) -> None:
-  """Updates variables once by gradients, after all that reads them before in the program.
+  """Updates variables once by their gradients, after every read that comes before in the program.
 
-  In a replica of a distribution strategy, and there is always one, Keras passes the gradients
-  through one operation. TensorFlow takes reads to be in order because of it, and then removes it.
-  So this is not in a replica.
+  By default code runs inside a replica of a distribution strategy. There Keras passes all gradients
+  through one operation; TensorFlow derives the order of reads and updates from it, then removes it
+  and with it the order. `merge_call` runs the update outside, where Keras adds no such operation.
   """
   replica = tf.distribute.get_replica_context()
   replica.merge_call(lambda strategy: optimizer.apply(gradients, variables))
