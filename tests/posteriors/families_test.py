@@ -228,9 +228,10 @@ def test_isotropic_has_one_variance_per_image():
 def test_full_is_independent_where_extra_is_0():
   z_mean, z_logvar, _ = encoded_of(FAMILIES["independent"], dtype=np.float32)
   zeros = tf.zeros([5, FAMILIES["full"].num_extra(NUM_LATENT)])
-  np.testing.assert_array_equal(
+  np.testing.assert_allclose(  # Processors round the exponential of float32 differently by shape.
     FAMILIES["full"].scale_tril(z_logvar, zeros),
     FAMILIES["independent"].scale_tril(z_logvar),
+    rtol=1e-6,
   )
   kl = FAMILIES["full"].kl(z_mean, z_logvar, zeros)
   np.testing.assert_allclose(kl, gaussian_formulas.factorized_kl(z_mean, z_logvar), rtol=1e-5)
