@@ -135,21 +135,32 @@ def publish(source: run_folder.StageFolder, archive: pathlib.Path) -> None:
         tar.addfile(entry, file)
 
 
+def chosen_of(runs: Sequence[study_runs.Run]) -> dict[str, tuple[str, list[study_runs.Run]]]:
+  """Returns the name of each model -> its noise, and the runs that it is the middle of."""
+  found = {}
+  for of_setting in grouping.group_by_setting(runs).values():
+    for noise, members in by_noise(of_setting).items():
+      dataset = members[0].dataset.removesuffix("_full")
+      slug = noise.replace(" = ", "").replace(" ", "_")
+      found[f"{members[0].method}_{dataset}_{slug}"] = noise, members
+  return found
+
+
 def main(study: str, table: str | None = None) -> None:
   """Publishes the models of a study in output/."""
   output = ROOT / "output" / study
-  runs = study_runs.read_table(table) if table else study_runs.read_runs(output)
-  for members_of_setting in grouping.group_by_setting(runs).values():
-    for noise, members in by_noise(members_of_setting).items():
-      chosen = middle(members)
-      dataset = chosen.dataset.removesuffix("_full")
-      slug = noise.replace(" = ", "").replace(" ", "_")
-      name = f"{chosen.method}_{dataset}_{slug}"
-      folder = FOLDER / name
-      folder.mkdir(parents=True, exist_ok=True)
-      publish(run_folder.RunFolder(output / chosen.name).model, folder / pretrained.ARCHIVE)
-      (folder / "README.md").write_text(card(name, study, noise, members), "utf-8")
-      print(f"{name}: run {chosen.name} of {len(members)}")
+  models = chosen_of(study_runs.read_table(table) if table else study_runs.read_runs(output))
+  numbers = {name: middle(members).name for name, (_, members) in models.items()}
+  folders = {name: run_folder.RunFolder(output / numbers[name]).model for name in models}
+  missing = [numbers[name] for name in models if not folders[name].saved_model.is_dir()]
+  if missing:
+    sys.exit(f"Train first: dl_condind_reproduce --study={study} --model_nums={','.join(missing)}")
+  for name, (noise, members) in models.items():
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    publish(folders[name], folder / pretrained.ARCHIVE)
+    (folder / "README.md").write_text(card(name, study, noise, members), "utf-8")
+    print(f"{name}: run {numbers[name]} of {len(members)}")
 
 
 if __name__ == "__main__":

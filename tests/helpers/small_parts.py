@@ -1,9 +1,13 @@
 """Models of small networks, with correlated noise."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
+import dl_condind as dl
 from dl_condind import posteriors
+from dl_condind.data import labelled_samples
 from dl_condind.methods import base_model
 from dl_condind.methods import optimizers
 from dl_condind.networks import architectures
@@ -32,3 +36,14 @@ def give(model, correlation=0.5, num_latent=3):
     if field.name in parts:
       setattr(model, field.name, parts[field.name])
   return model
+
+
+def dummy_data_for(model):
+  """Returns noise as data of the kind that a model learns from."""
+  data = dl.load_data("dummy_data")
+  if model.learns_from is dl.Pairs:
+    return dl.Pairs(data, k=1)
+  if model.learns_from is dl.PartlyLabelled:
+    labeller = functools.partial(labelled_samples.partial_labeller, num_observed_factors=4)
+    return dl.PartlyLabelled(data, 100, labeller_fn=labeller)
+  return data

@@ -4,13 +4,13 @@ import os
 import signal
 import sys
 
+from helpers import small_parts
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import dl_condind as dl
-from dl_condind.data import labelled_samples
 from dl_condind.training import train as gin_train
 from dl_condind.training import training_progress
 from dl_condind.utils import errors
@@ -98,12 +98,7 @@ def weights(directory):
 
 
 def python_run(directory, model, steps):
-  data = dl.load_data("dummy_data")
-  if model.learns_from is dl.Pairs:
-    data = dl.Pairs(data, k=1)
-  if model.learns_from is dl.PartlyLabelled:
-    labeller = functools.partial(labelled_samples.partial_labeller, num_observed_factors=4)
-    data = dl.PartlyLabelled(data, 100, labeller_fn=labeller)
+  data = small_parts.dummy_data_for(model)
   return dl.train(model, data, directory, steps=steps, seed=3, **SETTINGS)
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from collections.abc import Iterator
 import functools
 
+from helpers import small_parts
 import keras
 import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
 import dl_condind as dl
-from dl_condind.data import labelled_samples
 
 NODES = "Identity", "Enter", "Switch", "Merge"  # Pass a variable's handle on.
 METHODS = {
@@ -125,12 +125,7 @@ def test_a_step_reads_variables_before_it_changes_them(method, tmp_path):
       "decoder": dl.networks.test_decoder,
     }
   model = METHODS[method](**parts)
-  data = dl.load_data("dummy_data")
-  if model.learns_from is dl.Pairs:
-    data = dl.Pairs(data, k=1)
-  if model.learns_from is dl.PartlyLabelled:
-    labeller = functools.partial(labelled_samples.partial_labeller, num_observed_factors=4)
-    data = dl.PartlyLabelled(data, 100, labeller_fn=labeller)
+  data = small_parts.dummy_data_for(model)
   check_order(lambda: dl.train(model, data, tmp_path, steps=2, batch_size=4, eval_steps=1))
 
 
