@@ -15,6 +15,7 @@ from dl_condind.reports import study_runs
 from dl_condind.reports.vae import family_claims
 from dl_condind.reports.vae import weak_claims
 from dl_condind.studies import archive_file
+from dl_condind.studies import study_file
 
 RESULTS = pathlib.Path(__file__).parents[1] / "docs" / "results"
 COLUMNS = {
@@ -218,6 +219,18 @@ def test_medians_of_the_paper_s_comparison(page):
       migs = [study_runs.values_of(groups[method, c], "mig_mean") for c in ("0", "0.9")]
       lower = sum(with_noise < without for without in migs[0] for with_noise in migs[1])
       assert row["lower in"] == f"{lower} of {len(migs[0]) * len(migs[1])}"
+
+
+def test_a_run_of_the_paper_s_comparison_is_what_its_number_trains():
+  study = study_file.load_study("paper_reduced")
+  runs = study_runs.read_table(RESULTS / "paper_reduced" / "runs.csv")
+  assert [int(run.name) for run in runs] == list(study.model_nums)
+  for number, run in enumerate(runs):
+    gin_files, bindings = study.run(number)
+    assert f"methods/{run.method}.gin" in gin_files
+    assert f"equicorrelated.correlation = {float(run.correlation_label)}" in bindings
+    assert f"model.random_seed = {run.seed}" in bindings
+    assert f"--model_num={number} " in run.provenance["command_line"]
 
 
 def test_correlated_noise_costs_the_bound_of_vae():
