@@ -37,8 +37,19 @@ def published():
     yield {study: {run.name: run for run in of_study} for study, of_study in runs.items()}
 
 
-def test_there_is_a_model_of_each_family():
-  assert dl.pretrained_models() == NAMES and len(NAMES) == 8
+def set_values(config):
+  """A setting of None may have come after the run."""
+  return {key: value for key, value in config.items() if value != "None"}
+
+
+def test_there_is_a_model_of_each_family_and_of_each_method_of_the_paper():
+  assert dl.pretrained_models() == NAMES
+  assert sum(name.startswith("vae_spots_") for name in NAMES) == 8
+  assert [name for name in NAMES if "spots" not in name] == [
+    f"{method}_dsprites_c{c}"
+    for method in ("beta_tc_vae", "factor_vae", "vae")
+    for c in ("0", "0.9")
+  ]
   assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 20e6
 
 
@@ -55,15 +66,20 @@ def test_a_model_is_the_published_run_with_the_median_mig(name, published, tmp_p
   ]
   ranked = sorted(run.row["mean.mig.discrete_mig"] for run in members)
   assert len(ranked) == 10 and chosen.row["mean.mig.discrete_mig"] == ranked[4]
-  assert (
-    f"| {ranked[4]:.3f} | {ranked[0]:.3f} | {np.median(ranked):.3f} | {ranked[9]:.3f} |" in card
+  where = f" | {ranked[0]:.3f} | {np.median(ranked):.3f} | {ranked[9]:.3f} |"
+  again = re.search(r"trained on another kind of processor, .* there MIG is\s(\S+)\. ", card)
+  assert (again[1] if again else re.search(r"\| (\S+)" + re.escape(where), card)[1]) == (
+    f"{ranked[4]:.3f}"
   )
   pretrained.unpack(name, tmp_path)
   files.verify_manifest(tmp_path / "model" / "saved_model")
   files.verify_manifest(tmp_path / "model" / "results")
   stored = dl.load(tmp_path)
-  assert stored.config == chosen.config
-  assert stored.losses["elbo"] == pytest.approx(chosen.row["train_results.elbo"], rel=1e-6)
+  assert set_values(stored.config) == set_values(chosen.config)
+  elbo = chosen.row["train_results.elbo"]
+  assert stored.losses["elbo"] == pytest.approx(elbo, rel=0.01 if again else 1e-6)
+  if again:
+    assert stored.provenance["cpu"] != chosen.provenance["cpu"]
 
 
 @pytest.mark.slow
