@@ -1,6 +1,7 @@
 """Pictures of two models of a study side by side: lowest against highest correlation."""
 
 from collections.abc import Sequence
+import itertools
 
 from dl_condind.reports import families
 from dl_condind.reports import figures
@@ -14,16 +15,16 @@ Pair = tuple[study_runs.Run, study_runs.Run]
 def choose(settings: study_runs.Settings) -> Pair | None:
   """Returns a run of the lowest and one of the highest correlation, whose models are stored.
 
-  They are of the first setting that has both; runs that did not fail in a way that a measure tells
-  if there are any, and of the same seed if there is one.
+  They are of one setting; runs that did not fail in a way that a measure tells if there are any,
+  and of the same seed if there is one, in the first setting that has such a pair.
   """
+  pairs = []
   for runs in settings.values():
     stored = [run for run in runs if (run.model.saved_model / files.MANIFEST).is_file()]
     extremes = study_runs.extremes(stored)
     if extremes:
-      pairs = [(low, high) for low in extremes[0] for high in extremes[1]]
-      return min(pairs, key=_preference)
-  return None
+      pairs += itertools.product(*extremes)
+  return min(pairs, key=_preference, default=None)
 
 
 def _preference(pair: Pair) -> tuple[bool, bool]:

@@ -113,4 +113,5 @@ def test_pair_has_the_extreme_correlations_and_one_seed(trained_study):
   )
   assert model_pairs.choose({"a": [other, high, low]}) == (low, high)
   assert model_pairs.choose({"a": [low], "b": [low, other]}) == (low, other)
+  assert model_pairs.choose({"a": [low, other], "b": [low, high]}) == (low, high)
   assert model_pairs.choose({"a": [low]}) is None

@@ -144,7 +144,8 @@ def draw_models(
     images = model.decode(traversals.traverse(base, values))
     rows = _sorted_rows(images, kl)
     singles = [("image", observations[0]), ("reconstruction", reconstructed[0])]
-    columns.append(strips.Column(f"{title}, seed {run.seed}", rows, run.name, singles))
+    name = f"{run.method_name}, {title}, seed {run.seed}"
+    columns.append(strips.Column(name, rows, run.name, singles))
   labels = [f"{value:.1f}" for value in values]
   return [
     figures.Drawn(
