@@ -81,4 +81,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-  return [*globals(), *__all__]
+  return [*__all__, "__version__"]

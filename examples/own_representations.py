@@ -1,7 +1,7 @@
 r"""Scores of representations from elsewhere: arrays in, numbers out, without TensorFlow.
 
 pip install numpy scipy scikit-learn gin-config absl-py h5py
-pip install --no-deps dl_condind     # or the path of a clone
+pip install --no-deps ./dl_condind   # the path of a clone
 python examples/own_representations.py
 """
 

@@ -1,7 +1,7 @@
 r"""Trains a model. Interrupted, the same command continues it bit for bit.
 
 Example:
-  dl_condind_train --model_dir=output/vae --gin_config=shared.gin \
+  dl_condind_train --model_dir=output/vae/model --gin_config=shared.gin \
     --gin_config=methods/vae.gin --gin_bindings="model.training_steps = 1000"
 """
 
@@ -14,7 +14,7 @@ FLAGS = flags.FLAGS
 
 def define_flags() -> None:
   """Defines the flags of the program."""
-  flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
+  flags.DEFINE_string("model_dir", None, "Folder of the trained model to write.", required=True)
   flags.DEFINE_bool("only_print", False, "Print the resolved configuration and stop.")
   cli.define_gin_flags()
   cli.define_overwrite_flag()

@@ -9,6 +9,7 @@ from dl_condind.data.ground_truth import named_data
 from dl_condind.utils import errors
 
 
+@errors.on_one_line()
 def load_data(
   name: str,
   factor_distribution: factor_distributions.FactorDistribution | None = None,
@@ -29,14 +30,4 @@ def load_data(
   ['shape', 'scale', 'orientation', 'posX', 'posY']
   """
   options = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in options.items()}
-  try:
-    return named_data.get_named_ground_truth_data(name, factor_distribution, options)
-  except errors.ConfigError as error:
-    raise errors.ConfigError(_first_line(error)) from None
-  except errors.DatasetError as error:
-    raise errors.DatasetError(_first_line(error)) from None
-
-
-def _first_line(error: Exception) -> str:
-  """Returns a message without gin's lines on the functions that it called."""
-  return str(error).partition("\n")[0]
+  return named_data.get_named_ground_truth_data(name, factor_distribution, options)

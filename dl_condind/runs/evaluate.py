@@ -23,6 +23,7 @@ Metric = str | Callable[..., dict[str, Any]]
 _NOT_NUMBERS = ("elapsed_time", "uuid")
 
 
+@errors.on_one_line()
 def evaluate(
   trained: run.Run,
   data: ground_truth_data.GroundTruthData,

@@ -19,6 +19,7 @@ _FILES = {embeddings.VALUES: "values", embeddings.ONE_HOT: "onehot", CNN: "cnn"}
 _NOT_SCORES = ("elapsed_time", "uuid")
 
 
+@errors.on_one_line()
 def reason(
   embedding: str | run.Run,
   data: ground_truth_data.GroundTruthData,

@@ -1,5 +1,8 @@
 """The errors a user can cause, each with the exit code of the program it ends."""
 
+from collections.abc import Iterator
+import contextlib
+
 
 class ConfigError(ValueError):
   """A setting, flag, path or run directory does not allow what was asked."""
@@ -32,3 +35,14 @@ class TryAgainError(Exception):
   """The same command can succeed later: locked, preempted, or out of disk space."""
 
   exit_code = 75
+
+
+@contextlib.contextmanager
+def on_one_line() -> Iterator[None]:
+  """Leaves out what gin appends to the message of an error: the functions that it called."""
+  kinds = (ConfigError, DatasetError, DivergedError)
+  try:
+    yield
+  except kinds as error:
+    kind = next(kind for kind in kinds if isinstance(error, kind))  # gin derives one of its own.
+    raise kind(str(error).partition("\n")[0]) from None

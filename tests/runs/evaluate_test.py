@@ -127,5 +127,7 @@ def test_mistakes_are_one_line(run):
     errors.ConfigError, match="vae_terms.num_points is a setting of vae_terms, wh"
   ):
     dl.evaluate(run, data, ["mig"], settings=SETTINGS)
+  with pytest.raises(errors.ConfigError, match=r"^The number of points .* at least 1, got -5\.\Z"):
+    dl.evaluate(run, data, ["mig"], settings={"mig.num_train": -5})
   with pytest.raises(errors.ConfigError, match="mig has no parameter 'num_trains'"):
     dl.evaluate(run, data, ["mig"], settings={"mig.num_trains": 3})
