@@ -87,6 +87,9 @@ def _check_flags() -> None:
     ("only_check", "only_print"),
     ("list_studies", "only_print"),
     ("list_studies", "only_check"),
+    ("model_dir", "gin_bindings"),
+    ("only_print", "model_dir"),
+    ("only_print", "overwrite"),
   ):
     if FLAGS[flag].value and FLAGS[other].present:
       raise errors.ConfigError(f"--{other} has no meaning with --{flag}.")

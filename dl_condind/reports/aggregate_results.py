@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import pathlib
+import sys
 from typing import Any
 
 from dl_condind.reports import further_evaluations
@@ -25,6 +26,7 @@ DEFAULT_PATTERN = f"output/**/{run_folder.EVALUATIONS}"
 _FIRST_COLUMNS = ("run", "method", "dataset", "num_latent", "correlation", "seed", "steps")
 
 _TRAIN_PARTS = ("train_config.", "train_results.", "train_provenance.")
+_TRAINING_ID = "train_results.uuid"
 
 _Row = dict[str, Any]
 
@@ -148,6 +150,7 @@ def read_runs_table(path: str | os.PathLike) -> list[_Row]:
     raise errors.DatasetError(f"No {path}: name the runs.csv of a study.")
   try:
     with open(path, encoding="utf-8", newline="") as file:
+      csv.field_size_limit(sys.maxsize)  # A field may be the matrix of a score.
       rows = list(csv.DictReader(file, strict=True))
   except (UnicodeDecodeError, csv.Error) as error:
     raise errors.DatasetError(f"{path} is damaged ({error}): write the table again.") from error
@@ -182,6 +185,11 @@ def _add_evaluation(
   That of a further evaluation is only added to what tells their spread.
   """
   row = rows.get(run) or rows.setdefault(run, _new_row(run, record))
+  if record.get(_TRAINING_ID) not in (None, row.get(_TRAINING_ID)):
+    raise errors.DatasetError(
+      f"{evaluation.name} ({evaluation.representation}) of run {run} is of another training than "
+      "the model that is there now: evaluate it again with --overwrite, or delete its folder."
+    )
   if spread.takes(run, evaluation.representation, record):
     return
   name, step = f"{evaluation.representation}.{evaluation.name}", evaluation.step

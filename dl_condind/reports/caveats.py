@@ -7,6 +7,8 @@ from dl_condind.reports import sentences
 from dl_condind.reports import study_runs
 from dl_condind.utils import run_config
 
+_LABELS_OF_EVALUATIONS = (".evaluation.name", ".evaluation.random_seed")
+
 
 def describe(settings: study_runs.Settings, lost: Sequence[study_runs.Run] = ()) -> list[str]:
   """Returns sentences on what the verdicts of a study do not hold for.
@@ -18,6 +20,7 @@ def describe(settings: study_runs.Settings, lost: Sequence[study_runs.Run] = ())
   everything = [run for runs in settings.values() for run in runs]
   return [
     *_describe_data(settings),
+    *_describe_evaluations(settings),
     *_describe_diverged([run for run in lost if run.state == study_runs.DIVERGED]),
     *_describe_collapsed(everything),
   ]
@@ -45,6 +48,27 @@ def _describe_data(settings: study_runs.Settings) -> list[str]:
   ]
   if parts:
     paragraphs.append(f"Not the official files that the paper used: {'; '.join(parts)}.")
+  return paragraphs
+
+
+def _describe_evaluations(settings: study_runs.Settings) -> list[str]:
+  """Warns of runs of one setting whose metrics were computed with different settings."""
+  paragraphs = []
+  for name, runs in settings.items():
+    values: dict[str, set[str]] = {}
+    for run in runs:
+      for column, value in run.row.items():
+        if ".config." in column and not column.endswith(_LABELS_OF_EVALUATIONS):
+          values.setdefault(column, set()).add(run_config.canonical(str(value)))
+    parts = [
+      f"{column.replace('.config.', ': ')} = {' or '.join(sorted(found))}"
+      for column, found in sorted(values.items())
+      if len(found) > 1
+    ]
+    if parts:
+      paragraphs.append(
+        f"{name}: its runs were evaluated with different settings ({'; '.join(parts)})."
+      )
   return paragraphs
 
 

@@ -18,7 +18,7 @@ def choose(settings: study_runs.Settings) -> Pair | None:
   They are of one setting; runs that did not fail in a way that a measure tells if there are any,
   and of the same seed if there is one, in the first setting that has such a pair.
   """
-  pairs = []
+  pairs: list[Pair] = []
   for runs in settings.values():
     stored = [run for run in runs if (run.model.saved_model / files.MANIFEST).is_file()]
     extremes = study_runs.extremes(stored)

@@ -43,12 +43,21 @@ class Deviation(NamedTuple):
     return f"{self.what}: {_text(self.value)} instead of {_text(self.expected)}"
 
 
-def deviations(protocol: Protocol, run: study_runs.Run, metric: str = "") -> list[Deviation]:
-  """Returns what differs from a protocol in a run's training and in a metric's settings.
+def deviations(
+  protocol: Protocol, runs: Sequence[study_runs.Run], metric: str = ""
+) -> list[Deviation]:
+  """Returns what differs from a protocol in the trainings of runs and in a metric's settings.
 
   A setting that the record does not have was not used, or is of an older record: it counts as the
   protocol's.
   """
+  found: list[Deviation] = []
+  for run in runs:
+    found += [d for d in _of_run(protocol, run, metric) if d not in found]
+  return found
+
+
+def _of_run(protocol: Protocol, run: study_runs.Run, metric: str) -> list[Deviation]:
   steps = protocol.training_steps.get(run.method)
   found = [Deviation(_STEPS, run.measure("steps") or steps, steps)]
   for key, expected in protocol.settings.items():
@@ -90,7 +99,7 @@ def choose(
   Returns:
     The chosen settings, and how they deviate.
   """
-  found = {name: deviations(protocol, runs[0], metric) for name, runs in settings.items()}
+  found = {name: deviations(protocol, runs, metric) for name, runs in settings.items()}
   chosen = {name: settings[name] for name, differing in found.items() if not differing}
   chosen = chosen or dict(settings)
   return chosen, [deviation for name in chosen for deviation in found[name]]

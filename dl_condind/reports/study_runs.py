@@ -30,6 +30,7 @@ _OBSERVATION = (
   "model.snapshot_steps",
 )
 _NOISE = ("posterior.", "equicorrelated.", "given_correlation.")
+_INITIAL = "model.initial_model_dir"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Run:
   @property
   def config(self) -> dict[str, str]:
     """The training's gin keys and values, as gin writes them."""
-    return {key: str(value) for key, value in run_config.of_record(self.row).items()}
+    return run_config.of_record(self.row)
 
   @property
   def noise_correlation(self) -> str:
@@ -116,21 +117,29 @@ class Run:
     keys = (*_NOISE, f"{self.noise_correlation}.")
     noise = _canonical_items((k, v) for k, v in self.config.items() if k.startswith(keys))
     # All ways of writing independent noise are one.
-    return self.setting_items, () if self.correlation == 0 else noise, self.seed
+    return self.setting_items, () if self.correlation == 0 else noise, self.seed, self.initial_model
 
   @property
   def setting_items(self) -> tuple[tuple[str, str], ...]:
     """The configuration without the posterior, the seed and how the run was observed.
 
+    Runs that start from trained models differ from others, but not by the model they start from,
+    which is another one for each seed.
     A parameter that is None, or its default, is left out: a run that was made before there was the
     parameter, or is only begun, does not name it.
     """
     skipped = (*_NOISE, f"{self.noise_correlation}.", *_OBSERVATION, "model.random_seed")
     return _canonical_items(
-      (key, value)
+      (key, "'a trained model'" if key == _INITIAL else value)
       for key, value in self.config.items()
       if value not in ("None", run_config.DEFAULTS.get(key)) and not key.startswith(skipped)
     )
+
+  @property
+  def initial_model(self) -> str:
+    """Folder of the model whose weights the training started from; empty for random weights."""
+    found = self.config.get(_INITIAL, "None")
+    return "" if found == "None" else found
 
   def setting(self, key: str) -> str:
     """Returns a value of the configuration as text, strings without quotes, or `-`."""

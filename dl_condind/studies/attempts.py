@@ -30,6 +30,13 @@ _FINAL = {
   errors.DatasetError.exit_code: run_state.FAILED,
   errors.DivergedError.exit_code: run_state.DIVERGED,
 }
+# The last one is what joblib takes for the number of processors.
+_NUM_THREADS = (
+  "OMP_NUM_THREADS",
+  "OPENBLAS_NUM_THREADS",
+  "MKL_NUM_THREADS",
+  "LOKY_MAX_CPU_COUNT",
+)
 _MAX_WAIT = 60.0  # seconds before another attempt
 _POLL = 0.2  # seconds
 
@@ -180,7 +187,7 @@ def _threads_binding(job: Job, num_threads: int) -> list[str]:
 
 def _environment(num_threads: int, devices: str, gpu: str | None) -> dict[str, str]:
   environment = {**os.environ, processes.PARENT: str(os.getpid())}
-  for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+  for name in _NUM_THREADS:
     environment[name] = str(num_threads)
   if devices == "cpu":
     environment["CUDA_VISIBLE_DEVICES"] = "-1"

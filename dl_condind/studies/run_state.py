@@ -105,7 +105,7 @@ def is_made_with(recorded: Mapping[str, Any] | None, wanted: Mapping[str, Any]) 
 def recorded_settings(folder: str | os.PathLike) -> dict[str, object] | None:
   """Returns what a finished run was made with, as `comparable`.
 
-  It is None if the run is not done, or lacks a record that it had then.
+  It is None if the run is not done, lacks a record that it had then, or was trained again since.
 
   Raises:
     ConfigError: If the folder cannot be read.
@@ -116,7 +116,7 @@ def recorded_settings(folder: str | os.PathLike) -> dict[str, object] | None:
   if not isinstance(settings, dict) or not isinstance(records, list):
     return None
   are_there = all(os.path.isfile(run.path / str(name)) for name in records)
-  return settings if are_there else None
+  return settings if are_there and found.get("run_id") in (None, _run_id(run)) else None
 
 
 def comparable(settings: Mapping[str, Any]) -> dict[str, object]:
@@ -218,11 +218,15 @@ def _lock(stack: contextlib.ExitStack, folder: pathlib.Path) -> None:
 
 def _made(run: run_folder.RunFolder) -> dict[str, object]:
   """Returns the id of a run, a digest of its resolved configuration, and the records it has."""
-  identity = run.model.identity
   return {
-    "run_id": files.sha256(identity) if identity.is_file() else None,
+    "run_id": _run_id(run),
     "records": sorted(path.relative_to(run.path).as_posix() for path in run.records()),
   }
+
+
+def _run_id(run: run_folder.RunFolder) -> str | None:
+  identity = run.model.identity
+  return files.sha256(identity) if identity.is_file() else None
 
 
 def forget(folder: pathlib.Path) -> None:

@@ -2,6 +2,9 @@
 
 import ast
 from collections.abc import Mapping
+from collections.abc import Sequence
+import hashlib
+from typing import Any
 
 VAE, INFOGAN = "vae", "infogan"  # Kinds of models, as `methods.base_model` names them.
 
@@ -32,10 +35,23 @@ _METHOD_NAMES = {
 }
 
 
-def of_record(record: Mapping[str, object]) -> dict[str, object]:
-  """Returns the configuration of the training in a flat record: gin keys and values as text."""
-  prefix = "train_config."
-  return {k.removeprefix(prefix): v for k, v in record.items() if k.startswith(prefix)}
+def of_record(record: Mapping[str, object], step: str = "train") -> dict[str, str]:
+  """Returns the configuration of a step in a flat record: gin keys and values as text.
+
+  Macros are not in it: where one was bound, its value is.
+  """
+  prefix = f"{step}_config."
+  found = {k.removeprefix(prefix): str(v) for k, v in record.items() if k.startswith(prefix)}
+  return {key: _without_macro(value, found) for key, value in found.items() if "." in key}
+
+
+def _without_macro(value: str, config: Mapping[str, str]) -> str:
+  """Returns the value of the macro that a value names; that of a damaged record as it is."""
+  for _ in config:  # A macro may name another one.
+    if not value.startswith("%") or value[1:] not in config:
+      break
+    value = config[value[1:]]
+  return value
 
 
 def literal(text: str) -> object:
@@ -52,7 +68,7 @@ def canonical(text: str) -> str:
   return text if isinstance(value, str) else repr(_canonical_value(value))
 
 
-def _canonical_value(value: object) -> object:
+def _canonical_value(value: Any) -> Any:
   if isinstance(value, list | tuple):
     return type(value)(_canonical_value(item) for item in value)
   if isinstance(value, float) and value.is_integer():
@@ -116,7 +132,7 @@ def correlation(config: Mapping[str, object]) -> float | None:
 
 
 def correlation_label(config: Mapping[str, object]) -> str:
-  """Returns the correlation c as text; of another kind of noise, its name and its numbers."""
+  """Returns the correlation c as text; of another kind of noise, its name and its values."""
   found = correlation(config)
   return f"{found:g}" if found is not None else _noise_label(config).replace("_correlation", "")
 
@@ -130,9 +146,17 @@ def _noise_label(config: Mapping[str, object]) -> str:
     name = key.removeprefix(f"{noise}.")
     if isinstance(value, int | float) and abs(value) < 1e9:  # Longer ones are damaged.
       settings.append(f"{name}={value:g}")
+    elif isinstance(value, list | tuple):
+      settings.append(f"{name}={_short(value)}")
     elif str(value).startswith("@"):
       settings.append(f"{name}={_reference(str(value))}")
   return " ".join([noise, *settings])
+
+
+def _short(value: Sequence[object]) -> str:
+  """Returns a list as text, such as `[5, 5]`; of a long one six digits of its SHA-256."""
+  text = repr(list(_canonical_value(value)))
+  return text if len(text) <= 20 else hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 def name_correlation(label: str) -> str:
@@ -150,7 +174,7 @@ def columns(config: Mapping[str, object]) -> dict[str, object]:
 
   Returns:
     `method`, `dataset`, `num_latent` (of an InfoGAN its continuous codes), `correlation` (a number,
-    or the name and the numbers of another kind of noise) and `seed`; None for what the
+    or the name and the values of another kind of noise) and `seed`; None for what the
     configuration does not say.
   """
   values = {

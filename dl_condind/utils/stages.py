@@ -256,16 +256,10 @@ def dataset_bindings(config_file: str | os.PathLike) -> dict[str, str]:
   """
   path = pathlib.Path(config_file)
   record = results.read_record(run_folder.stage_of(path).path, path.stem)
-  prefix = f"{path.stem}_config."
-  saved = {key.removeprefix(prefix): str(record[key]) for key in record if key.startswith(prefix)}
-  for key, value in saved.items():
-    macros = []
-    while value.startswith("%"):
-      macros.append(value[1:])
-      if macros[-1] not in saved or macros[-1] in macros[:-1]:
-        raise errors.DatasetError(f"The record of {path} is damaged: {value} has no value.")
-      value = saved[value[1:]]
-    saved[key] = value
+  saved = run_config.of_record(record, path.stem)
+  for value in saved.values():
+    if value.startswith("%"):
+      raise errors.DatasetError(f"The record of {path} is damaged: {value} has no value.")
   name = run_config.setting(saved, "dataset.name")
   return {
     key: value

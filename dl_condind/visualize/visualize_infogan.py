@@ -101,7 +101,7 @@ def _load(folders: Sequence[pathlib.Path]) -> infogan_pictures.Models:
   return models
 
 
-def _config(folder: pathlib.Path) -> dict[str, object]:
+def _config(folder: pathlib.Path) -> dict[str, str]:
   return run_config.of_record(results.read_record(folder, "train"))
 
 

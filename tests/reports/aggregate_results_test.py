@@ -217,6 +217,25 @@ def test_runs_table_is_read_as_it_was_written(tmp_path, generated):
   assert read == [{k: v for k, v in row.items() if v not in ("", None)} for row in rows]
 
 
+def test_long_lists_are_read_as_they_were_written(tmp_path, generated):
+  matrix = [[i + j / 7 for j in range(100)] for i in range(100)]
+  generated.write_run(tmp_path / "0", generated.config_of())
+  folder = tmp_path / "0" / "metrics" / "mean" / "rotated_mig"
+  results.write_results(folder, "evaluation", {"rotation": matrix}, {}, tmp_path / "0" / "model")
+  aggregate_results.runs_table(tmp_path)
+  (row,) = aggregate_results.read_runs_table(tmp_path / "runs.csv")
+  assert row["mean.rotated_mig.rotation"] == matrix
+
+
+def test_an_evaluation_of_an_earlier_training_is_refused(tmp_path):
+  write_run(tmp_path / "0", 1.5, {"mean/mig": {"discrete_mig": 0.25}})
+  assert aggregate_results.runs_table(tmp_path)[0]["mean.mig.discrete_mig"] == 0.25
+  results.write_results(tmp_path / "0" / "model", "train", {"loss": 2.5}, {"python": "3"})
+  message = r"^mig \(mean\) of run 0 is of another training than the model that is there now: "
+  with pytest.raises(errors.DatasetError, match=message):
+    aggregate_results.runs_table(tmp_path)
+
+
 def test_runs_table_over_studies_and_of_one_run(tmp_path):
   write_run(tmp_path / "a" / "0", 1.0, {"mean/mig": {"discrete_mig": 0.5}})
   write_run(tmp_path / "b" / "0", 2.0, {})

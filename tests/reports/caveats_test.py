@@ -44,6 +44,20 @@ def test_different_data_in_one_setting_are_told():
   assert caveats_of(runs) == "VAE: its runs saw different data (aa, bb)."
 
 
+def test_metrics_of_other_settings_in_one_setting_are_told():
+  runs = [make_run(0), make_run(0), make_run(0.9)]
+  for run, bins in zip(runs, ("20", "20.0", "20"), strict=True):
+    run.row["mean.mig.config.discretizer.num_bins"] = bins
+    run.row["mean.mig.config.evaluation.random_seed"] = bins
+    run.provenance["dataset_source"] = "official npz"
+  assert caveats_of(runs) == ""
+  runs[1].row["mean.mig.config.discretizer.num_bins"] = "100"
+  assert caveats_of(runs) == (
+    "VAE: its runs were evaluated with different settings "
+    "(mean.mig: discretizer.num_bins = 100 or 20)."
+  )
+
+
 def test_diverged_runs_are_counted_by_setting():
   lost = [
     dataclasses.replace(make_run(0.9), state=state) for state in ("diverged", "diverged", "failed")

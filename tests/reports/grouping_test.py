@@ -53,8 +53,37 @@ def test_a_parameter_that_is_not_set_is_no_setting_of_its_own():
   groups = grouping.group_by_setting(runs)
   assert {name: [run.name for run in members] for name, members in groups.items()} == {
     "VAE on dsprites_full, 10 latents": ["0", "1"],
-    "VAE on dsprites_full, 10 latents (model.initial_model_dir = 'output/0/model')": ["2"],
+    "VAE on dsprites_full, 10 latents (model.initial_model_dir = 'a trained model')": ["2"],
   }
+
+
+def test_runs_that_start_from_a_model_for_each_seed_are_one_setting():
+  runs = [
+    make_run(
+      f"{seed}{c}",
+      {
+        **noise("@equicorrelated", correlation=c),
+        "model.initial_model_dir": f"'output/{seed}/model'",
+        "model.random_seed": str(seed),
+      },
+    )
+    for seed in range(2)
+    for c in (0.0, 0.9)
+  ]
+  (members,) = grouping.group_by_setting(runs).values()
+  assert members == runs
+  other = make_run("again", {**runs[0].config, "model.initial_model_dir": "'output/9/model'"})
+  assert other.identity != runs[0].identity and other.setting_items == runs[0].setting_items
+
+
+def test_a_value_that_a_macro_has_is_the_value():
+  runs = [
+    make_run("0", {"vae.beta": "4.0"}),
+    make_run("1", {"vae.beta": "%beta", "beta": "4.0"}),
+    make_run("2", {"vae.beta": "%beta", "beta": "1.0"}),
+  ]
+  groups = grouping.group_by_setting(runs)
+  assert [[run.name for run in members] for members in groups.values()] == [["0", "1"], ["2"]]
 
 
 def test_the_default_of_a_new_parameter_does_not_split_a_setting():

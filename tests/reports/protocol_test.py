@@ -17,7 +17,7 @@ PROTOCOL = vae_claims.PROTOCOL
 
 
 def deviations(run, metric=""):
-  return protocol.deviations(families.of(run).claims.PROTOCOL, run, metric)
+  return protocol.deviations(families.of(run).claims.PROTOCOL, [run], metric)
 
 
 def make_run(generated, method="vae", **row):
@@ -31,6 +31,17 @@ def make_run(generated, method="vae", **row):
 @pytest.mark.parametrize("method", ["vae", "factor_vae", "beta_tc_vae", "infogan"])
 def test_the_protocol_itself_does_not_deviate(generated, method):
   assert deviations(make_run(generated, method), "mig") == []
+
+
+def test_each_deviation_of_any_run_counts_once(generated):
+  runs = [make_run(generated), *(make_run(generated) for _ in range(2))]
+  for run in runs[1:]:
+    run.row["train_config.model.batch_size"] = "32"
+  runs[2].row["train_config.model.initial_model_dir"] = "'output/0/model'"
+  assert list(map(str, protocol.deviations(PROTOCOL, runs))) == [
+    "model.batch_size: 32 instead of 64",
+    "model.initial_model_dir: output/0/model instead of None",
+  ]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_what_a_run_started_ends_with_it(tmp_path):
 
 def test_threads_and_devices_of_an_attempt(tmp_path):
   code = (
-    "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ['OMP_NUM_THREADS'], "
+    "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ['LOKY_MAX_CPU_COUNT'], "
     "os.environ.get('CUDA_VISIBLE_DEVICES'), os.environ.get('TF_FORCE_GPU_ALLOW_GROWTH')]))"
   )
   run(tmp_path, code, attempts.Limits(num_threads=3))

@@ -62,6 +62,12 @@ def test_a_run_whose_record_was_deleted_is_not_done(tmp_path, deleted):
   assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
 
 
+def test_a_run_that_was_trained_again_is_not_done(tmp_path):
+  make(tmp_path)
+  files.write_json(tmp_path / "model" / "run.json", {"vae.beta": "2.0"})
+  assert run_state.state_of(tmp_path, SETTINGS) == run_state.MISSING
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"settings": 3}', '{"settings": ' + "[" * 10**5])
 def test_a_damaged_record_means_that_the_run_is_made_again(tmp_path, text):
   make(tmp_path)

@@ -228,6 +228,11 @@ def test_an_engine_ends_with_the_results_and_the_next_command(generated, tmp_pat
     (["--engine=local", "--only_check"], r"--only_check has no meaning with --engine=local"),
     (["--only_check", "--model_num=1"], r"--model_num has no meaning with --only_check"),
     (["--list_studies", "--only_print"], r"--only_print has no meaning with --list_studies"),
+    (
+      ["--model_dir=x", "--gin_bindings=vae.beta = 2."],
+      r"--gin_bindings has no meaning with --model",
+    ),
+    (["--only_print", "--overwrite"], r"--overwrite has no meaning with --only_print"),
     (["--status", "--list_studies"], r"--list_studies has no meaning with --status"),
     (["--status", "--engine=ray"], r"--engine has no meaning with --status"),
     (["--status", "--trust_model"], r"--trust_model has no meaning with --status"),

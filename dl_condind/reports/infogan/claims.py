@@ -50,7 +50,7 @@ _R2 = "model.infogan_disentanglement.conditional_r2."
 _LOSSES = ("discriminator_loss", "generator_loss", "mutual_information_penalty")
 PROTOCOL = protocol.Protocol(
   training_steps={"infogan": 15000},
-  settings={"model.batch_size": 64, "infogan.num_noise": 62},
+  settings={"model.batch_size": 64, "model.initial_model_dir": None, "infogan.num_noise": 62},
   optimizers={
     "discriminator_optimizer": (2e-4, 0.5, 0.999),
     "generator_optimizer": (1e-3, 0.5, 0.999),

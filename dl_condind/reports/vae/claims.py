@@ -40,6 +40,7 @@ PROTOCOL = protocol.Protocol(
   training_steps={"vae": 300000, "factor_vae": 150000, "beta_tc_vae": 300000},
   settings={
     "model.batch_size": 64,
+    "model.initial_model_dir": None,
     "encoder.encoder_fn": "@conv_encoder",
     "decoder.decoder_fn": "@deconv_decoder",
     "reconstruction_loss.loss_fn": "@bernoulli_loss",

@@ -62,7 +62,7 @@ def judge(settings: study_runs.Settings) -> list[verdicts.Claim]:
 
 def by_family(runs: Sequence[study_runs.Run]) -> _Runs:
   """Returns the runs of each family of a setting; none if the claims are not about the setting."""
-  if runs[0].method != _METHOD:
+  if runs[0].method != _METHOD or runs[0].initial_model:
     return {}
   found = {
     family: [
