@@ -32,7 +32,7 @@ def define_flags() -> None:
   flags.DEFINE_string(
     "output_path",
     None,
-    "Page to write, by default {study_dir}/report.html; figures/ goes next to it.",
+    "Page to write, by default {study_dir}/report.html, with figures/ next to it.",
   )
   flags.DEFINE_bool(
     "show_models", True, "Show pictures of two models, for which the data set must be there."

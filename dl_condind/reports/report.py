@@ -45,7 +45,7 @@ _CONTENTS = (
 )
 
 
-_FIGURES = "figures"  # The folder of the figures, beside the page.
+_PAGE, _FIGURES = "report.html", "figures"  # The page, and the folder of its figures next to it.
 
 
 class _Study(NamedTuple):
@@ -82,7 +82,9 @@ def write_report(
   trust_gin_imports: bool = False,
   trust_model: bool = False,
 ) -> pathlib.Path:
-  """Writes the report of a study, with its figures in the folder `figures` beside it.
+  """Writes the report of a study, and next to it the folder of its figures.
+
+  That is `figures`, of a page of another name `{page}_figures`, so that both pages can stay.
 
   Args:
     study_dir: Folder of the study, with a folder for each run; None for that of runs_csv.
@@ -102,8 +104,8 @@ def write_report(
     DatasetError: If a record or model is damaged, or the data set is missing.
   """
   study_dir = pathlib.Path(study_dir or pathlib.Path(runs_csv or ".").parent)
-  output_path = pathlib.Path(output_path) if output_path else study_dir / "report.html"
-  _check_replaceable(output_path.parent / _FIGURES)
+  output_path = pathlib.Path(output_path) if output_path else study_dir / _PAGE
+  _check_replaceable(_figures_of(output_path))
   model_nums = study.model_nums if study else None
   if runs_csv:
     runs, left_out = reading.read_table(runs_csv, model_nums)
@@ -194,6 +196,7 @@ def _figures(found: _Study, shown: _Shown) -> dict[str, object]:
     "main_figures": [shown.main[family] for family in found.by_family],
     "other_figures": [figure for family in found.by_family for figure in shown.others[family]],
     "points_note": figures.POINTS,
+    "figure_folder": _figures_of(found.output_path).name,
   }
 
 
@@ -214,6 +217,10 @@ def _links(found: _Study, pictured: Container[str]) -> dict[str, object]:
     "run_links": {run.name: links.to_pictures(run, found.output_path) for run in found.runs},
     "study_links": links.to_study(found.study_dir, found.runs_csv, found.output_path),
   }
+
+
+def _figures_of(page: pathlib.Path) -> pathlib.Path:
+  return page.with_name(_FIGURES if page.name == _PAGE else f"{page.stem}_{_FIGURES}")
 
 
 def _check_replaceable(figure_dir: pathlib.Path) -> None:
@@ -249,7 +256,7 @@ def _save(found: _Study, models: _Drawn) -> _Shown:
   """Writes each figure as PNG and SVG file, and returns what the page shows of them."""
   main: dict[families.Family, list[views.Figure]] = {}
   others: dict[families.Family, list[views.Figure]] = {}
-  with files.atomic_directory(found.output_path.parent / _FIGURES) as folder:
+  with files.atomic_directory(_figures_of(found.output_path)) as folder:
     for family, members in found.by_family.items():
       drawn = family.figures.draw(members, found.tables)
       names = _main_names(family, drawn, models[family])

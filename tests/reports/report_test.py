@@ -237,7 +237,10 @@ def test_the_same_study_gives_the_same_page(study_dir, written):
 def test_models_can_be_left_out(study_dir, tmp_path):
   path = report.write_report(study_dir, tmp_path / "new" / "page.html", show_models=False)
   assert path == tmp_path / "new" / "page.html"
-  assert {p.stem for p in (tmp_path / "new" / "figures").glob("*.png")} == FIGURES
+  other = report.write_report(study_dir, tmp_path / "new" / "other.html", show_models=False)
+  assert "The folder other_figures/ next to this page" in other.read_text(encoding="utf-8")
+  for folder in ("page_figures", "other_figures"):
+    assert {p.stem for p in (tmp_path / "new" / folder).glob("*.png")} == FIGURES
   assert "No pictures of VAEs" in Page(path).text
 
 
@@ -248,11 +251,11 @@ def test_study_of_one_run(study_dir, tmp_path):
 
 
 def test_a_folder_of_something_else_is_never_replaced(study_dir, tmp_path):
-  (tmp_path / "figures").mkdir()
-  (tmp_path / "figures" / "photo.png").write_text("precious")
+  (tmp_path / "page_figures").mkdir()
+  (tmp_path / "page_figures" / "photo.png").write_text("precious")
   with pytest.raises(errors.ConfigError, match="is not from a report"):
     report.write_report(study_dir, tmp_path / "page.html")
-  assert (tmp_path / "figures" / "photo.png").read_text() == "precious"
+  assert (tmp_path / "page_figures" / "photo.png").read_text() == "precious"
 
 
 def test_folder_without_runs(tmp_path):
