@@ -17,6 +17,7 @@ from dl_condind.methods import losses
 from dl_condind.networks import architectures
 from dl_condind.networks import network_parts
 from dl_condind.posteriors import gaussian_formulas
+from dl_condind.utils import errors
 
 _SEED = tf.TensorSpec([2], tf.int32, name="seed")
 
@@ -64,6 +65,16 @@ class GaussianEncoderModel(base_model.Model):
     encoder_seed, decoder_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
     shape = self.observation_shape = tuple(observation_shape)
     network_parts.check_num_latent(self.num_latent)
+    if not isinstance(self.posterior, posteriors.Posterior):
+      raise errors.ConfigError(
+        "posterior must be an object of a family, such as dl.posteriors.Equicorrelated(0.9), got "
+        f"{self.posterior!r}."
+      )
+    if not callable(self.reconstruction_loss):
+      raise errors.ConfigError(
+        "reconstruction_loss must be a function, such as dl.losses.l2_loss, got "
+        f"{self.reconstruction_loss!r}."
+      )
     self.posterior.check(self.num_latent)
     self.encoder = network_parts.make_encoder(
       self.encoder,

@@ -36,6 +36,7 @@ _OF_TRAINING = (
   layers.Dropout,
   layers.GaussianDropout,
   layers.GaussianNoise,
+  layers.SpectralNormalization,
 )
 
 
@@ -151,6 +152,10 @@ def make_discriminator(
 
 
 def _make(name: str, network: Callable[..., keras.Model] | keras.Model, *arguments) -> keras.Model:
+  if not callable(network):
+    raise errors.ConfigError(
+      f"{name} must be a function that returns a Keras model, or such a model, got {network!r}."
+    )
   if isinstance(network, keras.Model):
     made = keras.models.clone_model(network)
     made.set_weights(network.get_weights())
@@ -205,6 +210,11 @@ def _check_network(
     raise errors.ConfigError(
       f"{setting} a model that takes [batch, {', '.join(map(str, inputs))}]: {problem}"
     ) from error
+  if network.losses:
+    raise errors.ConfigError(
+      f"{setting} a model without losses of its own, such as those of kernel_regularizer: they are "
+      "not part of the objective. Add a penalty by an objective of your own."
+    )
   if found != outputs:
     raise errors.ConfigError(
       f"{setting} a model whose outputs for a single input have the shapes {outputs}, got {found}."

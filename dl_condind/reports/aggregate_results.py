@@ -188,7 +188,7 @@ def _add_evaluation(
   if record.get(_TRAINING_ID) not in (None, row.get(_TRAINING_ID)):
     raise errors.DatasetError(
       f"{evaluation.name} ({evaluation.representation}) of run {run} is of another training than "
-      "the model that is there now: evaluate it again with --overwrite, or delete its folder."
+      "the model that is there now: evaluate it again with overwrite=True, or delete its folder."
     )
   if spread.takes(run, evaluation.representation, record):
     return

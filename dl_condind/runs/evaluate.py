@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from dl_condind.data import batches
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import evaluate as evaluate_stage
@@ -63,10 +65,10 @@ def evaluate(
       f"The first argument must be a run of dl.train or dl.load, got a {type(trained).__name__}. "
       "Metrics of dl_condind.evaluation.metrics take codes and factors as arrays."
     )
-  if isinstance(data, batches.Batches):
-    raise errors.ConfigError(
-      f"data must be a data set to sample from, got {data.what}: give the data set they are of."
-    )
+  if not isinstance(data, ground_truth_data.GroundTruthData):
+    hint = ": give the data set they are of" if isinstance(data, batches.Batches) else ""
+    what = data.what if isinstance(data, batches.Batches) else f"a {type(data).__name__}"
+    raise errors.ConfigError(f"data must be a data set to sample from, got {what}{hint}.")
   bindings = [
     f"{key} = {value}"
     for key, value in gin_description.dataset_bindings(data).items()
@@ -95,7 +97,7 @@ def evaluate(
         [files[metric]],
         [
           *bindings,
-          *(f"{key} = {value!r}" for key, value in settings_of[metric].items()),
+          *(f"{key} = {gin_text(value)}" for key, value in settings_of[metric].items()),
           f"evaluation.random_seed = {seed}",
         ],
         trust_model=trained.trust_model,
@@ -104,6 +106,11 @@ def evaluate(
       record = results.read_results(output_dir, evaluate_stage.STEP)
       found[metric] = {key: record[key] for key in record if key not in _NOT_NUMBERS}
   return found
+
+
+def gin_text(value: Any) -> str:
+  """Returns a setting as gin's text; NumPy's numbers and arrays are numbers and lists there."""
+  return repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
 
 
 def _file_of(metric: str, folder: str) -> str:

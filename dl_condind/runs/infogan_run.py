@@ -102,7 +102,9 @@ class InfoGANRun(run.Run):
 
   def picture(self) -> np.ndarray:
     """Returns images whose first continuous code grows from left to right, all else equal."""
-    limit = priors.traversal_limit(run_config.setting(self.config, "infogan.continuous_prior"))
+    limit = priors.traversal_limit(
+      run_config.setting(self.config, f"{run_config.method(self.config)}.continuous_prior")
+    )
     continuous = np.zeros((7, self.num_continuous))
     continuous[:, 0] = np.linspace(-limit, limit, 7)
     num_rows = self.model.num_categories or 1

@@ -11,7 +11,9 @@ from dl_condind.runs import run
 from dl_condind.saved_models import saved_model
 from dl_condind.saved_models import stored_vae
 from dl_condind.utils import errors
+from dl_condind.utils import files
 from dl_condind.utils import observations
+from dl_condind.utils import results
 from dl_condind.utils import run_config
 from dl_condind.utils import run_folder
 from dl_condind.visualize import traversals
@@ -116,12 +118,18 @@ class VAERun(run.Run):
   def evaluated(
     self, representation: str, data: ground_truth_data.GroundTruthData
   ) -> tuple[str, run_folder.StageFolder]:
-    """Returns the name and the folder of a representation, made where it is missing."""
+    """Returns the name and the folder of a representation.
+
+    It is made where it is missing, and again where it is of a model that was there before.
+    """
     stage = self.folder.representation(representation)
+    is_stale = results.is_complete(stage.path, "postprocess") and results.read_provenance(
+      stage.path, "postprocess"
+    ).get("input_sha256") != files.manifest_digest(self.stage.saved_model)
     postprocess.postprocess_with_gin(
       self.stage.path,
       stage.path,
-      False,
+      is_stale,
       [f"postprocess/{representation}.gin"],
       [f"dataset.name = {data.name!r}"],
       trust_model=self.trust_model,

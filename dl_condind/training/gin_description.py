@@ -11,6 +11,7 @@ import functools
 import hashlib
 import inspect
 import types
+from typing import TypeGuard
 
 import keras
 import numpy as np
@@ -96,11 +97,17 @@ def _describe_labels(words: "_Words", batches: partly_labelled.PartlyLabelled) -
 
 
 def _describe_posterior(words: "_Words", posterior: posteriors.Posterior) -> None:
-  if isinstance(posterior, posteriors.FixedCorrelation):
+  if _is_correlation_alone(posterior):
     words.values["posterior.noise_correlation"] = words.text(posterior.noise_correlation)
   else:
     words.values["posterior.noise_correlation"] = "None"
     words.values["posterior.family"] = words.object(posterior)
+
+
+def _is_correlation_alone(posterior: object) -> TypeGuard[posteriors.FixedCorrelation]:
+  """Returns whether a posterior is its noise correlation; a class of the user may be more."""
+  is_own = type(posterior).__module__.partition(".")[0] != __name__.partition(".")[0]
+  return isinstance(posterior, posteriors.FixedCorrelation) and not is_own
 
 
 def dataset_bindings(dataset: ground_truth_data.GroundTruthData) -> dict[str, str]:
@@ -143,7 +150,7 @@ class _Words:
     name = gin_types.name_of(type(value)) or type(value).__name__
     parameters = inspect.signature(type(value)).parameters.values()
     names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if isinstance(value, posteriors.FixedCorrelation):  # Its function says it, as in gin.
+    if _is_correlation_alone(value):  # Its function says it, as in gin.
       names = ["noise_correlation"]
     for parameter in names:
       if parameter in left_out:

@@ -110,8 +110,13 @@ def parse(
 def operative() -> Config:
   """Returns gin's operative configuration: the parameters of what was called so far."""
   text = gin.operative_config_str()
-  statements = _binding_statements(text, lambda line: f"operative configuration:{line}")
-  return Config({_key_text(found): repr(found.value) for found in statements}, text)
+  return Config(values_of(text), text)
+
+
+def values_of(text: str) -> dict[str, str]:
+  """Returns the keys and values that gin statements bind, both as text."""
+  statements = _binding_statements(text, lambda line: f"configuration:{line}")
+  return {_key_text(statement): repr(statement.value) for statement in statements}
 
 
 def query(config_file: str | os.PathLike, key: str) -> object:

@@ -22,8 +22,6 @@ from dl_condind.utils import run_config
 from dl_condind.utils import run_folder
 from dl_condind.utils import run_search
 
-_IMPORTS = ("import ", "from ")
-
 
 class Stage:
   """One stage in its folder.
@@ -105,10 +103,10 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
   found = results.read_provenance(directory, step)
   if found.get("input_sha256") != identity["input_sha256"]:
     difference = "was made from another model"
-  elif (there := _settings(str(found.get("bindings", "")))) != (
-    here := _settings(identity["bindings"])
+  elif (there := _settings(step, str(found.get("bindings", "")))) != (
+    here := _settings(step, identity["bindings"])
   ):
-    difference = "was made with other settings: " + "; ".join(sorted({*there} ^ {*here}))
+    difference = "was made with other settings: " + "; ".join(sorted(there ^ here))
   elif any(found.get(k, v) != v for k, v in identity.items() if k.startswith("dataset_")):
     difference = "was made from other data"
   else:
@@ -118,12 +116,16 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
   )
 
 
-def _settings(bindings: str) -> list[str]:
-  """Returns the lines of gin's bindings without imports, which only say where names come from.
+def _settings(step: str, bindings: str) -> set[str]:
+  """Returns what gin's bindings set, of a representation without the data set.
 
-  Those of an earlier stage are among them or not, as they are trusted or not.
+  A representation is the same for all data: they only say how large an image is. Imports, which say
+  where names come from, are left out: those of an earlier stage are there if they are trusted.
   """
-  return [line for line in bindings.splitlines() if line and not line.startswith(_IMPORTS)]
+  values = configs.values_of(bindings)
+  name = run_config.setting(values, "dataset.name")
+  of_data = ("dataset.", f"{name}.") if step == "postprocess" else ()
+  return {f"{key} = {value}" for key, value in values.items() if not key.startswith(of_data)}
 
 
 def check_folder(path: str | os.PathLike, argument: str | None = None) -> None:

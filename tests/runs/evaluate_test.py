@@ -116,8 +116,41 @@ def test_an_own_data_set_object(tmp_path):
     dl.evaluate(run, Noise(highest=5), ["mig"], settings={"mig.num_train": 50})
 
 
+class OtherNoise(Noise):
+  def __init__(self):
+    super().__init__()
+    self.name = "other noise"
+
+
+@pytest.mark.slow
+def test_a_run_is_evaluated_on_other_data_and_after_another_training(tmp_path):
+  networks = {"encoder": dl.networks.test_encoder, "decoder": dl.networks.test_decoder}
+  options = {"steps": 2, "eval_steps": 1, "batch_size": 4}
+  settings = {"mig.num_train": np.int64(50)}
+  run = dl.train(dl.BetaVAE(1.0, num_latent=2, **networks), Noise(), tmp_path, **options)
+  first = dl.evaluate(run, Noise(), ["mig"], settings=settings)
+  code = run.folder.representation("mean").saved_model
+  made = (code / "manifest.json").read_bytes()
+  with pytest.raises(errors.ConfigError, match="dataset.name = 'other noise'"):
+    dl.evaluate(run, OtherNoise(), ["mig"], settings=settings)
+  dl.evaluate(run, OtherNoise(), ["mig"], settings=settings, overwrite=True)
+  assert (code / "manifest.json").read_bytes() == made
+
+  model = dl.BetaVAE(4.0, num_latent=2, **networks)
+  again = dl.train(model, Noise(), tmp_path, **options, seed=1, overwrite=True)
+  with pytest.raises(errors.ConfigError, match="mig was made from another model"):
+    dl.evaluate(again, Noise(), ["mig"], settings=settings)
+  assert (code / "manifest.json").read_bytes() != made
+  second = dl.evaluate(again, Noise(), ["mig"], settings=settings, overwrite=True)
+  assert second != first
+
+
 def test_mistakes_are_one_line(run):
   data = dl.load_data("dummy_data")
+  with pytest.raises(errors.ConfigError, match="data must be a data set .* got a ndarray"):
+    dl.evaluate(run, np.zeros([2, 64, 64, 1]), ["mig"])
+  with pytest.raises(errors.ConfigError, match="got pairs .*: give the data set they are of"):
+    dl.evaluate(run, dl.Pairs(data, k=1), ["mig"])
   message = "metrics must be among .*mig.*got 'mgi'; did you mean 'mig'"
   with pytest.raises(errors.ConfigError, match=message):
     dl.evaluate(run, data, ["mgi"])

@@ -284,6 +284,18 @@ def with_dropout(shape, num_latent, seed):
   return keras.Model(images, made(inner(images)))
 
 
+def with_penalty(shape, num_latent, seed):
+  penalized = keras.layers.Conv2D(shape[2], 1, kernel_regularizer=keras.regularizers.L2(0.1))
+  images = keras.Input(shape)
+  return keras.Model(images, dl.networks.test_encoder(shape, num_latent, seed)(penalized(images)))
+
+
+def with_spectral_normalization(shape, num_latent, seed):
+  images = keras.Input(shape)
+  normalized = keras.layers.SpectralNormalization(keras.layers.Conv2D(shape[2], 1))(images)
+  return keras.Model(images, dl.networks.test_encoder(shape, num_latent, seed)(normalized))
+
+
 def with_names(shape, num_latent, seed):
   made = dl.networks.test_encoder(shape, num_latent, seed)
   return keras.Model(made.inputs, dict(zip(("mean", "logvar"), made.outputs, strict=True)))
@@ -297,6 +309,12 @@ def with_names(shape, num_latent, seed):
     ({"posterior": dl.posteriors.Equicorrelated(1.0)}, {}, r"correlation must be in \(-0.3333"),
     ({"encoder": lambda shape, num_latent, seed: None}, {}, "must return a Keras model, got a Non"),
     ({"encoder": with_dropout}, {}, "The encoder has a layer of the class Dropout"),
+    ({"encoder": with_penalty}, {}, "without losses of its own, such as those of kernel_regular"),
+    ({"encoder": with_spectral_normalization}, {}, "a layer of the class SpectralNormalization"),
+    ({"encoder": "conv_encoder"}, {}, "encoder must be a function .* got 'conv_encoder'"),
+    ({"reconstruction_loss": "l2"}, {}, "reconstruction_loss must be a function, .* got 'l2'"),
+    ({"posterior": 0.9}, {}, r"posterior must be an object of a family, .* got 0\.9"),
+    ({"posterior": dl.posteriors.Full}, {}, r"Equicorrelated\(0\.9\), got <class .*Full'>"),
     ({"encoder": with_names}, {}, "outputs are a list in their order, got a dictionary"),
     ({"optimizer": lambda: None}, {"learning_rate": 0.1}, "whose function takes none"),
     ({}, {"steps": 2.0}, r"training_steps must be a whole number, got 2\.0"),

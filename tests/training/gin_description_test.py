@@ -32,6 +32,19 @@ def test_the_family_within_a_rotated_one_is_described():
   assert strong["rotated.family"] == "@Equicorrelated()"
 
 
+class FreeBits(dl.posteriors.Independent):
+  """A posterior of the user that differs from its base by more than its correlation."""
+
+
+def test_a_posterior_of_the_users_own_is_not_its_base():
+  base, own = described(posterior=dl.posteriors.Independent()), described(posterior=FreeBits())
+  assert base["posterior.noise_correlation"] == "@independent"
+  assert own["posterior.noise_correlation"] == "None"
+  assert own["posterior.family"] == "@FreeBits"
+  within = described(posterior=dl.posteriors.Rotated(seed=0, family=FreeBits()))
+  assert within["rotated.family"] == "@FreeBits()"
+
+
 def test_functions_made_in_functions_are_told_apart_by_what_they_close_over():
   def noise(correlation):
     def matrix(num_latent):

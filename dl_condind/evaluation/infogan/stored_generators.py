@@ -10,6 +10,8 @@ from dl_condind.evaluation.infogan import digit_classifier
 from dl_condind.saved_models import stored_infogan
 from dl_condind.utils import configs
 from dl_condind.utils import errors
+from dl_condind.utils import gin_texts
+from dl_condind.utils import run_config
 from dl_condind.utils import run_folder
 
 
@@ -29,7 +31,8 @@ def load_generator(model_dir: str | os.PathLike) -> coded_generator.CodedGenerat
   config = stage.results.gin_file("train")
   if not config.is_file():
     raise errors.DatasetError(f"No {config}: finish the training first.")
-  prior = str(configs.query(config, "infogan.continuous_prior"))
+  method = run_config.method(configs.values_of(gin_texts.read(config)))
+  prior = str(configs.query(config, f"{method}.continuous_prior"))
 
   def generate(codes: coded_generator.Codes) -> np.ndarray:
     return model.generate(codes.continuous, codes.noise, codes.categories)
