@@ -43,7 +43,7 @@ def model_dir(tmp_path, monkeypatch):
   saved_model.save(module, functions, tmp_path / "saved_model")
   config = tmp_path / "results" / "gin" / "train.gin"
   config.parent.mkdir(parents=True)
-  config.write_text('infogan.continuous_prior = "uniform"\n')
+  config.write_text('model.model = @MyGAN()\nMyGAN.continuous_prior = "uniform"\n')
   return tmp_path
 
 
