@@ -1,6 +1,7 @@
 """The identity of a run: what its directory was made with, and may be continued with."""
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import pathlib
 
 from dl_condind.utils import errors
@@ -28,6 +29,16 @@ _NOT_IDENTITY = (
   "model.snapshot_steps",
 )
 
+# What decides the last bits of a training says nothing against one that is finished.
+_ENVIRONMENT = (
+  "runtime.device",
+  "runtime.dl_condind",
+  "runtime.intra_op_threads",
+  "runtime.keras",
+  "runtime.onednn",
+  "runtime.tensorflow",
+)
+
 
 def claim(
   model_dir: pathlib.Path,
@@ -48,8 +59,9 @@ def claim(
     stores_model: Whether the run is complete only with its SavedModel.
 
   Returns:
-    NEW, UNFINISHED or COMPLETE: the state of the run found there. A run whose SavedModel was
-    deleted is unfinished, and loses its record, which would not name the next one.
+    NEW, UNFINISHED or COMPLETE: the state of the run found there. A finished run may be of other
+    versions, threads or another device. A run whose SavedModel was deleted is unfinished, and loses
+    its record, which would not name the next one.
 
   Raises:
     ConfigError: If a run of another configuration is there, or something that is not a run.
@@ -63,11 +75,14 @@ def claim(
   elif overwrite:
     _clear(stage)
   else:
-    _check_same(model_dir, identity, _read(stage.identity))
+    found = _read(stage.identity)
     if not results.is_complete(model_dir, step):
+      _check_same(model_dir, identity, found)
       return UNFINISHED
+    _check_same(model_dir, identity, found, ignored=_ENVIRONMENT)
     if not stores_model or results.has_recorded_model(stage.saved_model):
       return COMPLETE
+    _check_same(model_dir, identity, found)
     files.remove_directory(stage.results.path)
     return UNFINISHED
   files.write_json(stage.identity, identity)
@@ -106,12 +121,15 @@ def _read(path: pathlib.Path) -> dict[str, object]:
 
 
 def _check_same(
-  model_dir: pathlib.Path, identity: Mapping[str, object], found: Mapping[str, object]
+  model_dir: pathlib.Path,
+  identity: Mapping[str, object],
+  found: Mapping[str, object],
+  ignored: Sequence[str] = (),
 ) -> None:
   differences = [
     f"{key} is {found.get(key, 'absent')} there and {identity.get(key, 'absent')} here"
     for key in sorted(identity.keys() | found.keys())
-    if _meaning(key, identity) != _meaning(key, found)
+    if key not in ignored and _meaning(key, identity) != _meaning(key, found)
   ]
   if differences:
     raise errors.ConfigError(

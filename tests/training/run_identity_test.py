@@ -89,6 +89,23 @@ def test_every_difference_is_named(tmp_path):
   assert "runtime.keras is absent there and 3 here" in str(caught.value)
 
 
+def test_a_finished_run_is_complete_whatever_made_it(tmp_path):
+  def elsewhere(**fingerprint):
+    return run_identity.claim(tmp_path, {}, {"device": "gpu", "keras": "3", **fingerprint}, False)
+
+  claim(tmp_path)
+  finish(tmp_path)
+  assert elsewhere() == run_identity.COMPLETE
+  with pytest.raises(
+    errors.ConfigError, match=r"configuration: runtime\.dataset_sha256 is absent "
+  ):
+    elsewhere(dataset_sha256="aa")
+  shutil.rmtree(tmp_path / "saved_model")  # It would have to be made again, by other versions.
+  with pytest.raises(errors.ConfigError, match="runtime.device is cpu there and gpu here"):
+    elsewhere()
+  assert (tmp_path / "results").exists()
+
+
 def test_a_run_of_pairs_without_the_way_of_redrawing_goes_on(tmp_path):
   earlier = {"dynamics.k": "1"}
   run_identity.claim(tmp_path, earlier, FINGERPRINT, overwrite=False)
