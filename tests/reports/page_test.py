@@ -45,6 +45,7 @@ def context_of(text):
     "main_figures": [[figure]],
     "other_figures": [],
     "points_note": text,
+    "figure_folder": text,
     "without_models": [text],
     "claim_sets": [claims],
     "told": [text],
