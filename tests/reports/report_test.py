@@ -450,9 +450,11 @@ def test_verdicts_on_a_shorter_protocol_say_so_in_the_headline(generated, tmp_pa
 def test_report_from_a_table_is_that_from_the_runs(generated, tmp_path):
   study_dir = tmp_path / "study"
   generated.write_study(study_dir, ("vae", "beta_tc_vae"), ("dsprites_full",), (0.0, 0.9), 2)
-  from_runs = Page(report.write_report(study_dir, tmp_path / "a.html", show_models=False))
+  from_runs = Page(
+    report.write_report(study_dir, tmp_path / "a" / "report.html", show_models=False)
+  )
   copy = shutil.copy(study_dir / "runs.csv", tmp_path / "published.csv")
-  path = report.write_report(study_dir, tmp_path / "b.html", runs_csv=copy)
+  path = report.write_report(study_dir, tmp_path / "b" / "report.html", runs_csv=copy)
   from_table = Page(path)
   assert from_table.rows == from_runs.rows
   # How to go on is another matter: a table has no folders.
