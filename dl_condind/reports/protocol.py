@@ -46,7 +46,7 @@ class Deviation(NamedTuple):
 def deviations(
   protocol: Protocol, runs: Sequence[study_runs.Run], metric: str = ""
 ) -> list[Deviation]:
-  """Returns what differs from a protocol in the trainings of runs and in a metric's settings.
+  """Returns how the trainings of runs, and the settings of a metric, differ from a protocol.
 
   A setting that the record does not have was not used, or is of an older record: it counts as the
   protocol's.

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from dl_condind.data import batches
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.evaluation import evaluate as evaluate_stage
@@ -97,7 +95,10 @@ def evaluate(
         [files[metric]],
         [
           *bindings,
-          *(f"{key} = {gin_text(value)}" for key, value in settings_of[metric].items()),
+          *(
+            f"{key} = {gin_description.gin_text(value)}"
+            for key, value in settings_of[metric].items()
+          ),
           f"evaluation.random_seed = {seed}",
         ],
         trust_model=trained.trust_model,
@@ -106,11 +107,6 @@ def evaluate(
       record = results.read_results(output_dir, evaluate_stage.STEP)
       found[metric] = {key: record[key] for key in record if key not in _NOT_NUMBERS}
   return found
-
-
-def gin_text(value: Any) -> str:
-  """Returns a setting as gin's text; NumPy's numbers and arrays are numbers and lists there."""
-  return repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
 
 
 def _file_of(metric: str, folder: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from dl_condind.data.ground_truth import ground_truth_data
 from dl_condind.reasoning import embeddings
 from dl_condind.reasoning import reason as reason_stage
-from dl_condind.runs import evaluate
 from dl_condind.runs import run
 from dl_condind.training import gin_description
 from dl_condind.training import training_progress
@@ -98,7 +97,7 @@ def reason(
     [f"reasoning/{name}.gin"],
     [
       *_bindings_of(data),
-      *(f"{key} = {evaluate.gin_text(value)}" for key, value in values.items()),
+      *(f"{key} = {gin_description.gin_text(value)}" for key, value in values.items()),
     ],
     trust_model=trust_model,
     num_pictures=num_pictures,

@@ -121,6 +121,11 @@ def dataset_bindings(dataset: ground_truth_data.GroundTruthData) -> dict[str, st
   return words.values
 
 
+def gin_text(value: object) -> str:
+  """Returns a value as gin's text; NumPy's numbers and arrays are numbers and lists there."""
+  return repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
+
+
 class _Words:
   """Collects gin keys and values, both as text."""
 
@@ -137,9 +142,7 @@ class _Words:
       return f"{self.object(value)}()"
     if callable(value):
       return self._reference(value, scope)
-    if isinstance(value, np.ndarray | np.generic):
-      value = value.tolist()
-    return repr(value)
+    return gin_text(value)
 
   def object(self, value: object, left_out: Collection[str] = ()) -> str:
     """Returns a reference to the class of a value. What it was made with goes into `values`.

@@ -132,9 +132,8 @@ def query(config_file: str | os.PathLike, key: str) -> object:
   Raises:
     ConfigError: If the file cannot be read, or does not bind the key.
   """
-  for statement in _binding_statements(
-    gin_texts.read(config_file), lambda line: f"{config_file}:{line}"
-  ):
+  text = gin_texts.read(config_file)
+  for statement in _binding_statements(text, lambda line: f"{config_file}:{line}"):
     if _key_text(statement) == key:
       is_reference = isinstance(statement.value, gin_types.Reference)
       return repr(statement.value) if is_reference else statement.value

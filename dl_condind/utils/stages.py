@@ -117,10 +117,10 @@ def _check_same(directory: pathlib.Path, step: str, identity: Mapping[str, str])
 
 
 def _settings(step: str, bindings: str) -> set[str]:
-  """Returns what gin's bindings set, of a representation without the data set.
+  """Returns the settings in gin's bindings; for a representation without those of the data set.
 
-  A representation is the same for all data: they only say how large an image is. Imports, which say
-  where names come from, are left out: those of an earlier stage are there if they are trusted.
+  A representation is the same for all data, which only say how large an image is. Imports are left
+  out: they say where names come from, and those of an earlier stage are there if they are trusted.
   """
   values = configs.values_of(bindings)
   name = run_config.setting(values, "dataset.name")
